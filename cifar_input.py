@@ -1,0 +1,170 @@
+"""CIFAR-100 pickles, and the original's shuffling and augmentation bit for bit.
+
+NumPy only. All randomness comes from one `np.random.RandomState`, which the
+original has as NumPy's global generator, seeded just before training.
+"""
+import collections
+import os
+import pickle
+
+import numpy as np
+
+CLASSES = 100
+SIDE = 32
+CHANNELS = 3
+PAD = 4
+
+Images = collections.namedtuple('Images', 'images labels')
+Images.__doc__ = """A labelled set: images [n, 32, 32, 3] uint8, labels [n] int64."""
+
+
+class DataError(Exception):
+  """The data set cannot be used; the message is for the user."""
+
+
+def load(path, classes=CLASSES):
+  """Reads one pickle of the CIFAR-100 python version.
+
+  Args:
+    path: the file `train` or `test`.
+    classes: labels must lie in [0, classes).
+
+  Returns:
+    `Images`.
+
+  Raises:
+    DataError: the file is missing, unreadable or not what CIFAR-100 holds.
+  """
+  try:
+    with open(path, 'rb') as file:
+      rows = pickle.load(file, encoding='latin1')
+  except OSError as error:
+    raise DataError('cannot read %s: %s; --data_dir must name the folder that '
+                    'holds the pickles train and test' % (path, error.strerror))
+  except Exception as error:  # a broken pickle can raise anything
+    raise DataError('%s is not a whole pickle (%s: %s); unpack the archive again'
+                    % (path, type(error).__name__, error))
+  return from_rows(rows, path, classes)
+
+
+def load_folder(path):
+  """Reads the pickles `train` and `test` in a folder.
+
+  Returns:
+    Two `Images`, train and test.
+
+  Raises:
+    DataError: as `load`.
+  """
+  return tuple(load(os.path.join(path, name)) for name in ('train', 'test'))
+
+
+def from_rows(rows, name, classes=CLASSES):
+  """Checks what a CIFAR-100 pickle holds and turns it into `Images`.
+
+  Args:
+    rows: dict with `data` (uint8 [n, 3072], planes R, G, B, each row-major) and
+      `fine_labels` (n integers).
+    name: where it comes from, for messages.
+    classes: labels must lie in [0, classes).
+
+  Raises:
+    DataError: a key is missing, or a value has another type, shape or range.
+  """
+  for key in ('data', 'fine_labels'):
+    if not isinstance(rows, dict) or key not in rows:
+      raise DataError('%s has no %r; it must be a pickle of the CIFAR-100 python '
+                      'version' % (name, key))
+  data = rows['data']
+  width = CHANNELS * SIDE * SIDE
+  if (not isinstance(data, np.ndarray) or data.dtype != np.uint8
+      or data.ndim != 2 or data.shape[1] != width or not len(data)):
+    raise DataError('%s: data must be a uint8 array of shape [n, %d], got %s'
+                    % (name, width, _describe(data)))
+  labels = np.asarray(rows['fine_labels'])
+  if labels.shape != (len(data),) or labels.dtype.kind not in 'iu':
+    raise DataError('%s: fine_labels must be %d integers, one per image, got %s'
+                    % (name, len(data), _describe(labels)))
+  wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+  if len(wrong):
+    raise DataError('%s: label %d of image %d is outside 0..%d'
+                    % (name, labels[wrong[0]], wrong[0], classes - 1))
+  images = data.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
+  return Images(np.ascontiguousarray(images), labels.astype(np.int64))
+
+
+def _describe(value):
+  if isinstance(value, np.ndarray):
+    return 'a %s array of shape %s' % (value.dtype, list(value.shape))
+  return 'a %s' % type(value).__name__
+
+
+# Where each row or column of an image padded by 4 comes from: the border is
+# mirrored with the edge pixel repeated (NumPy's 'symmetric').
+_PADDED = np.pad(np.arange(SIDE), PAD, 'symmetric')
+
+
+def augment(images, rng):
+  """Random crop of the padded image and random mirroring, as the original.
+
+  For every image in turn: crop row and crop column, each rng.randint(9), and
+  flip, rng.randint(2). The image is padded by 4 on every side, symmetrically,
+  cropped to 32x32 at (row, column) and mirrored left-right where flip is 1.
+
+  Args:
+    images: [n, 32, 32, channels], any type.
+    rng: `np.random.RandomState`.
+
+  Returns:
+    Array of the same shape and type.
+  """
+  offsets = 2 * PAD + 1
+  draws = np.array([(rng.randint(offsets), rng.randint(offsets), rng.randint(2))
+                    for _ in images]).reshape(-1, 3)
+  window = np.arange(SIDE)
+  rows = draws[:, :1] + window
+  columns = draws[:, 1:2] + np.where(draws[:, 2:], window[::-1], window)
+  return images[np.arange(len(images))[:, None, None],
+                _PADDED[rows][:, :, None], _PADDED[columns][:, None, :]]
+
+
+class TrainingBatches(object):
+  """Endless augmented batches in the original's order.
+
+  At the first batch of every epoch the order of the set is permuted by one
+  shuffle; permutations compose from epoch to epoch, as the original re-indexes
+  its set in place. An epoch has n // batch_size batches; what is left of the
+  permuted set is dropped that epoch.
+
+  Args:
+    data: `Images`.
+    batch_size: images in a batch.
+    rng: `np.random.RandomState`, used for nothing else.
+
+  Attributes:
+    order: the set's present order, indices into `data`.
+
+  Raises:
+    DataError: the batch is larger than the set.
+  """
+
+  def __init__(self, data, batch_size, rng):
+    if batch_size > len(data.images):
+      raise DataError('--batch_size %d is larger than the training set of %d '
+                      'images' % (batch_size, len(data.images)))
+    self._data, self._batch_size, self._rng = data, batch_size, rng
+    self._per_epoch = len(data.images) // batch_size
+    self._step = 0
+    self.order = np.arange(len(data.images))
+
+  def next(self):
+    """Returns images [batch, 32, 32, 3] uint8 and labels [batch] int64."""
+    place = self._step % self._per_epoch
+    if place == 0:
+      permutation = np.arange(len(self.order))
+      self._rng.shuffle(permutation)
+      self.order = self.order[permutation]
+    self._step += 1
+    chosen = self.order[place * self._batch_size:(place + 1) * self._batch_size]
+    return (augment(self._data.images[chosen], self._rng),
+            self._data.labels[chosen])

@@ -1,0 +1,207 @@
+"""Hyperspherical energy of the neurons of a layer, in full and in half space.
+
+A kernel of shape [..., N] is read as a matrix W of shape [d, N]: its last axis
+counts the N neurons, all other axes together are the d inputs of one neuron.
+With the norms r_i = sqrt(|w_i|^2 + 1e-4) and c_ij = <w_i, w_j> / (r_i r_j), the
+energy of power 2 of a pair is 1 / (2 - 2 c_ij): the inverse squared distance of
+the two neurons on the unit sphere.
+
+Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS
+2018, section 3; norm floor and power as the original CoMHE training.
+"""
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+# Added to the squared norm under the root, so that a zero neuron has a gradient.
+NORM_FLOOR = 1e-4
+
+
+def as_neurons(kernel):
+  """Returns a kernel as the matrix of its neurons.
+
+  Args:
+    kernel: float32 or float64 tensor or array [..., N] with at least two axes.
+
+  Returns:
+    Tensor [d, N], one neuron per column.
+
+  Raises:
+    TypeError: the kernel is neither float32 nor float64.
+    ValueError: the kernel has fewer than two axes or no neuron at all.
+  """
+  kernel = tf.convert_to_tensor(kernel)
+  if kernel.dtype.base_dtype not in (tf.float32, tf.float64):
+    raise TypeError('kernel must be float32 or float64, got %s; cast it first'
+                    % kernel.dtype.base_dtype.name)
+  if kernel.shape.ndims is None:
+    return tf.reshape(kernel, [-1, tf.shape(kernel)[-1]])
+  shape = kernel.shape.as_list()
+  if len(shape) < 2 or 0 in shape:
+    raise ValueError('kernel must have shape [..., neurons] with at least two '
+                     'axes, none of them empty; got %s' % shape)
+  if len(shape) == 2:
+    return kernel
+  return tf.reshape(kernel, [-1, axis_length(kernel, -1)])
+
+
+def axis_length(tensor, axis):
+  """Length of an axis: an int where the shape says so, else a scalar tensor."""
+  length = tensor.shape.as_list()[axis]
+  return tf.shape(tensor)[axis] if length is None else length
+
+
+def _unit(neurons):
+  """Returns w_i / r_i and 1 / r_i, for neurons [..., d, N]."""
+  squares = tf.reduce_sum(tf.square(neurons), axis=-2, keepdims=True)
+  inverse_norms = tf.rsqrt(squares + NORM_FLOOR)
+  return neurons * inverse_norms, inverse_norms
+
+
+def cosines(neurons):
+  """Cosines between all neurons, with the norm floor of the original.
+
+  c_ij = <w_i, w_j> / (r_i r_j), r_i = sqrt(|w_i|^2 + 1e-4). The diagonal is
+  therefore slightly below 1, and a zero neuron has cosine 0 with every other.
+
+  Args:
+    neurons: tensor [..., d, N]; leading axes are independent sets of neurons.
+
+  Returns:
+    Tensor [..., N, N], symmetric.
+  """
+  unit, _ = _unit(neurons)
+  return tf.matmul(unit, unit, transpose_a=True)
+
+
+def of_cosines(neurons, function, *references):
+  """Any scalar function of the cosines, with its gradient in closed form.
+
+  With U the neurons over their norms r, C = U^T U and S = d value / dC
+  symmetric: d value / dU = 2 U S, and since r_i^2 = |w_i|^2 + 1e-4,
+  d value / dw_i = (I - u_i u_i^T) (2 U S)_i / r_i. One matrix product backward,
+  a handful of operations, and differentiable again.
+
+  Args:
+    neurons: tensor [..., d, N].
+    function: maps cosines [..., N, N] and the references to a list of the value
+      [...], the slope S [..., N, N], which must be symmetric, and one slope for
+      each reference.
+    *references: further tensors [..., N, N] that the function depends on.
+
+  Returns:
+    Tensor [...], one value per set of neurons.
+  """
+  @tf.custom_gradient
+  def value_of(neurons, *references):
+    unit, inverse_norms = _unit(neurons)
+    results = function(tf.matmul(unit, unit, transpose_a=True), *references)
+    value, slope, reference_slopes = results[0], results[1], results[2:]
+
+    def gradient(upstream):
+      upstream = upstream[..., tf.newaxis, tf.newaxis]
+      along = tf.matmul(unit, slope)
+      radial = tf.reduce_sum(unit * along, axis=-2, keepdims=True)
+      return [2. * upstream * inverse_norms * (along - unit * radial)] + [
+          upstream * reference_slope for reference_slope in reference_slopes]
+
+    return value, gradient
+
+  return value_of(neurons, *references)
+
+
+def _inverse(distances):
+  """1 / distances, and the same with 0 where rounding leaves no distance.
+
+  A pair of neurons whose cosine rounds to 1 would have energy 1 / 0. Distances
+  are raised to the smallest one that the type can tell from 0 there (2^-23 in
+  float32): the energy stays finite, and such a pair has no slope.
+  """
+  resolution = np.finfo(distances.dtype.as_numpy_dtype).eps
+  inverse = tf.reciprocal(tf.maximum(distances, resolution))
+  return inverse, tf.where(distances > resolution / 2., inverse,
+                           tf.zeros_like(inverse))
+
+
+def _count(cosine):
+  """Number of neurons, of the cosines' type."""
+  return tf.cast(axis_length(cosine, -1), cosine.dtype)
+
+
+def full_space_pairs(cosine):
+  """Full-space energy and its slope, from cosines; see `full_space_energy`.
+
+  Args:
+    cosine: tensor [..., N, N].
+
+  Returns:
+    Energies [...] and their derivatives by the cosines [..., N, N].
+  """
+  count = _count(cosine)
+  # A neuron makes no pair with itself: at infinite distance it adds nothing.
+  distances = tf.linalg.set_diag(
+      2. - 2. * cosine, tf.fill(tf.shape(cosine)[:-1],
+                                tf.constant(np.inf, cosine.dtype)))
+  inverse, sloped = _inverse(distances)
+  # Both (i, j) and (j, i); a single neuron has no pair and energy 0.
+  share = tf.div_no_nan(tf.ones_like(count), count * (count - 1.))
+  return (share * tf.reduce_sum(inverse, axis=[-2, -1]),
+          2. * share * tf.square(sloped))
+
+
+def half_space_pairs(cosine):
+  """Half-space energy and its slope, from cosines; see `half_space_energy`.
+
+  Args:
+    cosine: tensor [..., N, N].
+
+  Returns:
+    Energies [...] and their derivatives by the cosines [..., N, N].
+  """
+  count = _count(cosine)
+  diagonal = tf.linalg.diag_part(cosine)
+  # Off the diagonal the four pairs of (+-w_i, +-w_j) sum to 2 / (1 - c_ij^2),
+  # spread here over the entries ij and ji; the diagonal holds (w_i, -w_i).
+  distances = tf.linalg.set_diag(1. - tf.square(cosine), 2. + 2. * diagonal)
+  inverse, sloped = _inverse(distances)
+  share = 1. / (count * (2. * count - 1.))
+  towards = tf.linalg.set_diag(cosine, -tf.ones_like(diagonal))
+  return (share * tf.reduce_sum(inverse, axis=[-2, -1]),
+          2. * share * towards * tf.square(sloped))
+
+
+def full_space_energy(kernel):
+  """Hyperspherical energy of a layer: mean over pairs i < j of 1 / (2 - 2 c_ij).
+
+  One neuron makes no pair and has energy 0. A pair whose cosine rounds to 1 has
+  the largest energy the type can hold apart from it (2^23 in float32, where the
+  original divides by zero) and no gradient of its own.
+
+  Args:
+    kernel: float32 or float64 tensor [..., N], one neuron per last index.
+
+  Returns:
+    Scalar tensor of the kernel's type.
+
+  Raises:
+    TypeError, ValueError: as `as_neurons`.
+  """
+  return of_cosines(as_neurons(kernel), full_space_pairs)
+
+
+def half_space_energy(kernel):
+  """Half-space energy of a layer: the full-space energy of [W, -W].
+
+  In closed form, exact in real arithmetic, with a quarter of the pairs:
+  E_h = (2 sum_{i<j} 1 / (1 - c_ij^2) + sum_i 1 / (2 + 2 c_ii)) / (N (2N - 1)).
+  Parallel and antiparallel neurons are bounded as in `full_space_energy`.
+
+  Args:
+    kernel: float32 or float64 tensor [..., N], one neuron per last index.
+
+  Returns:
+    Scalar tensor of the kernel's type.
+
+  Raises:
+    TypeError, ValueError: as `as_neurons`.
+  """
+  return of_cosines(as_neurons(kernel), half_space_pairs)

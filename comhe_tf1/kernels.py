@@ -1,0 +1,13 @@
+"""What a network tells a regulariser of its kernels: the vocabulary of both."""
+import collections
+
+# The role of a kernel decides its energy term.
+FIRST = 'first'    # reads the image: too few inputs to project
+HIDDEN = 'hidden'
+OUTPUT = 'output'  # its neurons are the classes
+
+Kernel = collections.namedtuple('Kernel', 'name tensor role')
+Kernel.__doc__ = """A kernel of a network.
+
+name: of its layer, str; tensor: [..., c_in, c_out]; role: FIRST, HIDDEN or OUTPUT.
+"""

@@ -1,0 +1,138 @@
+"""CNN-9, the nine-convolution network of the CoMHE experiments.
+
+Built first and alone: it offers its kernels with their roles, and knows nothing
+of what regularises them. Layers, sizes and constants as the original.
+"""
+import collections
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1 import kernels as roles
+
+BN_EPSILON = 1e-3
+BN_DECAY = 0.999
+
+Layer = collections.namedtuple(
+    'Layer', 'name size c_in c_out role pool_before batch_norm')
+Layer.__doc__ = """The plan of a layer.
+
+name: str; size: height and width of its kernel; c_in, c_out: channels;
+role: see `kernels`; pool_before: whether a 2x2 max pool precedes it.
+batch_norm: whether batch norm and ReLU follow (SAME padding) or not (VALID).
+"""
+
+
+def cnn9(classes=100):
+  """Plan of CNN-9 for 32x32 RGB images: three stages of three, fc6, score.
+
+  Returns:
+    List of `Layer` in the order of the forward pass.
+  """
+  layers, c_in = [], 3
+  for stage, c_out in enumerate((64, 128, 256), 1):
+    for i in range(3):
+      layers.append(Layer('conv%d_%d' % (stage, i), 3, c_in, c_out,
+                          roles.HIDDEN if layers else roles.FIRST,
+                          stage > 1 and i == 0, True))
+      c_in = c_out
+  layers.append(Layer('fc6', 4, c_in, 256, roles.HIDDEN, True, False))
+  layers.append(Layer('score', 1, 256, classes, roles.OUTPUT, False, False))
+  return layers
+
+
+class Network(object):
+  """A plain convolutional network and its variables.
+
+  A layer is a convolution without bias, with batch norm and ReLU (SAME padding)
+  or bare (VALID). Kernels start normal with standard deviation
+  sqrt(2 / (size^2 c_in)), batch-norm scales at 1 and shifts at 0. The moving
+  statistics both start at 0, without bias correction, as the original: this is
+  why test accuracy stands at chance for the first thousand steps.
+
+  Variables: `<layer>/filter`, `<layer>/bn/gamma/bias` (scale),
+  `<layer>/bn/beta/bias` (shift), `<layer>/bn/moving_mean`,
+  `<layer>/bn/moving_variance`.
+
+  Args:
+    layers: list of `Layer`, as `cnn9()`.
+    op_seeds: dict from `<layer>/filter` to the op seed of its initial value;
+      without it TensorFlow chooses.
+    bn_decay: decay of the moving statistics, in [0, 1).
+
+  Attributes:
+    kernels: list of `kernels.Kernel`, one per layer, each read once.
+    trainable: list of all trained variables; weight decay applies to each.
+  """
+
+  def __init__(self, layers, op_seeds=None, bn_decay=BN_DECAY):
+    self._layers = layers
+    self._bn_decay = bn_decay
+    self.kernels, self.trainable = [], []
+    self._norms = {}
+    for layer in layers:
+      with tf.variable_scope(layer.name):
+        self._create(layer, (op_seeds or {}).get(layer.name + '/filter'))
+
+  def _create(self, layer, op_seed):
+    shape = [layer.size, layer.size, layer.c_in, layer.c_out]
+    stddev = np.sqrt(2. / np.prod(shape[:3]))
+    kernel = self._variable('filter', shape,
+                            tf.random_normal_initializer(0., stddev, op_seed))
+    self.kernels.append(roles.Kernel(layer.name, kernel.read_value(), layer.role))
+    if layer.batch_norm:
+      with tf.variable_scope('bn'):
+        self._norms[layer.name] = _BatchNorm(
+            scale=self._variable('gamma/bias', layer.c_out, tf.ones_initializer()),
+            shift=self._variable('beta/bias', layer.c_out, tf.zeros_initializer()),
+            mean=_variable('moving_mean', layer.c_out, tf.zeros_initializer()),
+            variance=_variable('moving_variance', layer.c_out,
+                               tf.zeros_initializer()))
+
+  def _variable(self, name, shape, initializer):
+    variable = _variable(name, shape, initializer, trainable=True)
+    self.trainable.append(variable)
+    return variable
+
+  def logits(self, images, training):
+    """The forward pass.
+
+    Args:
+      images: [batch, 32, 32, 3], values 0..255, any numeric type.
+      training: whether batch norm takes its statistics from this batch (True)
+        or from the moving ones (False); a Python bool.
+
+    Returns:
+      logits [batch, classes], and the list of operations that update the moving
+      statistics from this batch (empty unless training).
+    """
+    updates = []
+    hidden = (tf.cast(images, tf.float32) - 127.5) / 128.
+    for layer, kernel in zip(self._layers, self.kernels):
+      with tf.name_scope(layer.name):
+        if layer.pool_before:
+          hidden = tf.nn.max_pool(hidden, [1, 2, 2, 1], [1, 2, 2, 1], 'SAME')
+        hidden = tf.nn.conv2d(hidden, kernel.tensor, strides=[1, 1, 1, 1],
+                              padding='SAME' if layer.batch_norm else 'VALID')
+        if layer.batch_norm:
+          norm = self._norms[layer.name]
+          mean, variance = norm.mean, norm.variance
+          if training:
+            mean, variance = tf.nn.moments(hidden, [0, 1, 2])
+            updates += [self._follow(norm.mean, mean),
+                        self._follow(norm.variance, variance)]
+          hidden = tf.nn.relu(tf.nn.batch_normalization(
+              hidden, mean, variance, norm.shift, norm.scale, BN_EPSILON))
+    return tf.squeeze(hidden, [1, 2]), updates
+
+  def _follow(self, moving, value):
+    return moving.assign_sub((1. - self._bn_decay) * (moving - value))
+
+
+_BatchNorm = collections.namedtuple('_BatchNorm', 'scale shift mean variance')
+
+
+def _variable(name, shape, initializer, trainable=False):
+  shape = [shape] if isinstance(shape, int) else shape
+  return tf.get_variable(name, shape, tf.float32, initializer,
+                         trainable=trainable, use_resource=True)

@@ -1,0 +1,62 @@
+"""Op seeds of the original's initial values.
+
+The original seeds the graph but not its initialisers, so that TensorFlow 1.x
+gave each of them the id of the last operation created before it. The initial
+weights are therefore a function of the graph's seed and of how many operations
+each layer of the original's graph took, which differs between TensorFlow
+versions. The numbers below were measured on the original's graphs.
+"""
+from comhe_tf1 import kernels as roles
+
+NUMBERINGS = ('tf1.12', 'tf1.14')
+
+# (variant, numbering): ids of conv1_0/filter and conv1_1/filter; from a layer's
+# filter to the next one's and from fc6's to score's, each as (constant, operations
+# per projection of the layer before); from a layer's filter to its projection.
+_IDS = {
+    ('random', 'tf1.12'): (14, 152, (87, 62), (20, 62), None),
+    ('random', 'tf1.14'): (14, 140, (87, 50), (20, 50), None),
+    ('angle', 'tf1.12'): (15, 153, (274, 0), (207, 0), 39),
+    ('angle', 'tf1.14'): (15, 141, (253, 0), (186, 0), 27),
+    ('adversarial', 'tf1.12'): (15, 153, (314, 0), (247, 0), 14),
+    ('adversarial', 'tf1.14'): (15, 141, (309, 0), (242, 0), 14),
+}
+_POOL = 1  # operations of a max pool
+
+
+def original_op_seeds(variant, numbering, layers, projections):
+  """Op seeds of all initial values of the original's CNN-9.
+
+  Args:
+    variant: 'random', 'angle' or 'adversarial'.
+    numbering: 'tf1.12' (TensorFlow 1.8 to 1.12 and the published logs) or
+      'tf1.14' (TensorFlow 1.14.0, which the original's README asks for).
+    layers: plan of the network, list of `network.Layer`.
+    projections: function from a layer's number of neurons to its number of
+      projections.
+
+  Returns:
+    Dict from `<layer>/filter`, and `<layer>/project` where the variant trains
+    its projections, to the op seed.
+
+  Raises:
+    ValueError: unknown variant or numbering.
+  """
+  if (variant, numbering) not in _IDS:
+    raise ValueError('no op seeds are recorded for variant %r with numbering %r; '
+                     'known: %s' % (variant, numbering, sorted(_IDS)))
+  first, second, step, tail, project = _IDS[variant, numbering]
+  seeds = {}
+  for i, layer in enumerate(layers):
+    if i == 0:
+      op_id = first
+    elif i == 1:
+      op_id = second
+    else:
+      constant, each = tail if layer.role == roles.OUTPUT else step
+      op_id += constant + each * projections(layers[i - 1].c_out)
+      op_id += _POOL if layer.pool_before else 0
+    seeds[layer.name + '/filter'] = op_id
+    if project is not None and layer.role == roles.HIDDEN:
+      seeds[layer.name + '/project'] = op_id + project
+  return seeds
