@@ -120,7 +120,7 @@ def augment(images, rng):
   """
   offsets = 2 * PAD + 1
   draws = np.array([(rng.randint(offsets), rng.randint(offsets), rng.randint(2))
-                    for _ in images]).reshape(-1, 3)
+                    for _ in images], int).reshape(-1, 3)
   window = np.arange(SIDE)
   rows = draws[:, :1] + window
   columns = draws[:, 1:2] + np.where(draws[:, 2:], window[::-1], window)

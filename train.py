@@ -11,6 +11,7 @@ import tempfile
 import numpy as np
 
 import cifar_input
+import cifar_sample
 
 # What each of the original's scripts takes as its own default.
 VARIANTS = {
@@ -86,7 +87,8 @@ def make_parser():
   group = parser.add_argument_group('method')
   group.add_argument(
       '--regularizer', choices=list(VARIANTS), default='random',
-      help='projection of the neurons (default: random)')
+      help='projection of the neurons (default: random, the first in the '
+           'original\'s README)')
   group.add_argument(
       '--pd', type=whole(1), metavar='DIM',
       help='dimension projected to (default: 40 for random, 30 for angle and '
@@ -109,7 +111,8 @@ def make_parser():
   group.add_argument(
       '--dataset', choices=('cifar100', 'sample'), default='cifar100',
       help='cifar100 reads --data_dir; sample is a small SYNTHETIC set made on '
-           'the spot, for trying things (default: cifar100; original)')
+           'the spot, for trying things, and reads nothing (default: cifar100; '
+           'original)')
   group.add_argument(
       '--data_dir', metavar='FOLDER', default=CIFAR100_FOLDER,
       help='folder of the pickles train and test (default: %(default)s, as the '
@@ -139,7 +142,8 @@ def make_parser():
   group.add_argument(
       '--random_seed', type=whole(0, 2 ** 32 - 1), metavar='SEED',
       help='seed of weights, projections, shuffling and augmentation (default: '
-           '3456 for adversarial, else 345; original)')
+           '3456 for adversarial, else 345; original; the published log of random '
+           'took 1234)')
   group.add_argument(
       '--op_seeds', choices=('tf1.12', 'tf1.14'), default='tf1.12',
       help='whose initial weights: those the original draws under TensorFlow 1.8 '
@@ -173,6 +177,11 @@ def parse(argv):
   """Returns the flags with the variant's own defaults filled in, and the parser."""
   parser = make_parser()
   args = parser.parse_args(argv)
+  if args.first_line:
+    for name, value in vars(parser.parse_args(['--first_line'])).items():
+      if name != 'gpu_no' and getattr(args, name) != value:
+        parser.error('--first_line takes no --%s: it runs the published settings'
+                     % name)
   own = VARIANTS[args.regularizer]
   for name in ('pd', 'pn', 'pnd', 'iters', 'random_seed'):
     if getattr(args, name) is None:
@@ -227,8 +236,7 @@ def import_tensorflow(gpu_no):
 def load_data(args):
   """Returns training batches, the test set, and a line about them."""
   if args.dataset == 'sample':
-    from comhe_tf1 import sample
-    rows = sample.generate()
+    rows = cifar_sample.generate()
     train_set, test_set = [cifar_input.from_rows(rows[name], 'the sample')
                            for name in ('train', 'test')]
     origin = 'SYNTHETIC sample, not CIFAR-100'
@@ -255,8 +263,8 @@ def device_line(tf, session, gpu_no):
 
 def run(args, parser):
   """Does as the flags say; returns the exit status."""
-  if not args.first_line and args.dataset != 'sample':
-    data = load_data(args)  # before TensorFlow: a mistake shows at once
+  # Before TensorFlow, so that a mistake shows at once.
+  data = None if args.first_line else load_data(args)
   tf = import_tensorflow(args.gpu_no)
   from comhe_tf1 import first_line
   config = tf.ConfigProto(allow_soft_placement=True)
@@ -264,8 +272,6 @@ def run(args, parser):
   try:
     if args.first_line:
       return 0 if first_line.check(print, config) else 1
-    if args.dataset == 'sample':
-      data = load_data(args)
     with tf.Graph().as_default(), tf.Session(config=config) as session:
       train(args, parser, tf, session, *data)
   except tf.errors.OpError as error:

@@ -183,7 +183,9 @@ class _TrainableProjection(object):
           trainable=False, use_resource=True)
 
   def _before_step(self, variables, losses, signed_rate):
-    """All steps of all projections in one operation."""
+    """All steps of all projections in one operation, or None if there are none."""
+    if not variables or not self.iters:
+      return None
     decay = PROJECTION_DECAY * self.sign  # the sign of the rate undoes it
 
     def body(step, *projections):

@@ -1,7 +1,7 @@
 """Trajectories of the original, recorded under TensorFlow 1.12 and 1.14.
 
-Tolerances are the drift of the original's own graph between TensorFlow 1.14 and
-2.21 (see tests/golden/README.md); step 0 is held to 1e-5.
+Tolerances come from the drift of the original's own code between TensorFlow
+versions and CPUs, see golden/README.md; step 0 is held to 1e-5.
 """
 import glob
 import json
@@ -16,7 +16,7 @@ import comhe_tf1
 from comhe_tf1 import training
 
 GOLDEN = sorted(glob.glob(os.path.join(os.path.dirname(__file__), 'golden',
-                                       '*_tf1*.json')))
+                                       '*_pd*.json')))
 MOVING = {'moments/Squeeze': 'moving_mean', 'moments/Squeeze_1': 'moving_variance'}
 
 
@@ -119,7 +119,7 @@ def test_final_norms(replay):
   golden, ours = replay
   for name, expected in golden['final_norms'].items():
     if name.endswith('/filter'):
-      tolerance = {'rel': 1e-4}
+      tolerance = {'rel': 5e-4}
     elif name.endswith('/gamma/bias'):
       tolerance = {'rel': 1e-3}
     else:

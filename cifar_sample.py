@@ -4,7 +4,7 @@ Not photographs and not a benchmark: class k shows a band of colour k // 10 over
 a band of colour k % 10, under heavy noise. Integer arithmetic and NumPy's frozen
 `RandomState` make it the same, byte for byte, on every machine.
 
-    python -m comhe_tf1.sample FOLDER     writes train, test and meta
+    python cifar_sample.py FOLDER     writes train, test and meta
 """
 import argparse
 import os
@@ -86,14 +86,14 @@ def write(folder):
 
 def main(argv=None):
   parser = argparse.ArgumentParser(
-      prog='python -m comhe_tf1.sample',
+      prog='cifar_sample.py',
       description='Write the synthetic sample as pickles in CIFAR-100\'s layout.')
   parser.add_argument('folder', help='where to write train, test and meta')
   folder = parser.parse_args(argv).folder
   try:
     write(folder)
   except OSError as error:
-    return 'cannot write the sample to %s: %s' % (folder, error)
+    return 'cifar_sample.py: error: cannot write the sample: %s' % error
   print('wrote the synthetic sample to %s' % folder)
   return 0
 

@@ -1,0 +1,45 @@
+# make demo        first-line check and a short training, in about two minutes
+# make test        the tests under the current Python (3.10 to 3.13)
+# make test-tf1    the tests under Python 3.6 and TensorFlow 1.14.0
+# Choose the interpreters with PYTHON=... and PYTHON36=...
+PYTHON ?= python3
+PYTHON36 ?= python3.6
+VENV ?= .venv
+VENV_TF1 ?= .venv-tf1
+
+.PHONY: demo test test-tf1 clean
+
+demo: $(VENV)/run
+	$(VENV)/bin/python train.py --first_line --gpu_no -1
+	@echo
+	$(VENV)/bin/python train.py --dataset sample --gpu_no -1 --batch_size 32 \
+	  --base_lr 0.001 --bn_decay 0.9 --max_steps 151 --log_every 25 --eval_every 50
+
+test: $(VENV)/test
+	$(VENV)/bin/python -m pytest tests
+
+test-tf1: $(VENV_TF1)/test
+	$(VENV_TF1)/bin/python -m pytest tests
+
+$(VENV)/run: requirements.txt
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || \
+	  { echo "$(PYTHON) is not Python 3.10 to 3.13: call make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install -q -r requirements.txt
+	@touch $@
+
+$(VENV)/test: $(VENV)/run requirements-test.txt
+	$(VENV)/bin/python -m pip install -q -r requirements-test.txt
+	@touch $@
+
+# pip 22 and later do not run on Python 3.6, older ones miss the wheels.
+$(VENV_TF1)/test: requirements.txt requirements-test.txt
+	@$(PYTHON36) -c "import sys; sys.exit(sys.version_info[:2] != (3, 6))" || \
+	  { echo "$(PYTHON36) is not Python 3.6: call make PYTHON36=/path/to/python3.6" >&2; exit 1; }
+	$(PYTHON36) -m venv --clear $(VENV_TF1)
+	$(VENV_TF1)/bin/python -m pip install -q -U "pip<22"
+	$(VENV_TF1)/bin/python -m pip install -q -r requirements.txt -r requirements-test.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV_TF1)

@@ -1,0 +1,146 @@
+import collections
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+import cifar_input
+
+
+def rows(count=6, seed=0):
+  """What a CIFAR-100 pickle holds."""
+  rng = np.random.RandomState(seed)
+  return {'data': rng.randint(0, 256, (count, 3072)).astype(np.uint8),
+          'fine_labels': rng.randint(0, 100, count).tolist(),
+          'coarse_labels': [0] * count, 'filenames': ['x.png'] * count,
+          'batch_label': 'batch'}
+
+
+def write(path, content):
+  with open(str(path), 'wb') as file:
+    pickle.dump(content, file, protocol=2)
+  return str(path)
+
+
+def test_load(tmp_path):
+  content = rows()
+  images, labels = cifar_input.load(write(tmp_path / 'train', content))
+  assert images.shape == (6, 32, 32, 3) and images.dtype == np.uint8
+  assert labels.tolist() == content['fine_labels'] and labels.dtype == np.int64
+  # Planes R, G, B, each row by row.
+  for n, row, column, channel in [(0, 0, 0, 0), (1, 2, 3, 1), (5, 31, 31, 2)]:
+    assert (images[n, row, column, channel]
+            == content['data'][n, channel * 1024 + row * 32 + column])
+
+
+def test_a_pickle_of_python_2(tmp_path):
+  # Byte strings, as Python 2 pickles text.
+  content = b"\x80\x02}q\x01(U\x04dataq\x02" + pickle.dumps(
+      rows()['data'], 2)[2:-1] + b'U\x0bfine_labels' + pickle.dumps([1] * 6, 2)[2:-1] + b'u.'
+  path = tmp_path / 'train'
+  path.write_bytes(content)
+  assert cifar_input.load(str(path)).labels.tolist() == [1] * 6
+
+
+def test_load_folder(tmp_path):
+  write(tmp_path / 'train', rows(6, 0))
+  write(tmp_path / 'test', rows(5, 1))
+  train, test = cifar_input.load_folder(str(tmp_path))
+  assert (len(train.images), len(test.images)) == (6, 5)
+
+
+def changed(**values):
+  content = rows()
+  content.update(values)
+  return content
+
+
+@pytest.mark.parametrize('content, words', [
+    ([1, 2], "no 'data'"),
+    ({'data': rows()['data']}, "no 'fine_labels'"),
+    (changed(data=[[0] * 3072]), 'uint8 array.*got a list'),
+    (changed(data=np.zeros((6, 3072))), 'float64'),
+    (changed(data=np.zeros((6, 3071), np.uint8)), r'\[6, 3071\]'),
+    (changed(data=np.zeros((6, 3, 1024), np.uint8)), r'\[6, 3, 1024\]'),
+    (changed(data=np.zeros((0, 3072), np.uint8)), r'\[0, 3072\]'),
+    (changed(fine_labels=[1, 2]), 'must be 6 integers'),
+    (changed(fine_labels=[0.5] * 6), 'float64'),
+    (changed(fine_labels=['a'] * 6), 'integers'),
+    (changed(fine_labels=[0, 1, 2, 100, 3, -1]), 'label 100 of image 3 is outside 0..99'),
+    (changed(fine_labels=[0, 1, 2, 3, 4, -1]), 'label -1 of image 5')])
+def test_wrong_content(tmp_path, content, words):
+  path = write(tmp_path / 'train', content)
+  with pytest.raises(cifar_input.DataError, match=words) as error:
+    cifar_input.load(path)
+  assert path in str(error.value)
+
+
+@pytest.mark.parametrize('content', [
+    b'', b'\x80', b'not a pickle', pickle.dumps(rows(), 2)[:-1000],
+    b'\x80\x02}q\x00.junk'[:4]], ids=['empty', 'one byte', 'text', 'cut', 'cut early'])
+def test_broken_pickles(tmp_path, content):
+  path = tmp_path / 'train'
+  path.write_bytes(content)
+  with pytest.raises(cifar_input.DataError, match='not a whole pickle'):
+    cifar_input.load(str(path))
+
+
+def test_missing_file(tmp_path):
+  with pytest.raises(cifar_input.DataError, match='No such file.*--data_dir'):
+    cifar_input.load_folder(str(tmp_path))
+  with pytest.raises(cifar_input.DataError, match='cannot read'):
+    cifar_input.load(str(tmp_path))   # a folder
+
+
+def slow_augment(images, rng):
+  """One image at a time, as the specification says it."""
+  results = []
+  for image in images:
+    row, column, flip = rng.randint(9), rng.randint(9), rng.randint(2)
+    padded = np.pad(image.astype('float32'), [(4, 4), (4, 4), (0, 0)], 'symmetric')
+    crop = padded[row:row + 32, column:column + 32]
+    results.append(crop[:, ::-1] if flip else crop)
+  return np.array(results)
+
+
+@pytest.mark.parametrize('count', [0, 1, 300])
+def test_augment(rng, count):
+  images = rng.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+  ours, theirs = np.random.RandomState(7), np.random.RandomState(7)
+  result = cifar_input.augment(images, ours)
+  assert result.dtype == np.uint8
+  np.testing.assert_array_equal(result.reshape(-1), slow_augment(images, theirs).reshape(-1))
+  # Nothing more and nothing less was drawn.
+  assert ours.randint(2 ** 31) == theirs.randint(2 ** 31)
+
+
+@pytest.mark.parametrize('count, batch_size', [(12, 4), (14, 4), (5, 5), (3, 1)])
+def test_order_of_batches(count, batch_size):
+  """The original re-indexes its set in place: permutations compose."""
+  rng = np.random.RandomState(1)
+  images = rng.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+  labels = np.arange(count)
+  batches = cifar_input.TrainingBatches(
+      cifar_input.Images(images.copy(), labels.copy()), batch_size,
+      np.random.RandomState(3))
+  seen = collections.Counter()
+  theirs = np.random.RandomState(3)
+  for _ in range(4):   # epochs
+    permutation = np.arange(count)
+    theirs.shuffle(permutation)
+    images, labels = images[permutation], labels[permutation]
+    for i in range(count // batch_size):
+      chosen = slice(i * batch_size, (i + 1) * batch_size)
+      batch, batch_labels = batches.next()
+      np.testing.assert_array_equal(batch_labels, labels[chosen])
+      np.testing.assert_array_equal(batch, slow_augment(images[chosen], theirs))
+      seen.update(batch_labels.tolist())
+    np.testing.assert_array_equal(batches.order, labels)
+  assert sum(seen.values()) == 4 * (count // batch_size) * batch_size
+
+
+def test_a_batch_larger_than_the_set():
+  data = cifar_input.Images(np.zeros((3, 32, 32, 3), np.uint8), np.zeros(3, np.int64))
+  with pytest.raises(cifar_input.DataError, match='--batch_size 4.*3 images'):
+    cifar_input.TrainingBatches(data, 4, np.random.RandomState(0))

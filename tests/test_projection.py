@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import comhe_tf1
+import ground_truth
+
+
+@pytest.fixture
+def layer(rng):
+  """A projection [3, 6] and neurons [6, 4]."""
+  return rng.randn(3, 6), rng.randn(6, 4)
+
+
+@pytest.mark.parametrize('shape', [(6, 4), (2, 2, 3, 5)], ids=str)
+def test_random_projection_energy(session, rng, shape):
+  kernel = rng.randn(*shape)
+  neurons = kernel.reshape(-1, shape[-1])
+  projections = rng.randn(7, 3, len(neurons))
+  assert session.run(comhe_tf1.random_projection_energy(
+      kernel, projections)) == pytest.approx(
+          ground_truth.random_projection_energy(neurons, projections))
+
+
+def test_random_projection_gradient(session, layer, rng):
+  projections, neurons = rng.randn(5, 3, 6), layer[1]
+  kernel = tf.constant(neurons)
+  gradient = tf.gradients(
+      comhe_tf1.random_projection_energy(kernel, projections), kernel)[0]
+  np.testing.assert_allclose(session.run(gradient), ground_truth.gradient(
+      lambda w: ground_truth.random_projection_energy(w, projections), neurons),
+                             rtol=1e-6, atol=1e-8)
+
+
+LOSSES = [
+    (comhe_tf1.angle_distortion, ground_truth.angle_distortion),
+    (comhe_tf1.projected_energy, ground_truth.projected_energy),
+    (comhe_tf1.projected_half_space_energy,
+     lambda p, w: ground_truth.half_space_energy(np.dot(p, w)))]
+losses = pytest.mark.parametrize('loss, truth', LOSSES,
+                                 ids=['angle', 'adversarial', 'half space'])
+
+
+@losses
+def test_value_and_gradients_by_both(session, layer, loss, truth):
+  p, w = [tf.constant(value) for value in layer]
+  value = loss(p, w)
+  assert session.run(value) == pytest.approx(truth(*layer))
+  by_p, by_w = session.run(tf.gradients(value, [p, w]))
+  np.testing.assert_allclose(by_p, ground_truth.gradient(
+      lambda p: truth(p, layer[1]), layer[0]), rtol=1e-6, atol=1e-8)
+  np.testing.assert_allclose(by_w, ground_truth.gradient(
+      lambda w: truth(layer[0], w), layer[1]), rtol=1e-6, atol=1e-8)
+
+
+@losses
+@pytest.mark.parametrize('rate, decay', [(0.1, 0.), (-0.2, 0.), (0.3, 0.5)])
+def test_gradient_step(session, layer, loss, truth, rate, decay):
+  p, w = layer
+  stepped = comhe_tf1.gradient_step(
+      lambda value: loss(value, tf.constant(w)), tf.constant(p), rate, decay)
+  expected = p - rate * (ground_truth.gradient(lambda p: truth(p, w), p) + decay * p)
+  np.testing.assert_allclose(session.run(stepped), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize('loss, truth', LOSSES[:2], ids=['angle', 'adversarial'])
+def test_second_order_reaches_the_neurons(session, layer, loss, truth):
+  """d E_h((P - rate * d loss / dP) W) / dW, W in the step included."""
+  p, w = layer
+  kernel = tf.placeholder(tf.float64, w.shape)
+
+  def term(include_step):
+    stepped = comhe_tf1.gradient_step(
+        lambda value: loss(value, kernel), tf.constant(p), 0.1)
+    stepped = stepped if include_step else tf.stop_gradient(stepped)
+    return comhe_tf1.projected_half_space_energy(stepped, kernel)
+
+  whole = term(True)
+  expected = ground_truth.gradient(
+      lambda value: session.run(whole, {kernel: value}), w)
+  gradient, first_order = [
+      session.run(tf.gradients(value, kernel)[0], {kernel: w})
+      for value in (whole, term(False))]
+  np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-8)
+  assert np.abs(gradient - first_order).max() > 1e-4
+
+
+@pytest.mark.parametrize('p, w', [
+    (np.eye(4), np.eye(4)),                       # nothing is changed at all
+    (np.ones((2, 3)), np.zeros((3, 4))),          # zero neurons
+    (np.ones((1, 3)), np.ones((3, 2)))], ids=['identity', 'zeros', 'duplicates'])
+def test_angle_distortion_is_finite_at_its_minimum(session, p, w):
+  p, w = tf.constant(p), tf.constant(w)
+  value = comhe_tf1.angle_distortion(p, w)
+  by_p, by_w = session.run(tf.gradients(value, [p, w]))
+  assert np.isfinite(session.run(value))
+  assert np.isfinite(by_p).all() and np.isfinite(by_w).all()
+
+
+def test_unchanged_angles_have_no_gradient(session):
+  p, w = tf.constant(np.eye(4)), tf.constant(np.eye(4))
+  value = comhe_tf1.angle_distortion(p, w)
+  assert session.run(value) == 0.
+  assert not session.run(tf.gradients(value, p)[0]).any()
+
+
+def test_equal_seeds_and_shapes_draw_equal_projections(session):
+  tf.set_random_seed(345)
+  draws = [comhe_tf1.gaussian_projection(4, 9, 7) for _ in range(2)]
+  other = comhe_tf1.gaussian_projection(4, 9, 8)
+  first, second = [session.run([draws, other]) for _ in range(2)]
+  np.testing.assert_array_equal(*first[0])
+  np.testing.assert_array_equal(*second[0])
+  assert (first[0][0] != second[0][0]).all()   # drawn anew
+  assert (first[0][0] != first[1]).all()       # another op seed
+
+
+def test_eager(layer):
+  if not tf.executing_eagerly():
+    pytest.skip('TensorFlow 1.x is in graph mode')
+  p, w = [tf.constant(value) for value in layer]
+  stepped = comhe_tf1.gradient_step(
+      lambda value: comhe_tf1.projected_energy(value, w), p, -0.1)
+  assert (comhe_tf1.projected_energy(stepped, w).numpy()
+          > ground_truth.projected_energy(*layer))
