@@ -333,6 +333,10 @@ def main(argv=None):
   except (cifar_input.DataError, OSError) as error:
     note('error: %s' % error)
     return 1
+  except ImportError as error:
+    note('error: %s; install what is needed with pip install -r requirements.txt'
+         % error)
+    return 1
 
 
 if __name__ == '__main__':

@@ -65,6 +65,24 @@ def test_steps_without_measures_train_alike(sample):
   np.testing.assert_allclose(*weights, rtol=1e-5)
 
 
+def test_projections_are_drawn_once_a_step_whatever_is_fetched(sample):
+  """Steps with and without measures share the streams of the random ops."""
+  thoms = []
+  for measured in ([True] * 4, [True, False, False, True]):
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+      handles = build(comhe_tf1.RandomProjection(2, 1))
+      session.run(tf.global_variables_initializer())
+      results = [training.step(session, handles, sample[0].images[:8],
+                               sample[0].labels[:8], 1e-6, each) for each in measured]
+      training.evaluate(session, handles, sample[1].images[:100],
+                        sample[1].labels[:100])
+      results.append(training.step(session, handles, sample[0].images[:8],
+                                   sample[0].labels[:8], 1e-6))
+      thoms.append([results[i].thom for i in (0, 3, 4)])
+  np.testing.assert_allclose(*thoms, rtol=1e-5)
+  assert len(set(np.round(thoms[0], 2))) == 3   # every draw another
+
+
 def test_every_layers_energy_can_be_fetched(session):
   handles = build(comhe_tf1.AngleProjection(4))
   session.run(tf.global_variables_initializer())
