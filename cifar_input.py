@@ -3,7 +3,9 @@
 NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
 """
+import codecs
 import collections
+import hashlib
 import os
 import pickle
 
@@ -37,14 +39,37 @@ def load(path, classes=CLASSES):
   """
   try:
     with open(path, 'rb') as file:
-      rows = pickle.load(file, encoding='latin1')
+      rows = _Unpickler(file, encoding='latin1').load()
   except OSError as error:
-    raise DataError('cannot read %s: %s; --data_dir must name the folder that '
-                    'holds the pickles train and test' % (path, error.strerror))
+    raise DataError('cannot read %s: %s; --data_dir must name the folder of the '
+                    'pickles train and test, which python cifar_input.py --download '
+                    'gets; --dataset sample needs none' % (path, error.strerror))
   except Exception as error:  # a broken pickle can raise anything
-    raise DataError('%s is not a whole pickle (%s: %s); unpack the archive again'
+    raise DataError('%s is not a whole pickle of arrays, strings, lists and dicts '
+                    '(%s: %s); unpack the archive again'
                     % (path, type(error).__name__, error))
   return from_rows(rows, path, classes)
+
+
+# All that a pickled array, string, list or dict calls when it is read, under the
+# module names of NumPy 1 and 2.
+_ALLOWED = {('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype,
+            ('_codecs', 'encode'): codecs.encode}
+for _core in ('numpy.core', 'numpy._core'):
+  _ALLOWED.update({
+      (_core + '.multiarray', '_reconstruct'): np.empty(0).__reduce__()[0],
+      (_core + '.multiarray', 'scalar'): np.float64(0).__reduce__()[0],
+      (_core + '.numeric', '_frombuffer'): lambda data, dtype, shape, order: (
+          np.frombuffer(data, dtype).reshape(shape, order=order))})
+
+
+class _Unpickler(pickle.Unpickler):
+  """Refuses anything that could run code, before it runs."""
+
+  def find_class(self, module, name):
+    if (module, name) not in _ALLOWED:
+      raise pickle.UnpicklingError('refused to load %s.%s' % (module, name))
+    return _ALLOWED[module, name]
 
 
 def load_folder(path):
@@ -81,7 +106,10 @@ def from_rows(rows, name, classes=CLASSES):
       or data.ndim != 2 or data.shape[1] != width or not len(data)):
     raise DataError('%s: data must be a uint8 array of shape [n, %d], got %s'
                     % (name, width, _describe(data)))
-  labels = np.asarray(rows['fine_labels'])
+  try:
+    labels = np.asarray(rows['fine_labels'])
+  except ValueError:   # lists of different lengths
+    labels = np.empty(0, object)
   if labels.shape != (len(data),) or labels.dtype.kind not in 'iu':
     raise DataError('%s: fine_labels must be %d integers, one per image, got %s'
                     % (name, len(data), _describe(labels)))
@@ -91,6 +119,15 @@ def from_rows(rows, name, classes=CLASSES):
                     % (name, labels[wrong[0]], wrong[0], classes - 1))
   images = data.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
   return Images(np.ascontiguousarray(images), labels.astype(np.int64))
+
+
+def digest(*sets):
+  """md5 of all images and labels, as hexadecimal digits."""
+  md5 = hashlib.md5()
+  for data in sets:
+    md5.update(data.images)
+    md5.update(data.labels)
+  return md5.hexdigest()
 
 
 def _describe(value):
@@ -168,3 +205,17 @@ class TrainingBatches(object):
     chosen = self.order[place * self._batch_size:(place + 1) * self._batch_size]
     return (augment(self._data.images[chosen], self._rng),
             self._data.labels[chosen])
+
+  def state(self):
+    """Where the batches stand: dict of arrays, and dict of numbers."""
+    _, keys, position, has_gauss, cached_gaussian = self._rng.get_state()
+    return ({'order': self.order, 'rng_keys': keys},
+            {'batches': self._step, 'rng_position': position,
+             'rng_has_gauss': has_gauss, 'rng_cached_gaussian': cached_gaussian})
+
+  def restore(self, arrays, numbers):
+    """Continues from what `state` returned."""
+    self._rng.set_state(('MT19937', arrays['rng_keys'], numbers['rng_position'],
+                         numbers['rng_has_gauss'], numbers['rng_cached_gaussian']))
+    self.order = arrays['order']
+    self._step = numbers['batches']

@@ -6,12 +6,14 @@ a band of colour k % 10, under heavy noise. Integer arithmetic and NumPy's froze
 
     python cifar_sample.py FOLDER     writes train, test and meta
 """
-import argparse
+import errno
 import os
 import pickle
 import sys
 
 import numpy as np
+
+import commandline
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -73,30 +75,48 @@ def write(folder):
     folder: made where missing; must hold none of the three.
 
   Raises:
-    OSError: a file exists already or cannot be written.
+    OSError: one exists already or cannot be written; then none is left behind.
   """
   os.makedirs(folder, exist_ok=True)
-  for name, rows in generate().items():
-    # NumPy 2 names its modules anew, which NumPy 1 cannot read; both read these.
-    content = pickle.dumps(rows, protocol=2).replace(
-        b'cnumpy._core.multiarray\n', b'cnumpy.core.multiarray\n')
-    with open(os.path.join(folder, name), 'xb') as file:
-      file.write(content)
+  content = generate()
+  paths = {name: os.path.join(folder, name) for name in content}
+  for path in paths.values():
+    if os.path.lexists(path):
+      raise FileExistsError(errno.EEXIST, 'it exists already', path)
+  parts = []
+  try:
+    for name, rows in content.items():
+      # NumPy 2 names its modules anew, which NumPy 1 cannot read; both read these.
+      pickled = pickle.dumps(rows, protocol=2).replace(
+          b'cnumpy._core.multiarray\n', b'cnumpy.core.multiarray\n')
+      parts.append((paths[name] + '.part', paths[name]))
+      with open(parts[-1][0], 'wb') as file:
+        file.write(pickled)
+    for part, path in parts:
+      os.rename(part, path)
+  finally:
+    for part, _ in parts:
+      if os.path.exists(part):
+        os.remove(part)
 
 
 def main(argv=None):
-  parser = argparse.ArgumentParser(
+  parser = commandline.Parser(
       prog='cifar_sample.py',
       description='Write the synthetic sample as pickles in CIFAR-100\'s layout.')
   parser.add_argument('folder', help='where to write train, test and meta')
   folder = parser.parse_args(argv).folder
+  if not folder:
+    parser.error('the folder has no name')
   try:
     write(folder)
+    print('wrote the synthetic sample to %s' % folder, flush=True)
   except OSError as error:
-    return 'cifar_sample.py: error: cannot write the sample: %s' % error
-  print('wrote the synthetic sample to %s' % folder)
+    commandline.note('cifar_sample.py', 'error: cannot write the sample: %s' % error)
+    return 1
   return 0
 
 
 if __name__ == '__main__':
+  commandline.print_anything()
   sys.exit(main())

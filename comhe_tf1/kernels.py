@@ -5,6 +5,7 @@ import collections
 FIRST = 'first'    # reads the image: too few inputs to project
 HIDDEN = 'hidden'
 OUTPUT = 'output'  # its neurons are the classes
+ROLES = (FIRST, HIDDEN, OUTPUT)
 
 Kernel = collections.namedtuple('Kernel', 'name tensor role')
 Kernel.__doc__ = """A kernel of a network.

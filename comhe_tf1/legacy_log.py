@@ -1,15 +1,13 @@
 """The two log files of a run, in the original's format, folders and numbering.
 
 `log_train_NN.txt` and `log_test_NN.txt`, NN the first free number from 00 to 99.
-Every line is flushed as it is written.
+Every line is on disk as soon as it is written.
 """
 import os
 
+from comhe_tf1 import durable
+
 MAX_LOGS = 100
-
-
-class LogError(OSError):
-  """The log files cannot be made; the message is for the user."""
 
 
 def train_line(step, fit, reg, thom, thomf, acc):
@@ -42,71 +40,50 @@ def folder(log_dir, regularizer, synthetic=False):
 
 
 class LegacyLog(object):
-  """The log files of one run, opened under the first free number.
+  """The two log files of one run, continued where they are there already.
 
-  Both files are claimed in one go: two runs started at the same moment take
-  different numbers. A context manager; leaving it closes the files.
+  A context manager; leaving it closes the files.
 
   Args:
-    path: folder of the files; made where missing.
+    path: folder of the files.
+    number: NN in the files' names, see `free_numbers`.
 
   Attributes:
-    train_path, test_path: the two files.
+    train_file, test_file: the files, `durable.Lines`.
 
   Raises:
-    LogError: the folder cannot be written or all numbers are taken.
+    OSError: they cannot be written.
   """
 
-  def __init__(self, path):
-    try:
-      os.makedirs(path, exist_ok=True)
-      claimed = _claim(path)
-    except OSError as error:
-      raise LogError('cannot write logs to %s: %s; choose another --log_dir'
-                     % (path, error.strerror))
-    if not claimed:
-      raise LogError('all %d log numbers are taken in %s; move old logs away or '
-                     'choose another --log_dir' % (MAX_LOGS, path))
-    self._train, self._test = claimed
-    self.train_path, self.test_path = self._train.name, self._test.name
+  def __init__(self, path, number):
+    self.train_file, self.test_file = map(durable.Lines, _paths(path, number))
 
   def __enter__(self):
     return self
 
   def __exit__(self, *error):
-    self._train.close()
-    self._test.close()
+    self.train_file.__exit__()
+    self.test_file.__exit__()
 
   def train(self, step, **measures):
     """Logs a training step, see `train_line`; returns the line."""
-    return _write(self._train, train_line(step, **measures))
+    line = train_line(step, **measures)
+    self.train_file.add(line)
+    return line
 
   def test(self, step, acc):
     """Logs an evaluation, see `test_line`; returns the line."""
-    return _write(self._test, test_line(step, acc))
+    line = test_line(step, acc)
+    self.test_file.add(line)
+    return line
 
 
-def _write(file, line):
-  file.write(line + '\n')
-  return line
+def _paths(path, number):
+  return [os.path.join(path, 'log_%s_%02d.txt' % (kind, number))
+          for kind in ('train', 'test')]
 
 
-def _claim(path):
-  """Makes and opens the two files of the first free number, if there is one."""
-  for number in range(MAX_LOGS):
-    names = ['log_%s_%02d.txt' % (kind, number) for kind in ('train', 'test')]
-    train_path, test_path = [os.path.join(path, name) for name in names]
-    if os.path.exists(test_path):
-      continue
-    try:
-      # Line-buffered, and only if no other run has made it.
-      train = open(train_path, 'x', buffering=1)
-    except FileExistsError:
-      continue
-    try:
-      return train, open(test_path, 'x', buffering=1)
-    except OSError:
-      train.close()
-      os.remove(train_path)
-      raise
-  return None
+def free_numbers(path):
+  """The numbers from 00 to 99 that no log file in a folder has, in order."""
+  return [number for number in range(MAX_LOGS)
+          if not any(map(os.path.lexists, _paths(path, number)))]

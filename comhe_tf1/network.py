@@ -58,7 +58,7 @@ class Network(object):
     layers: list of `Layer`, as `cnn9()`.
     op_seeds: dict from `<layer>/filter` to the op seed of its initial value;
       without it TensorFlow chooses.
-    bn_decay: decay of the moving statistics, in [0, 1).
+    bn_decay: decay of the moving statistics, number in [0, 1) or scalar tensor.
 
   Attributes:
     kernels: list of `kernels.Kernel`, one per layer, each read once.

@@ -11,13 +11,13 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1 import energy
 
 
-def gaussian_projection(pd, d, op_seed):
+def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
   """A standard normal P [pd, d], drawn anew whenever it is evaluated in a graph.
 
   The stream is a function of the graph's seed, the op seed and the shape, so
   that two draws with equal three are identical at every evaluation.
   """
-  return tf.random_normal([pd, d], seed=op_seed)
+  return tf.random_normal([pd, d], dtype=dtype, seed=op_seed)
 
 
 def random_projection_energy(kernel, projections):
@@ -34,10 +34,14 @@ def random_projection_energy(kernel, projections):
     Scalar tensor.
 
   Raises:
-    TypeError, ValueError: as `energy.as_neurons`.
+    TypeError: as `energy.as_neurons`.
+    ValueError: likewise; or the projections have not three axes.
   """
   neurons = energy.as_neurons(kernel)
   projections = tf.convert_to_tensor(projections)
+  if projections.shape.ndims != 3:
+    raise ValueError('projections must have shape [pn, pd, d], got %s'
+                     % projections.shape)
   pn, pd, d = [energy.axis_length(projections, axis) for axis in range(3)]
   projected = tf.reshape(tf.matmul(tf.reshape(projections, [-1, d]), neurons),
                          [pn, pd, energy.axis_length(neurons, -1)])
@@ -121,11 +125,16 @@ def gradient_step(loss, projection, rate, decay=0.):
 
   Returns:
     Tensor [pd, d].
+
+  Raises:
+    ValueError: the loss does not depend on P.
   """
   with tf.GradientTape() as tape:
     tape.watch(projection)
     value = loss(projection)
   gradient = tape.gradient(value, projection)
+  if gradient is None:
+    raise ValueError('the loss does not depend on the projection')
   if decay:
     gradient += decay * projection
   return projection - rate * gradient

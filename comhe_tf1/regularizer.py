@@ -8,6 +8,7 @@ decides its term, as the original:
   output  full-space energy of the neurons themselves    weight 10
 """
 import collections
+import numbers
 
 import tensorflow.compat.v1 as tf
 
@@ -19,18 +20,20 @@ OUTPUT_WEIGHT = 10.
 # Weight decay of a trainable projection, and its weight in the descended sum.
 PROJECTION_DECAY = 1e-3 * 5e-4
 
-Terms = collections.namedtuple('Terms', 'energies thom thomf before_step')
+Terms = collections.namedtuple('Terms', 'energies thom thomf before_step draws')
 Terms.__doc__ = """What a regulariser adds to a network's loss.
 
 energies: ordered dict, layer name -> energy (scalar tensor, without weight).
 thom: weighted sum over the first and hidden layers, scalar tensor.
 thomf: weighted sum over the output layers, scalar tensor.
 before_step: operation to run before every training step, or None.
+draws: operation that makes the draws of one training step and nothing else, which
+  brings a new session's streams to a later step; or None.
 """
 
 
 def _terms(kernels, hidden_energy, before_step=None):
-  """Gathers `Terms`; `hidden_energy` maps a hidden kernel to its energy."""
+  """Gathers `Terms` without draws; `hidden_energy` is of one hidden kernel."""
   energies = collections.OrderedDict()
   thom, thomf = [], []
   for kernel in kernels:
@@ -42,10 +45,34 @@ def _terms(kernels, hidden_energy, before_step=None):
                if kernel.role == roles.FIRST else hidden_energy(kernel))
       thom.append(value)
     energies[kernel.name] = value
-  # A list of none sums to the constant 0.
-  return Terms(energies, tf.add_n(thom) if thom else tf.constant(0.),
-               OUTPUT_WEIGHT * tf.add_n(thomf) if thomf else tf.constant(0.),
-               before_step)
+  nothing = tf.zeros([], kernels[0].tensor.dtype if kernels else tf.float32)
+  return Terms(energies, tf.add_n(thom) if thom else nothing,
+               OUTPUT_WEIGHT * tf.add_n(thomf) if thomf else nothing,
+               before_step, None)
+
+
+def _checked(kernels):
+  """The kernels as a list, their tensors as tensors.
+
+  Raises:
+    ValueError: a role is unknown, a name comes twice, or a hidden kernel has no
+      static shape of at least two axes.
+  """
+  kernels = [kernel._replace(tensor=tf.convert_to_tensor(kernel.tensor))
+             for kernel in kernels]
+  names = [kernel.name for kernel in kernels]
+  for kernel in kernels:
+    if kernel.role not in roles.ROLES:
+      raise ValueError('the role of kernel %r must be one of %s, got %r'
+                       % (kernel.name, ', '.join(roles.ROLES), kernel.role))
+    if names.count(kernel.name) > 1:
+      raise ValueError('two kernels have the name %r' % kernel.name)
+    shape = kernel.tensor.shape
+    if kernel.role == roles.HIDDEN and (
+        not shape.is_fully_defined() or shape.ndims < 2):
+      raise ValueError('the shape of kernel %r must be known, with at least two axes, '
+                       'got %s' % (kernel.name, shape))
+  return kernels
 
 
 class RandomProjection(object):
@@ -87,26 +114,32 @@ class RandomProjection(object):
 
     `learning_rate` and `op_seeds` belong to the trainable projections and are
     not used. Reproducible draws want the graph's seed set before.
+
+    Raises:
+      TypeError, ValueError: a kernel cannot be used.
     """
     del learning_rate, op_seeds
+    kernels = _checked(kernels)
     draws, stacks = {}, {}
 
-    def draw(d, op_seed):
-      if (d, op_seed) not in draws:
-        draws[d, op_seed] = projection.gaussian_projection(self.pd, d, op_seed)
-      return draws[d, op_seed]
+    def draw(*key):
+      if key not in draws:
+        draws[key] = projection.gaussian_projection(self.pd, *key)
+      return draws[key]
 
     def hidden_energy(kernel):
       shape = kernel.tensor.shape.as_list()
       c_in, neurons = shape[-2:]
       d = kernel.tensor.shape.num_elements() // neurons
-      key = c_in, d, self.projections(neurons)
+      key = c_in, d, kernel.tensor.dtype, self.projections(neurons)
       if key not in stacks:
-        stacks[key] = tf.stack([draw(d, c_in + i) for i in range(key[-1])])
+        stacks[key] = tf.stack([draw(d, c_in + i, kernel.tensor.dtype)
+                                for i in range(key[-1])])
       return projection.random_projection_energy(kernel.tensor, stacks[key])
 
     with tf.name_scope('random_projection'):
-      return _terms(kernels, hidden_energy)
+      terms = _terms(kernels, hidden_energy)
+    return terms._replace(draws=tf.group(*draws.values()) if draws else None)
 
 
 class _TrainableProjection(object):
@@ -151,15 +184,24 @@ class _TrainableProjection(object):
       learning_rate: the network's current one, scalar tensor or number.
       op_seeds: dict from `<layer>/project` to the op seed of its initial value;
         without it TensorFlow chooses.
+
+    Raises:
+      TypeError, ValueError: a kernel cannot be used.
+      RuntimeError: called eagerly; trained projections need a graph.
     """
+    if tf.executing_eagerly():
+      raise RuntimeError('%s needs a graph: call it within tf.Graph().as_default()'
+                         % type(self).__name__)
+    kernels = _checked(kernels)
     op_seeds = op_seeds or {}
     hidden = [kernel for kernel in kernels if kernel.role == roles.HIDDEN]
     neurons = {kernel.name: energy.as_neurons(kernel.tensor) for kernel in hidden}
     variables = [self._variable(kernel.name, neurons[kernel.name],
                                 op_seeds.get(kernel.name + '/project'))
                  for kernel in hidden]
-    signed_rate = self.sign * learning_rate
     with tf.name_scope(self.name + '_projection'):
+      signed_rate = self.sign * tf.cast(
+          learning_rate, hidden[0].tensor.dtype if hidden else tf.float32)
       losses = {name: self._loss(value) for name, value in neurons.items()}
       before_step = self._before_step(
           variables, [losses[kernel.name] for kernel in hidden], signed_rate)
@@ -229,11 +271,12 @@ class AdversarialProjection(_TrainableProjection):
     return lambda value: projection.projected_energy(value, neurons)
 
 
-def _require(**numbers):
-  """Raises ValueError for the first `name=(value, least)` with value < least."""
-  for name, (value, least) in sorted(numbers.items()):
-    if value < least:
-      raise ValueError('%s must be at least %d, got %s' % (name, least, value))
+def _require(**settings):
+  """Raises ValueError unless all `name=(value, least)` are whole and large enough."""
+  for name, (value, least) in sorted(settings.items()):
+    if not isinstance(value, numbers.Integral) or value < least:
+      raise ValueError('%s must be a whole number of at least %d, got %r'
+                       % (name, least, value))
 
 
 REGULARIZERS = collections.OrderedDict(

@@ -4,6 +4,7 @@ import collections
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1 import checkpoint
 from comhe_tf1 import loss
 from comhe_tf1 import network as networks
 from comhe_tf1 import op_seeds as seeds
@@ -22,15 +23,22 @@ the training batch. Tensors in a graph, floats in a log.
 
 TrainingGraph = collections.namedtuple(
     'TrainingGraph', 'images labels learning_rate measures energies before_step '
-    'train_step test_fit test_correct network')
+    'draws train_step test_fit test_correct network')
 TrainingGraph.__doc__ = """Handles of a training graph.
 
 images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
 int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
-energy. before_step, train_step: operations, the former may be None.
+energy. before_step, draws, train_step: operations, the first two as
+`regularizer.Terms`.
 test_fit: classification loss, and test_correct: [batch], with the moving
 statistics. network: the `network.Network`.
 """
+
+
+def image_placeholders():
+  """Placeholders of images [batch, 32, 32, 3] uint8 and labels [batch] int64."""
+  return (tf.placeholder(tf.uint8, [None, SIDE, SIDE, 3], 'images'),
+          tf.placeholder(tf.int64, [None], 'labels'))
 
 
 def build(layers, regularizer, variant, numbering, random_seed,
@@ -53,8 +61,7 @@ def build(layers, regularizer, variant, numbering, random_seed,
   tf.set_random_seed(random_seed)
   op_seeds = seeds.original_op_seeds(variant, numbering, layers,
                                      regularizer.projections)
-  images = tf.placeholder(tf.uint8, [None, SIDE, SIDE, 3], 'images')
-  labels = tf.placeholder(tf.int64, [None], 'labels')
+  images, labels = image_placeholders()
   learning_rate = tf.placeholder(tf.float32, [], 'learning_rate')
 
   network = networks.Network(layers, op_seeds, bn_decay)
@@ -72,25 +79,28 @@ def build(layers, regularizer, variant, numbering, random_seed,
     test_logits, _ = network.logits(images, training=False)
   return TrainingGraph(
       images, labels, learning_rate, measures, terms.energies,
-      terms.before_step, tf.group(step, *updates),
+      terms.before_step, terms.draws, tf.group(step, *updates),
       loss.classification_loss(test_logits, labels),
       loss.correct(test_logits, labels), network)
 
 
-def step(session, graph, images, labels, rate, measured=True):
+class NonFiniteError(Exception):
+  """The training has broken down; the message is for the user."""
+
+
+def step(session, graph, images, labels, rate, with_energies=False):
   """One training step: the regulariser's own steps, then the network's.
 
   Returns:
-    `Measures` of floats before the network's update, or None unless `measured`.
+    `Measures` of floats before the network's update, and the dict of the layers'
+    energies (empty unless `with_energies`).
   """
   feed = {graph.learning_rate: rate}
   if graph.before_step is not None:
     session.run(graph.before_step, feed)
   feed.update({graph.images: images, graph.labels: labels})
-  if not measured:
-    session.run(graph.train_step, feed)
-    return None
-  return session.run([graph.train_step, graph.measures], feed)[1]
+  energies = graph.energies if with_energies else {}
+  return session.run([graph.measures, energies, graph.train_step], feed)[:2]
 
 
 def evaluate(session, graph, images, labels):
@@ -98,17 +108,22 @@ def evaluate(session, graph, images, labels):
 
   In batches of 100, as the original; a last, smaller batch counts by its size.
   """
+  return mean_over(session, graph.test_correct, graph, images, labels)
+
+
+def mean_over(session, per_image, graph, images, labels):
+  """Mean of a tensor [..., batch] over all images of a set; see `evaluate`."""
   total = 0.
   for i in range(0, len(images), EVALUATION_BATCH):
     feed = {graph.images: images[i:i + EVALUATION_BATCH],
             graph.labels: labels[i:i + EVALUATION_BATCH]}
-    total += np.sum(session.run(graph.test_correct, feed))
+    total += np.sum(session.run(per_image, feed), axis=-1, dtype=np.float64)
   return total / len(images)
 
 
-def train(session, graph, batches, test, rate_of, max_steps, log_every,
-          eval_every, on_train, on_test, on_step=lambda: None):
-  """Trains for `max_steps` steps.
+def train(session, graph, batches, test, rate_of, first_step, max_steps, log_every,
+          eval_every, on_train, on_test, on_step):
+  """Trains from `first_step` until `max_steps` are done.
 
   Args:
     session: with initialised variables.
@@ -116,20 +131,85 @@ def train(session, graph, batches, test, rate_of, max_steps, log_every,
     batches: has `next()`, which returns images and labels.
     test: pair of test images and labels.
     rate_of: function from the step to its learning rate.
-    max_steps: number of steps.
-    log_every: steps between measured steps, step 0 included.
+    first_step: first step to be trained.
+    max_steps: number of steps in all.
+    log_every: steps between logged steps, step 0 included.
     eval_every: steps between evaluations, step 0 excluded; the last step is
       always evaluated, once. Evaluations follow the step's update.
-    on_train: called with the step and its `Measures`.
+    on_train: called with the step, its `Measures` and its energies.
     on_test: called with the step and the test accuracy.
-    on_step: called after every step.
+    on_step: called with the number of steps done, after each.
+
+  Raises:
+    NonFiniteError: a term of the loss is NaN or infinite.
   """
-  for i in range(max_steps):
+  for i in range(first_step, max_steps):
     images, labels = batches.next()
-    measured = i % log_every == 0
-    measures = step(session, graph, images, labels, rate_of(i), measured)
-    if measured:
-      on_train(i, measures)
+    logged = i % log_every == 0
+    measures, energies = step(session, graph, images, labels, rate_of(i), logged)
+    broken = ['%s is %s' % item for item in measures._asdict().items()
+              if not np.isfinite(item[1])]
+    if broken:
+      raise NonFiniteError('the loss is not finite at step %d: %s; try a smaller '
+                           '--base_lr' % (i, ', '.join(broken)))
+    if logged:
+      on_train(i, measures, energies)
     if (i > 0 and i % eval_every == 0) or i == max_steps - 1:
       on_test(i, evaluate(session, graph, *test))
-    on_step()
+    on_step(i + 1)
+
+
+def state(session):
+  """Values of all variables of the session's graph: dict from name to array.
+
+  Raises:
+    NonFiniteError: one of them is NaN or infinite.
+  """
+  values = session.run({variable.op.name: variable for variable in _variables(session)})
+  for name, value in sorted(values.items()):
+    if not np.isfinite(value).all():
+      raise NonFiniteError('variable %s is not finite any more; try a smaller '
+                           '--base_lr' % name)
+  return values
+
+
+def restore(session, values, path):
+  """Gives all variables of the session's graph the values of `state`.
+
+  Args:
+    session: its graph may have fewer variables than the values are of.
+    values: dict from name to array.
+    path: where they come from, for messages.
+
+  Raises:
+    checkpoint.CheckpointError: a value is missing or has another shape.
+  """
+  variables = _variables(session)
+  for variable in variables:
+    name, shape = variable.op.name, variable.shape.as_list()
+    if name not in values or list(values[name].shape) != shape:
+      raise checkpoint.CheckpointError('checkpoint %s holds no %s of shape %s'
+                                       % (path, name, shape))
+  # Through the initialisers: restoring adds nothing to the graph.
+  session.run([variable.initializer for variable in variables],
+              {variable.initializer.inputs[1]: values[variable.op.name]
+               for variable in variables})
+
+
+def _variables(session):
+  return session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+
+
+def advance(session, graph, steps, on_step):
+  """Brings the streams of the stateful random operations to a later step.
+
+  Args:
+    session: new, no step trained in it yet.
+    graph: `TrainingGraph`.
+    steps: number of steps done when the state was saved.
+    on_step: called after every step that was passed over.
+  """
+  if graph.draws is not None:
+    for _ in range(steps):
+      session.run(graph.draws)
+      on_step()

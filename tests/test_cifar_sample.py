@@ -1,6 +1,9 @@
 import hashlib
 import os
 import pickletools
+import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -50,10 +53,23 @@ def test_written_pickles(tmp_path):
   assert modules == {'numpy.core.multiarray', 'numpy', '_codecs'}
 
 
-def test_nothing_is_overwritten(tmp_path):
-  (tmp_path / 'train').write_bytes(b'precious')
+@pytest.mark.parametrize('name', ['train', 'test', 'meta'])
+def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, name):
+  (tmp_path / name).write_bytes(b'precious')
   with pytest.raises(FileExistsError):
     cifar_sample.write(str(tmp_path))
-  assert (tmp_path / 'train').read_bytes() == b'precious'
-  assert not (tmp_path / 'test').exists()
-  assert 'cannot write the sample' in cifar_sample.main([str(tmp_path)])
+  assert cifar_sample.main([str(tmp_path)]) == 1
+  assert 'cannot write the sample' in capsys.readouterr().err
+  assert os.listdir(str(tmp_path)) == [name]
+  assert (tmp_path / name).read_bytes() == b'precious'
+
+
+def test_a_full_disk_leaves_nothing_behind(root, tmp_path):
+  limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+  process = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'cifar_sample.py'), str(tmp_path / 'new')],
+      preexec_fn=limit, stderr=subprocess.PIPE, universal_newlines=True)
+  lines = process.communicate()[1].splitlines()
+  assert process.returncode == 1
+  assert len(lines) == 1 and 'File too large' in lines[0]
+  assert not os.listdir(str(tmp_path / 'new'))

@@ -71,7 +71,7 @@ def replay(request):
       ours['initial_norms'] = norms(session, golden['initial_norms'])
       for _ in range(args['steps']):
         images, labels = batches.next()
-        measures = training.step(session, handles, images, labels, args['lr'])
+        measures, _ = training.step(session, handles, images, labels, args['lr'])
         ours['rows'].append(list(measures) + [int(images.sum(dtype=np.int64)),
                                               labels[:4].tolist()])
       ours['final_norms'] = norms(session, golden['final_norms'])

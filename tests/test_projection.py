@@ -123,3 +123,11 @@ def test_eager(layer):
       lambda value: comhe_tf1.projected_energy(value, w), p, -0.1)
   assert (comhe_tf1.projected_energy(stepped, w).numpy()
           > ground_truth.projected_energy(*layer))
+
+
+def test_wrong_arguments(session, layer):
+  p, w = layer
+  with pytest.raises(ValueError, match=r'\[pn, pd, d\], got \(3, 6\)'):
+    comhe_tf1.random_projection_energy(w, p)
+  with pytest.raises(ValueError, match='does not depend on the projection'):
+    comhe_tf1.gradient_step(lambda _: tf.constant(1.), tf.constant(p), 0.1)

@@ -87,12 +87,14 @@ def test_pnd_above_the_neurons_is_an_error():
 
 
 @pytest.mark.parametrize('make, words', [
-    (lambda: comhe_tf1.RandomProjection(pd=0), 'pd must be at least 1, got 0'),
-    (lambda: comhe_tf1.RandomProjection(pn=0), 'pn must be at least 1, got 0'),
-    (lambda: comhe_tf1.RandomProjection(pnd=-1), 'pnd must be at least 0, got -1'),
-    (lambda: comhe_tf1.AngleProjection(pd=0), 'pd must be at least 1, got 0'),
+    (lambda: comhe_tf1.RandomProjection(pd=0), 'pd must be a whole number of at least 1, got 0'),
+    (lambda: comhe_tf1.RandomProjection(pn=0), 'pn must be a whole number of at least 1, got 0'),
+    (lambda: comhe_tf1.RandomProjection(pnd=-1), 'pnd must be a whole number of at least 0, got -1'),
+    (lambda: comhe_tf1.AngleProjection(pd=0), 'pd must be a whole number of at least 1, got 0'),
     (lambda: comhe_tf1.AdversarialProjection(iters=-1),
-     'iters must be at least 0, got -1')])
+     'iters must be a whole number of at least 0, got -1'),
+    (lambda: comhe_tf1.RandomProjection(pd='4'), "pd must be a whole number.*got '4'"),
+    (lambda: comhe_tf1.RandomProjection(pd=2.5), 'pd must be a whole number.*got 2.5')])
 def test_numbers_out_of_range(make, words):
   with pytest.raises(ValueError, match=words):
     make()
@@ -172,3 +174,37 @@ def test_no_kernels(session, cls):
   assert not terms.energies
   assert terms.before_step is None
   assert session.run([terms.thom, terms.thomf]) == [0., 0.]
+
+
+@pytest.mark.parametrize('cls', [comhe_tf1.RandomProjection] + TRAINABLE)
+@pytest.mark.parametrize('make, words', [
+    (lambda: [comhe_tf1.Kernel('a', np.ones((3, 4), 'float32'), 'Output')],
+     "role of kernel 'a' must be one of first, hidden, output, got 'Output'"),
+    (lambda: 2 * [comhe_tf1.Kernel('a', np.eye(3), comhe_tf1.OUTPUT)],
+     "two kernels have the name 'a'"),
+    (lambda: [comhe_tf1.Kernel('a', np.ones(3), comhe_tf1.HIDDEN)],
+     'at least two axes'),
+    (lambda: [comhe_tf1.Kernel('a', tf.placeholder(tf.float32, [None, 3]),
+                               comhe_tf1.HIDDEN)], "shape of kernel 'a' must be known")])
+def test_kernels_that_cannot_be_used(session, cls, make, words):
+  with pytest.raises(ValueError, match=words):
+    cls()(make(), RATE)
+
+
+@pytest.mark.parametrize('cls', [comhe_tf1.RandomProjection] + TRAINABLE)
+def test_float64_and_plain_arrays(session, rng, cls):
+  terms = cls(pd=3)([comhe_tf1.Kernel('a', rng.randn(5, 4), comhe_tf1.HIDDEN)],
+                    tf.constant(RATE))
+  assert terms.thom.dtype == terms.thomf.dtype == tf.float64
+  session.run(tf.global_variables_initializer())
+  assert np.isfinite(session.run(terms.thom + terms.thomf))
+
+
+def test_random_projection_works_eagerly_and_the_others_say_that_they_do_not(rng):
+  if not tf.executing_eagerly():
+    pytest.skip('TensorFlow 1.x is in graph mode')
+  kernels = [comhe_tf1.Kernel('a', rng.randn(5, 4), comhe_tf1.HIDDEN)]
+  assert np.isfinite(comhe_tf1.RandomProjection(3)(kernels).thom.numpy())
+  for cls in TRAINABLE:
+    with pytest.raises(RuntimeError, match='needs a graph'):
+      cls()(kernels, RATE)

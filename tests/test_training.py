@@ -5,6 +5,7 @@ import tensorflow.compat.v1 as tf
 import cifar_input
 import cifar_sample
 import comhe_tf1
+from comhe_tf1 import checkpoint
 from comhe_tf1 import training
 
 VARIANTS = [comhe_tf1.RandomProjection(), comhe_tf1.AngleProjection(),
@@ -43,44 +44,94 @@ def test_logged_values_are_those_before_the_update(session, sample):
     names = ('fit', 'reg', 'thomf', 'acc')
     before = session.run([getattr(handles.measures, name) for name in names],
                          {handles.images: images, handles.labels: labels})
-    logged = training.step(session, handles, images, labels, 0.001)
+    logged, _ = training.step(session, handles, images, labels, 0.001)
     np.testing.assert_allclose([getattr(logged, name) for name in names], before,
                                rtol=1e-6)
     after = session.run(handles.measures.reg)
     assert abs(after - logged.reg) > 1e-6
 
 
-def test_steps_without_measures_train_alike(sample):
-  weights = []
-  for measured in (True, False):
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
-      handles = build(comhe_tf1.AngleProjection(2))
-      session.run(tf.global_variables_initializer())
-      batches = cifar_input.TrainingBatches(sample[0], 8, np.random.RandomState(0))
-      for _ in range(2):
-        images, labels = batches.next()
-        result = training.step(session, handles, images, labels, 0.01, measured)
-        assert (result is None) == (not measured)
-      weights.append(session.run(handles.network.kernels[-1].tensor))
-  np.testing.assert_allclose(*weights, rtol=1e-5)
-
-
 def test_projections_are_drawn_once_a_step_whatever_is_fetched(sample):
-  """Steps with and without measures share the streams of the random ops."""
+  """Steps with and without energies share the streams of the random ops."""
   thoms = []
-  for measured in ([True] * 4, [True, False, False, True]):
+  for with_energies in ([True] * 5, [True, False, False, True, False]):
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
       handles = build(comhe_tf1.RandomProjection(2, 1))
       session.run(tf.global_variables_initializer())
-      results = [training.step(session, handles, sample[0].images[:8],
-                               sample[0].labels[:8], 1e-6, each) for each in measured]
-      training.evaluate(session, handles, sample[1].images[:100],
-                        sample[1].labels[:100])
-      results.append(training.step(session, handles, sample[0].images[:8],
-                                   sample[0].labels[:8], 1e-6))
-      thoms.append([results[i].thom for i in (0, 3, 4)])
+      values = []
+      for each in with_energies:
+        measures, energies = training.step(
+            session, handles, sample[0].images[:8], sample[0].labels[:8], 1e-6, each)
+        assert bool(energies) == each
+        values.append(measures.thom)
+        training.evaluate(session, handles, sample[1].images[:8], sample[1].labels[:8])
+      thoms.append(values)
   np.testing.assert_allclose(*thoms, rtol=1e-5)
-  assert len(set(np.round(thoms[0], 2))) == 3   # every draw another
+  assert len(set(np.round(thoms[0], 2))) == 5   # every draw another
+
+
+@pytest.mark.parametrize('regularizer', [
+    comhe_tf1.RandomProjection(10, 2), comhe_tf1.AngleProjection(10)], ids=[
+        'random', 'angle'])
+def test_a_restored_session_goes_on_alike(sample, regularizer):
+  """Variables, momentum, moving averages, projections, batches and draws."""
+  def run(session, handles, batches, count):
+    return [training.step(session, handles, *(batches.next() + (0.001,)))[0]
+            for _ in range(count)]
+
+  def new_batches():
+    return cifar_input.TrainingBatches(sample[0], 900, np.random.RandomState(0))
+
+  class Small(object):
+    """Of a batch of 900 (two an epoch) the first 8."""
+
+    def __init__(self):
+      self.batches = new_batches()
+
+    def next(self):
+      return tuple(value[:8] for value in self.batches.next())
+
+  with tf.Graph().as_default():
+    handles = build(regularizer)
+    with tf.Session() as session:
+      batches = Small()
+      session.run(tf.global_variables_initializer())
+      run(session, handles, batches, 3)
+      state = training.state(session)
+      arrays, numbers = batches.batches.state()
+      arrays = {name: value.copy() for name, value in arrays.items()}
+      expected = run(session, handles, batches, 3)
+    with tf.Session() as session:
+      operations = len(session.graph.get_operations())
+      training.restore(session, state, 'it')
+      passed = []
+      training.advance(session, handles, 3, lambda: passed.append(1))
+      batches = Small()
+      batches.batches.restore(arrays, numbers)
+      np.testing.assert_allclose(run(session, handles, batches, 3), expected, rtol=1e-5)
+      assert len(passed) == (3 if regularizer.name == 'random' else 0)
+      assert len(session.graph.get_operations()) == operations
+  assert {'conv1_0/filter', 'conv1_0/filter/Momentum', 'conv1_0/bn/moving_mean'} <= set(
+      state)
+
+
+def test_restoring_what_does_not_fit(session):
+  build(comhe_tf1.AngleProjection(4))
+  session.run(tf.global_variables_initializer())
+  state = training.state(session)
+  for wrong in (dict(state, **{'fc6/project': np.zeros((5, 4096))}),
+                {name: value for name, value in state.items() if name != 'fc6/project'}):
+    with pytest.raises(checkpoint.CheckpointError,
+                       match=r'it holds no fc6/project of shape \[4, 4096\]'):
+      training.restore(session, wrong, 'it')
+
+
+def test_state_refuses_what_is_not_finite(session):
+  build(comhe_tf1.RandomProjection(2, 1))
+  session.run(tf.global_variables_initializer())
+  session.run(tf.global_variables()[1].assign(np.full(64, np.nan)))
+  with pytest.raises(training.NonFiniteError, match='conv1_0/bn/gamma/bias'):
+    training.state(session)
 
 
 def test_every_layers_energy_can_be_fetched(session):
@@ -131,28 +182,46 @@ def test_a_set_is_evaluated_whole(count):
     assert accuracy == pytest.approx(np.mean(hits.reshape(-1, 100).mean(1)))
 
 
+def some_measures(**values):
+  return training.Measures(*[0.] * 5)._replace(**values)
+
+
+class Endless(object):
+  def next(self):
+    return None, None
+
+
 def test_when_lines_are_logged(monkeypatch):
-  monkeypatch.setattr(training, 'step', lambda s, g, i, l, rate, measured: (
-      rate if measured else None))
+  monkeypatch.setattr(training, 'step', lambda s, g, i, l, rate, logged: (
+      some_measures(fit=rate), {'layer': 1.} if logged else {}))
   monkeypatch.setattr(training, 'evaluate', lambda s, g, i, l: 0.5)
-  events, stepped = [], []
 
-  class Batches(object):
-    def next(self):
-      return None, None
-
-  def run(max_steps, log_every, eval_every):
-    del events[:], stepped[:]
-    training.train(None, None, Batches(), (None, None), lambda step: step + 0.5,
-                   max_steps, log_every, eval_every,
-                   lambda step, rate: events.append(('train', step, rate)),
-                   lambda step, acc: events.append(('test', step, acc)),
-                   lambda: stepped.append(1))
-    assert len(stepped) == max_steps
+  def run(first_step, max_steps, log_every, eval_every):
+    events, done = [], []
+    training.train(None, None, Endless(), (None, None), lambda step: step + 0.5,
+                   first_step, max_steps, log_every, eval_every,
+                   lambda step, measures, energies: events.append(
+                       ('train', step, measures.fit, energies['layer'])),
+                   lambda step, acc: events.append(('test', step, acc)), done.append)
+    assert done == list(range(first_step + 1, max_steps + 1))
     return events
 
   # Tests follow the step's update; the last step is tested once.
-  assert run(6, 2, 3) == [('train', 0, 0.5), ('train', 2, 2.5), ('test', 3, 0.5),
-                          ('train', 4, 4.5), ('test', 5, 0.5)]
-  assert run(4, 5, 3) == [('train', 0, 0.5), ('test', 3, 0.5)]
-  assert run(1, 1, 1) == [('train', 0, 0.5), ('test', 0, 0.5)]
+  whole = [('train', 0, 0.5, 1.), ('train', 2, 2.5, 1.), ('test', 3, 0.5),
+           ('train', 4, 4.5, 1.), ('test', 5, 0.5)]
+  assert run(0, 6, 2, 3) == whole
+  assert run(2, 6, 2, 3) == whole[1:]
+  assert run(6, 6, 2, 3) == []
+  assert run(0, 4, 5, 3) == [('train', 0, 0.5, 1.), ('test', 3, 0.5)]
+  assert run(0, 1, 1, 1) == [('train', 0, 0.5, 1.), ('test', 0, 0.5)]
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, value):
+  monkeypatch.setattr(training, 'step', lambda s, g, i, l, rate, logged: (
+      some_measures(**({'thom': value} if rate == 2 else {})), {}))
+  done = []
+  with pytest.raises(training.NonFiniteError, match='at step 2: thom is %s' % value):
+    training.train(None, None, Endless(), (None, None), lambda step: step, 0, 9, 100,
+                   100, lambda *_: None, None, done.append)
+  assert done == [1, 2]

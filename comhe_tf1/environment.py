@@ -1,0 +1,82 @@
+"""What a run was made with."""
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+
+def describe(session):
+  """Facts about this process and machine, as far as they are known.
+
+  Args:
+    session: `tf.Session`, whose devices are listed.
+
+  Returns:
+    Dict that JSON can hold: versions of Python, TensorFlow, NumPy, CUDA and cuDNN
+    (as TensorFlow was built with), devices, CPU, system, git commit of this code
+    (None outside a checkout) and whether it has changes on top.
+  """
+  return {
+      'python': platform.python_version(),
+      'tensorflow': tf.__version__,
+      'numpy': np.__version__,
+      'cuda_build': _build_info('cuda_version', 'cuda_version_number'),
+      'cudnn_build': _build_info('cudnn_version', 'cudnn_version_number'),
+      'devices': [device.name for device in session.list_devices()],
+      'gpus': _gpus(),
+      'cpu': _cpu(),
+      'cpu_count': os.cpu_count(),
+      'system': platform.platform(),
+      'command': sys.argv,
+      'git_commit': _git('rev-parse', 'HEAD'),
+      'git_changes': _git('status', '--porcelain', '--untracked-files=no'),
+  }
+
+
+def _build_info(key, old_name):
+  try:
+    return str(tf.sysconfig.get_build_info()[key])
+  except (AttributeError, KeyError):
+    pass
+  try:
+    from tensorflow.python.platform import build_info
+    return str(getattr(build_info, old_name))
+  except (ImportError, AttributeError):
+    return None
+
+
+def _output(*command):
+  """What a command prints, or None where it cannot be run."""
+  try:
+    return subprocess.check_output(command, stderr=subprocess.DEVNULL).decode().strip()
+  except (OSError, subprocess.CalledProcessError):
+    return None
+
+
+def _gpus():
+  # Asking TensorFlow for their names would take all of their memory on 1.x.
+  listing = _output('nvidia-smi', '--query-gpu=name,driver_version',
+                    '--format=csv,noheader')
+  return listing.splitlines() if listing else []
+
+
+def _cpu():
+  try:
+    with open('/proc/cpuinfo') as file:
+      for line in file:
+        if line.startswith('model name'):
+          return line.split(':', 1)[1].strip()
+  except OSError:
+    pass
+  return platform.processor() or None
+
+
+def _git(*command):
+  folder, name = os.path.split(os.path.abspath(__file__))
+  # Installed below somebody else's checkout, that one's commit says nothing.
+  if _output('git', '-C', folder, 'ls-files', '--error-unmatch', name) is None:
+    return None
+  return _output('git', '-C', folder, *command)

@@ -1,0 +1,40 @@
+"""SIGINT and SIGTERM as a wish that a training honours between two steps."""
+import os
+import signal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption(object):
+  """Notes the first signal; a second one ends the process at once.
+
+  A context manager, to be entered in the main thread. Leaving it restores what
+  was there before.
+
+  Attributes:
+    signal: number of the signal that came, or None.
+  """
+
+  def __init__(self):
+    self.signal = None
+    self._before = {}
+
+  def __enter__(self):
+    for number in SIGNALS:
+      self._before[number] = signal.signal(number, self._note)
+    return self
+
+  def __exit__(self, *error):
+    for number, handler in self._before.items():
+      signal.signal(number, handler)
+
+  def _note(self, number, frame):
+    del frame
+    if self.signal is not None:
+      os._exit(exit_status(number))
+    self.signal = number
+
+
+def exit_status(number):
+  """What a shell gives for a process that ended by a signal: 130, 143."""
+  return 128 + number

@@ -1,0 +1,313 @@
+"""The folder of a run, beside its two log files: what was run, and what came out.
+
+  run_NN/args.json         all flags, resolved, and a sum of the data
+  run_NN/env.json          what it ran on, once for the start and each resumption
+  run_NN/metrics.jsonl     an object for every logged line
+  run_NN/events.*          the same for TensorBoard, and the graph
+  run_NN/checkpoints/      see `checkpoint`
+  run_NN/final.json        last, best and median test accuracy, once it is finished
+
+Every file is valid whenever the process ends: JSON files are replaced as a whole,
+lines are written one at a time.
+"""
+import errno
+import fcntl
+import json
+import os
+import platform
+import re
+import shutil
+import time
+
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1 import durable
+from comhe_tf1 import legacy_log
+
+MEDIAN_OF = 20
+_RUN = re.compile(r'run_(\d\d)$')
+
+
+class RunError(Exception):
+  """A run cannot be started or continued; the message is for the user."""
+
+
+def write_json(path, content):
+  """Writes JSON that is whole whenever the process ends."""
+  text = json.dumps(content, indent=2, sort_keys=True) + '\n'
+  durable.write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def read_json(path):
+  with open(path) as file:
+    return json.load(file)
+
+
+class RunRecord(object):
+  """The log files and the folder of one run; made by `start` or `resume`.
+
+  A context manager; leaving it closes all files.
+
+  Args:
+    folder: of the logs.
+    number: of the run, whose folder must be there.
+
+  Attributes:
+    path: the run's folder.
+    checkpoints: folder of its checkpoints.
+    log: its `legacy_log.LegacyLog`.
+
+  Raises:
+    RunError: another process trains it.
+    OSError: its files cannot be written.
+  """
+
+  def __init__(self, folder, number):
+    self.path = _path(folder, number)
+    self.checkpoints = os.path.join(self.path, 'checkpoints')
+    self._lock = _lock(self.path)
+    self.log = legacy_log.LegacyLog(folder, number)
+    self._metrics = durable.Lines(os.path.join(self.path, 'metrics.jsonl'))
+    self._events = None
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, error, *_):
+    if self._events is not None:
+      self._events.close()
+    self._metrics.__exit__()
+    self.log.__exit__()
+    if error and not any(os.path.getsize(name) for name in self._names()) and (
+        not os.path.exists(self.checkpoints)):
+      # It failed before its first line: its number is free again.
+      for name in self._names():
+        os.remove(name)
+      shutil.rmtree(self.path)
+    self._lock.close()
+
+  def _names(self):
+    return [self.log.train_file.name, self.log.test_file.name]
+
+  def begin(self, session, environment, step):
+    """Records the environment and opens the event file.
+
+    Args:
+      session: its graph is written when the run starts from nothing.
+      environment: dict, as `environment.describe`.
+      step: first step to be trained.
+    """
+    path = os.path.join(self.path, 'env.json')
+    earlier = read_json(path) if step and os.path.exists(path) else []
+    write_json(path, earlier + [dict(environment, from_step=step)])
+    # Not by tf.summary.FileWriter, whose thread hangs on a full disk in 1.x.
+    self._events = tf.python_io.TFRecordWriter(os.path.join(
+        self.path, 'events.out.tfevents.%d.%s' % (time.time(), platform.node())))
+    self._event(file_version='brain.Event:2')
+    if not step:
+      self._event(graph_def=session.graph.as_graph_def().SerializeToString())
+    # Tells TensorBoard to forget what an interrupted run wrote beyond this step.
+    self._event(step=step, session_log=tf.SessionLog(status=tf.SessionLog.START))
+
+  def _event(self, **content):
+    event = tf.Event(wall_time=time.time(), **content)
+    self._events.write(event.SerializeToString())
+    self._events.flush()
+
+  def train(self, step, measures, energies, rate):
+    """Records a training step; returns its log line.
+
+    Args:
+      step: the step.
+      measures: `training.Measures` of floats.
+      energies: dict from layer to energy.
+      rate: learning rate.
+    """
+    values = measures._asdict()
+    line = self.log.train(step, **values)
+    self._write('train', step, dict(values, learning_rate=rate), energies)
+    return line
+
+  def test(self, step, acc):
+    """Records an evaluation; returns its log line."""
+    line = self.log.test(step, acc)
+    self._write('test', step, {'test_acc': acc}, {})
+    return line
+
+  def _write(self, kind, step, values, energies):
+    values = {name: float(value) for name, value in values.items()}
+    energies = {name: float(value) for name, value in energies.items()}
+    entry = dict(values, kind=kind, step=step, wall_time=time.time())
+    if energies:
+      entry['energies'] = energies
+    self._metrics.add(json.dumps(entry, sort_keys=True))
+    values.update(('energy/' + name, value) for name, value in energies.items())
+    self._event(step=step, summary=tf.Summary(value=[
+        tf.Summary.Value(tag=name, simple_value=value)
+        for name, value in sorted(values.items())]))
+
+  def _files(self):
+    return {'train': self.log.train_file, 'test': self.log.test_file,
+            'metrics': self._metrics}
+
+  def sync(self):
+    """Brings all lines to the disk; returns the sizes of the files in bytes."""
+    return {name: file.sync() for name, file in self._files().items()}
+
+  def cut(self, sizes):
+    """Cuts the files back to the sizes that `sync` returned; to nothing without.
+
+    Raises:
+      RunError: a file is shorter than that.
+    """
+    for name, file in self._files().items():
+      size = sizes.get(name, 0)
+      if file.size() < size:
+        raise RunError('%s is shorter than when the checkpoint was made; it was '
+                       'changed, so the run cannot be continued' % file.name)
+      file.cut(size)
+
+  def finish(self):
+    """Writes and returns the final figures, from the recorded evaluations."""
+    with open(os.path.join(self.path, 'metrics.jsonl')) as file:
+      entries = [json.loads(line) for line in file]
+    final = final_figures([(entry['step'], entry['test_acc']) for entry in entries
+                           if entry['kind'] == 'test'])
+    write_json(os.path.join(self.path, 'final.json'), final)
+    return final
+
+
+def final_figures(tests):
+  """The figures of a finished run.
+
+  Args:
+    tests: list of pairs of step and test accuracy, in order, not empty.
+
+  Returns:
+    Dict with `last` (the headline), `best` (chosen on the test set, so not a
+    result) and `median_of_last_20` (of fewer, if there are fewer), each with what
+    it is in words.
+  """
+  accuracies = [accuracy for _, accuracy in tests]
+  best = max(accuracies)
+  tail = sorted(accuracies[-MEDIAN_OF:])
+  middle = len(tail) // 2
+  return {
+      'last': {'test_acc': accuracies[-1], 'step': tests[-1][0],
+               'label': 'after the last step; the headline'},
+      'best': {'test_acc': best, 'step': tests[accuracies.index(best)][0],
+               'label': 'chosen on the test set, so no result'},
+      'median_of_last_20': {
+          'test_acc': (tail[middle] + tail[-middle - 1]) / 2.,
+          'evaluations': len(tail),
+          'label': 'median of the last %d evaluations' % len(tail)},
+  }
+
+
+def _lock(path):
+  """Holds the run's folder for this process, or raises RunError."""
+  file = open(os.path.join(path, 'lock'), 'a')
+  try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    file.close()
+    raise RunError('%s is being trained by another process' % path)
+  except OSError:
+    pass  # a file system without locks
+  return file
+
+
+def start(folder, args):
+  """Starts a run under the first number that no log file and no run has.
+
+  Two runs started at the same moment take different numbers.
+
+  Args:
+    folder: of the logs, as `legacy_log.folder`; made where missing.
+    args: dict of the resolved flags.
+
+  Returns:
+    `RunRecord`.
+
+  Raises:
+    RunError: the folder cannot be written or all numbers are taken.
+  """
+  try:
+    os.makedirs(folder, exist_ok=True)
+    number = _claim(folder, args)
+    if number is not None:
+      return RunRecord(folder, number)
+  except OSError as error:
+    raise RunError('cannot write logs to %s: %s; choose another --log_dir'
+                   % (folder, error.strerror))
+  raise RunError('all %d log numbers are taken in %s; move old logs away or choose '
+                 'another --log_dir' % (legacy_log.MAX_LOGS, folder))
+
+
+def _claim(folder, args):
+  """Makes the folder of a new run, args.json in it; returns its number, if any."""
+  new = os.path.join(folder, '.new_%d' % os.getpid())
+  os.mkdir(new)
+  try:
+    write_json(os.path.join(new, 'args.json'), args)
+    for number in legacy_log.free_numbers(folder):
+      try:
+        # Fails if another run has made it meanwhile: it is not empty.
+        os.rename(new, _path(folder, number))
+        return number
+      except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+          raise
+    return None
+  finally:
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def _path(folder, number):
+  return os.path.join(folder, 'run_%02d' % number)
+
+
+def resume(folder, args, free):
+  """Continues the newest unfinished run with these flags.
+
+  Args:
+    folder: of the logs, as `legacy_log.folder`.
+    args: dict of the resolved flags.
+    free: names of flags that may differ.
+
+  Returns:
+    `RunRecord`.
+
+  Raises:
+    RunError: there is none, all differ, or it is being trained just now; the message
+      is about the newest one.
+  """
+  numbers = sorted((int(match.group(1)) for match in map(_RUN.match, _listing(folder))
+                    if match), reverse=True)
+  complaints = []
+  for number in numbers:
+    path = _path(folder, number)
+    if os.path.exists(os.path.join(path, 'final.json')):
+      continue
+    try:
+      differing = _differences(read_json(os.path.join(path, 'args.json')), args, free)
+      if not differing:
+        return RunRecord(folder, number)
+      complaints.append('%s was run with other flags: %s'
+                        % (path, ', '.join(differing)))
+    except RunError as error:
+      complaints.append(str(error))
+    except (OSError, ValueError) as error:
+      complaints.append('cannot continue %s: %s' % (path, error))
+  raise RunError(complaints[0] if complaints else
+                 'no unfinished run in %s; start one without --resume' % folder)
+
+
+def _listing(folder):
+  return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def _differences(then, now, free):
+  return ['--%s was %s, is %s' % (name, then.get(name), now.get(name))
+          for name in sorted(set(then) | set(now))
+          if name not in free and then.get(name) != now.get(name)]

@@ -1,0 +1,103 @@
+"""Kills trainings with SIGKILL at random moments, resumes them, compares the logs.
+
+    python tests/kill_and_resume.py --times 20 [--regularizer angle] [--seed 0]
+
+An uninterrupted run is the reference; every other one is killed once at a random
+moment between its start and its end, and continued with --resume. Both log files
+must equal the reference's byte for byte. All runs are held to one CPU core.
+"""
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                     'train.py')
+FLAGS = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
+         '0.001', '--pd', '10', '--log_every', '1', '--eval_every', '7',
+         '--save_every', '3', '--keep', '2', '--max_steps', '24']
+OWN = {'random': ['--pn', '2'], 'angle': [], 'adversarial': ['--iters', '2']}
+
+
+def start(regularizer, log_dir, *more):
+  """Starts a training; returns its process."""
+  return subprocess.Popen(
+      [sys.executable, TRAIN, '--regularizer', regularizer, '--log_dir', log_dir]
+      + FLAGS + OWN[regularizer] + list(more), stdout=subprocess.DEVNULL,
+      stderr=subprocess.PIPE, universal_newlines=True,
+      preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}))
+
+
+def finish(process):
+  """Waits for a training that must succeed."""
+  error = process.communicate()[1]
+  if process.returncode:
+    raise RuntimeError('exit status %d: %s' % (process.returncode, error))
+
+
+def logs(log_dir):
+  """Contents of all log files below a folder, by name."""
+  found = {}
+  for folder, _, names in os.walk(log_dir):
+    for name in names:
+      if name.startswith('log_'):
+        with open(os.path.join(folder, name), 'rb') as file:
+          found[name] = file.read()
+  return found
+
+
+def started(log_dir):
+  """Whether a run has come so far that it can be continued."""
+  return any('args.json' in names for _, _, names in os.walk(log_dir))
+
+
+def check(regularizer, times, chance, write):
+  """Kills and resumes `times` times; returns how often the logs were equal."""
+  folder = tempfile.mkdtemp()
+  try:
+    begin = time.time()
+    finish(start(regularizer, os.path.join(folder, 'reference')))
+    duration = time.time() - begin
+    reference = logs(os.path.join(folder, 'reference'))
+    equal = 0
+    for i in range(times):
+      log_dir = os.path.join(folder, str(i))
+      process = start(regularizer, log_dir)
+      moment = chance.uniform(0., duration)
+      time.sleep(moment)
+      process.kill()
+      process.communicate()
+      before = logs(log_dir)
+      lines = sum(content.count(b'\n') for content in before.values())
+      if all(os.path.basename(path) != 'final.json'
+             for _, _, names in os.walk(log_dir) for path in names):
+        finish(start(regularizer, log_dir, *(['--resume'] if started(log_dir) else [])))
+      same = logs(log_dir) == reference
+      equal += same
+      write('%s %2d: killed after %.1f s and %d lines: %s' % (
+          regularizer, i, moment, lines, 'equal' if same else 'DIFFERENT'))
+    return equal
+  finally:
+    shutil.rmtree(folder)
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument('--times', type=int, default=20)
+  parser.add_argument('--regularizer', choices=sorted(OWN), action='append')
+  parser.add_argument('--seed', type=int, default=0)
+  args = parser.parse_args()
+  failed = 0
+  for regularizer in args.regularizer or sorted(OWN):
+    equal = check(regularizer, args.times, random.Random(args.seed), print)
+    print('%s: %d of %d equal' % (regularizer, equal, args.times), flush=True)
+    failed += args.times - equal
+  return 1 if failed else 0
+
+
+if __name__ == '__main__':
+  sys.exit(main())
