@@ -3,13 +3,17 @@
 NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
 """
+import argparse
 import codecs
 import collections
 import hashlib
 import os
 import pickle
+import sys
 
 import numpy as np
+
+import commandline
 
 CLASSES = 100
 SIDE = 32
@@ -219,3 +223,58 @@ class TrainingBatches(object):
                          numbers['rng_has_gauss'], numbers['rng_cached_gaussian']))
     self.order = arrays['order']
     self._step = numbers['batches']
+
+
+def main(argv=None):
+  """Downloads a data set, as the flags say; returns the exit status."""
+  import cifar_download  # here, as reading pickles does not need it
+
+  def url(text):
+    try:
+      return cifar_download.checked_url(text)
+    except ValueError:
+      raise argparse.ArgumentTypeError(
+          'expected http://HOST/..., https://HOST/... or file:///..., got %r' % text)
+
+  def folder(text):
+    if not text:
+      raise argparse.ArgumentTypeError('the folder has no name')
+    return text
+
+  parser = commandline.Parser(
+      prog='cifar_input.py',
+      description='Download a data set, check and unpack it. A broken download '
+                  'is continued by calling again.')
+  parser.add_argument('--download', action='store_true', required=True,
+                      help='do so; needed')
+  parser.add_argument(
+      '--dataset', choices=sorted(cifar_download.ARCHIVES), default='cifar100',
+      help='which (default: cifar100)')
+  parser.add_argument(
+      '--url', type=url,
+      help='a mirror of the archive, with the same bytes: http, https or file '
+           '(default: the one at www.cs.toronto.edu/~kriz)')
+  parser.add_argument(
+      '--data_dir', type=folder, metavar='FOLDER',
+      help='where the pickles go; the archive is kept beside it (default: '
+           'cifar-100-python or cifar-10-batches-py, as the archive names it)')
+  args = parser.parse_args(argv)
+  archive = cifar_download.ARCHIVES[args.dataset]
+  try:
+    cifar_download.download(archive, args.data_dir or archive.folder, args.url)
+    return 0
+  except KeyboardInterrupt:
+    commandline.note('cifar_input.py', 'interrupted; calling again continues')
+    return 130
+  except BrokenPipeError:
+    # Nobody reads the lines any more; closing must not fail on it too.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+  except cifar_download.DownloadError as error:
+    commandline.note('cifar_input.py', 'error: %s' % error)
+    return 1
+
+
+if __name__ == '__main__':
+  commandline.print_anything()
+  sys.exit(main())

@@ -1,0 +1,386 @@
+"""Gets the CIFAR archives: resumable, checked by md5, safe to call twice at once.
+
+`python cifar_input.py --download` is its command line. What happens is printed on
+stdout; progress is shown on stderr.
+"""
+import collections
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zlib
+
+try:
+  import tqdm
+except ImportError:  # welcome, not needed
+  tqdm = None
+
+TIMEOUT = 30          # seconds without a byte
+PAUSES = (1, 3, 9)    # seconds before trying again without having got further
+SHOW_EVERY = 10       # seconds between lines of progress
+_BLOCK = 1 << 16
+
+Archive = collections.namedtuple('Archive', 'url md5 folder members')
+Archive.__doc__ = """A .tar.gz of pickles.
+
+  url: where it is published; ends in the name it has on disk.
+  md5: of the whole file.
+  folder: the one that holds the pickles inside it.
+  members: dict from the pickles' names to their md5.
+"""
+
+ARCHIVES = {
+    'cifar100': Archive(
+        url='https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz',
+        md5='eb9058c3a382ffc7106e4002c42a8d85',
+        folder='cifar-100-python',
+        members=collections.OrderedDict([
+            ('train', '16019d7e3df5f24257cddd939b257f8d'),
+            ('test', 'f0ef6b0ae62326f3e7ffdfab6717acfc'),
+            ('meta', '7973b15100ade9c7d40fb424638fde48')])),
+    'cifar10': Archive(
+        url='https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz',
+        md5='c58f30108f718f92721af3b95e74349a',
+        folder='cifar-10-batches-py',
+        members=collections.OrderedDict([
+            ('data_batch_1', 'c99cafc152244af753f735de768cd75f'),
+            ('data_batch_2', 'd4bba439e000b95fd0a9bffe97cbabec'),
+            ('data_batch_3', '54ebc095f3ab1f0389bbae665268c751'),
+            ('data_batch_4', '634d18415352ddfa80567beed471001a'),
+            ('data_batch_5', '482c414d41f54cd18b22e5b47cb7c3cb'),
+            ('test_batch', '40351d587109b95175f43aff81a1287e'),
+            ('batches.meta', '5ff9c542aee3614f3951f8cda6e48888')])),
+}
+
+
+class DownloadError(Exception):
+  """The data set cannot be had; the message, one line, is for the user."""
+
+
+class _Broken(Exception):
+  """The connection failed; another one may do better."""
+
+
+def download(archive, data_dir, url=None):
+  """Puts an archive's pickles into a folder, downloading what is needed.
+
+  Does nothing where the pickles are there with the right md5. The archive, its
+  unfinished `.part` and its `.lock` lie beside the folder. An archive that lies
+  there already is used; an unfinished one is continued.
+
+  Args:
+    archive: `Archive`.
+    data_dir: the folder; made where missing.
+    url: where to get the archive instead (see `checked_url`).
+
+  Raises:
+    DownloadError: the server, the network, the disk or the archive's content
+      does not allow it. No pickle has been touched then, except where the disk
+      failed between replacing one and the next.
+  """
+  already = '%s holds %s with the right md5; nothing to do' % (
+      data_dir, ', '.join(archive.members))
+  if not _wrong_members(archive, data_dir):
+    print(already, flush=True)
+    return
+  parent = os.path.dirname(os.path.abspath(data_dir))
+  path = os.path.join(parent, archive.url.split('/')[-1])
+  with _explained('make the folder %s' % parent):
+    os.makedirs(parent, exist_ok=True)
+  with _locked(path + '.lock'):
+    # Once more: another process may have done the work meanwhile.
+    names = _wrong_members(archive, data_dir)
+    if not names:
+      print(already, flush=True)
+      return
+    _get_archive(archive, url or archive.url, path)
+    _unpack(archive, path, data_dir, names)
+
+
+def checked_url(url):
+  """Returns `url` if it is one that `download` takes.
+
+  Raises:
+    ValueError: it is not of the form http(s)://HOST/... or file:///...
+  """
+  parts = urllib.parse.urlsplit(url)
+  whole = (url.lower().startswith('file:///') if parts.scheme == 'file'
+           else parts.scheme in ('http', 'https') and parts.hostname)
+  # Reading the port raises ValueError where it is no number.
+  if not whole or parts.port == 0 or re.search(r'[\s\x00-\x1f\x7f]', url):
+    raise ValueError(url)
+  return url
+
+
+@contextlib.contextmanager
+def _explained(what):
+  """Turns errors of the local files into a line for the user."""
+  try:
+    yield
+  except OSError as error:
+    raise DownloadError('cannot %s: %s' % (what, error.strerror or error))
+
+
+@contextlib.contextmanager
+def _locked(path):
+  """Keeps other processes that do the same out."""
+  with contextlib.ExitStack() as stack:
+    with _explained('lock %s' % path):
+      file = stack.enter_context(open(path, 'a'))
+      try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except BlockingIOError:
+        print('another process is downloading (it holds %s); waiting for it' % path,
+              flush=True)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    yield
+
+
+def _md5(path):
+  """Returns a file's md5, or None where there is none of that name."""
+  digest = hashlib.md5()
+  with _explained('read %s' % path):
+    try:
+      file = open(path, 'rb')
+    except FileNotFoundError:
+      return None
+    with file:
+      for block in iter(lambda: file.read(_BLOCK), b''):
+        digest.update(block)
+  return digest.hexdigest()
+
+
+def _size(path):
+  with _explained('read %s' % path):
+    try:
+      return os.stat(path).st_size
+    except FileNotFoundError:
+      return 0
+
+
+def _wrong_members(archive, data_dir):
+  """Returns the names of the pickles that the folder lacks or has otherwise."""
+  return [name for name, md5 in archive.members.items()
+          if _md5(os.path.join(data_dir, name)) != md5]
+
+
+def _get_archive(archive, url, path):
+  """Makes `path` the whole archive."""
+  part = path + '.part'
+  found = _md5(path)
+  if found == archive.md5:
+    print('using %s' % path, flush=True)
+    return
+  if found is not None:
+    print('%s has md5 %s instead of %s; taking it for an unfinished download'
+          % (path, found, archive.md5), flush=True)
+    with _explained('rename %s' % path):
+      os.replace(path, part)
+  for last_time in (False, True):
+    _fetch(url, part)
+    found = _md5(part)
+    with _explained('rename or remove %s' % part):
+      if found == archive.md5:
+        os.replace(part, path)
+        return
+      os.remove(part)
+    if last_time:
+      raise DownloadError(
+          '%s has md5 %s instead of %s and was removed; the server, or something '
+          'on the way to it, gives another file: try another --url'
+          % (url, found, archive.md5))
+    print('the download has md5 %s instead of %s; starting over' % (
+        found, archive.md5), flush=True)
+
+
+def _fetch(url, part):
+  """Downloads what `part` lacks, over as many connections as it takes."""
+  print('downloading %s' % url, flush=True)
+  pauses = list(PAUSES)
+  while True:
+    before = _size(part)
+    try:
+      _transfer(url, part, before)
+      return
+    except _Broken as error:
+      now = _size(part)
+      if now > before:
+        pauses = list(PAUSES)
+      if not pauses:
+        raise DownloadError('cannot get %s: %s; calling again continues at byte %d'
+                            % (url, error, now))
+      print('%s, at byte %d; trying again in %g s' % (error, now, pauses[0]),
+            flush=True)
+      time.sleep(pauses.pop(0))
+
+
+def _transfer(url, part, have):
+  """Downloads what follows the first `have` bytes, over one connection."""
+  response = _open(url, have)
+  if response is None:
+    return
+  with contextlib.closing(response):
+    # An answer without Content-Range is the whole file. Nothing else about the
+    # range needs a check here: a wrong place shows in the md5.
+    place = re.match(r'bytes (\d+)-', response.headers.get('Content-Range', ''))
+    start = int(place.group(1)) if place else 0
+    length = response.headers.get('Content-Length')
+    left = int(length) if length is not None and length.isdigit() else None
+    end = None if left is None else start + left
+    with _explained('write %s' % part), open(part, 'ab') as file:
+      file.truncate(start)
+      with _Progress(start, end) as progress:
+        for block in _blocks(response, left):
+          file.write(block)
+          file.flush()   # nothing that came is lost if the process is killed
+          progress.add(len(block))
+
+
+def _open(url, have):
+  """Returns the answer to a request, or None if nothing follows byte `have`."""
+  headers = {'Range': 'bytes=%d-' % have} if have else {}
+  try:
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers),
+                                  timeout=TIMEOUT)
+  except urllib.error.HTTPError as error:
+    error.close()
+    if error.code == 416 and have:
+      return None
+    answer = 'the server answers %d %s' % (error.code, error.reason)
+    if error.code in (408, 429) or error.code >= 500:
+      raise _Broken(answer)
+    raise DownloadError('cannot get %s: %s' % (url, answer))
+  except (http.client.InvalidURL, ValueError) as error:
+    raise DownloadError('cannot get %s: %s' % (url, error))
+  except (OSError, http.client.HTTPException) as error:
+    if urllib.parse.urlsplit(url).scheme == 'file':
+      raise DownloadError('cannot read %s: %s' % (url, _reason(error)))
+    raise _Broken(_reason(error))
+
+
+def _blocks(response, left):
+  """Yields what comes, `left` bytes in all (None: as long as anything comes)."""
+  while left != 0:
+    try:
+      block = response.read1(_BLOCK if left is None else min(_BLOCK, left))
+    except (OSError, http.client.HTTPException) as error:
+      raise _Broken(_reason(error))
+    if block:
+      left = left and left - len(block)
+      yield block
+    elif left is None:
+      return
+    else:
+      raise _Broken('the connection was cut')
+
+
+def _reason(error):
+  if isinstance(error, urllib.error.URLError):
+    error = error.reason
+  if isinstance(error, socket.timeout):
+    return 'nothing came for %g s' % TIMEOUT
+  return getattr(error, 'strerror', None) or str(error) or type(error).__name__
+
+
+class _Progress(object):
+  """Shows bytes, rate and time left on stderr; a bar where that is a terminal.
+
+  Args:
+    start: bytes that were there before.
+    end: bytes of the whole file, or None where the server does not say.
+  """
+
+  def __init__(self, start, end):
+    self._start, self._done, self._end = start, start, end
+    self._began = self._shown = time.monotonic()
+    self._bar = tqdm and tqdm.tqdm(
+        total=end, initial=start, unit='B', unit_scale=True, dynamic_ncols=True,
+        leave=False, file=sys.stderr, disable=None)
+    if self._bar is not None and self._bar.disable:   # not a terminal
+      self._bar = None
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *error):
+    if self._bar is not None:
+      self._bar.close()
+
+  def add(self, count):
+    """Counts bytes that came."""
+    self._done += count
+    now = time.monotonic()
+    if self._bar is not None:
+      self._bar.update(count)
+    elif now - self._shown >= SHOW_EVERY:
+      self._shown = now
+      print(self._line(now - self._began), file=sys.stderr, flush=True)
+
+  def _line(self, seconds):
+    rate = (self._done - self._start) / seconds
+    if self._end is None:
+      return '%.1f MB, %.3f MB/s' % (self._done / 1e6, rate / 1e6)
+    left = int((self._end - self._done) / rate)
+    return '%.1f of %.1f MB (%d %%), %.3f MB/s, %d:%02d:%02d left' % (
+        self._done / 1e6, self._end / 1e6, 100 * self._done // self._end,
+        rate / 1e6, left // 3600, left // 60 % 60, left % 60)
+
+
+def _unpack(archive, path, data_dir, names):
+  """Unpacks the pickles `names`, and nothing else, into the folder.
+
+  All are written under temporary names and checked before the first takes its
+  place.
+  """
+  staged = [(name, os.path.join(data_dir, name + '.tmp')) for name in names]
+  try:
+    with _explained('unpack %s into %s' % (path, data_dir)):
+      os.makedirs(data_dir, exist_ok=True)
+      try:
+        with tarfile.open(path, 'r:gz') as tar:
+          _stage(archive, path, tar, dict(staged))
+      except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise DownloadError('%s cannot be unpacked: %s' % (path, error))
+      for name, temporary in staged:
+        target = os.path.join(data_dir, name)
+        if os.path.lexists(target):
+          print('%s had another md5; replacing it' % target, flush=True)
+        os.replace(temporary, target)
+  finally:
+    for _, temporary in staged:
+      with contextlib.suppress(OSError):
+        os.remove(temporary)
+  print('unpacked %s into %s; %s may be deleted' % (', '.join(names), data_dir, path),
+        flush=True)
+
+
+def _stage(archive, path, tar, temporaries):
+  """Writes members to files, dict from name to path, and checks them."""
+  for member in tar:
+    name = member.name[len(archive.folder) + 1:]
+    if member.name != '%s/%s' % (archive.folder, name) or name not in temporaries:
+      continue
+    if not member.isreg():
+      raise DownloadError('%s: %s is not a regular file' % (path, member.name))
+    temporary = temporaries.pop(name)
+    with tar.extractfile(member) as source, open(temporary, 'wb') as target:
+      shutil.copyfileobj(source, target)
+      target.flush()
+      os.fsync(target.fileno())
+    found = _md5(temporary)
+    if found != archive.members[name]:
+      raise DownloadError('%s: %s has md5 %s instead of %s' % (
+          path, member.name, found, archive.members[name]))
+  if temporaries:
+    raise DownloadError('%s has no %s' % (path, ', '.join(
+        '%s/%s' % (archive.folder, name) for name in temporaries)))
