@@ -48,9 +48,12 @@ def load(path, classes=CLASSES):
     raise DataError('cannot read %s: %s; --data_dir must name the folder of the '
                     'pickles train and test, which python cifar_input.py --download '
                     'gets; --dataset sample needs none' % (path, error.strerror))
+  except _Refused as error:
+    raise DataError('%s refused: it would load %s, which no data set needs and which '
+                    'could run code; get the file from a source you trust'
+                    % (path, error))
   except Exception as error:  # a broken pickle can raise anything
-    raise DataError('%s is not a whole pickle of arrays, strings, lists and dicts '
-                    '(%s: %s); unpack the archive again'
+    raise DataError('%s is not a whole pickle (%s: %s); unpack the archive again'
                     % (path, type(error).__name__, error))
   return from_rows(rows, path, classes)
 
@@ -58,7 +61,8 @@ def load(path, classes=CLASSES):
 # All that a pickled array, string, list or dict calls when it is read, under the
 # module names of NumPy 1 and 2.
 _ALLOWED = {('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype,
-            ('_codecs', 'encode'): codecs.encode}
+            ('_codecs', 'encode'): codecs.encode,
+            ('__builtin__', 'bytes'): bytes, ('builtins', 'bytes'): bytes}
 for _core in ('numpy.core', 'numpy._core'):
   _ALLOWED.update({
       (_core + '.multiarray', '_reconstruct'): np.empty(0).__reduce__()[0],
@@ -67,12 +71,16 @@ for _core in ('numpy.core', 'numpy._core'):
           np.frombuffer(data, dtype).reshape(shape, order=order))})
 
 
+class _Refused(Exception):
+  """A pickle names something that it may not load."""
+
+
 class _Unpickler(pickle.Unpickler):
   """Refuses anything that could run code, before it runs."""
 
   def find_class(self, module, name):
     if (module, name) not in _ALLOWED:
-      raise pickle.UnpicklingError('refused to load %s.%s' % (module, name))
+      raise _Refused('%s.%s' % (module, name))
     return _ALLOWED[module, name]
 
 

@@ -1,4 +1,5 @@
 import collections
+import json
 import os
 import pickle
 
@@ -67,6 +68,7 @@ def changed(**values):
     (changed(fine_labels=[1, 2]), 'must be 6 integers'),
     (changed(fine_labels=[0.5] * 6), 'float64'),
     (changed(fine_labels=['a'] * 6), 'integers'),
+    (changed(fine_labels=[1, [2], 3, 4, 5, 6]), 'integers'),
     (changed(fine_labels=[0, 1, 2, 100, 3, -1]), 'label 100 of image 3 is outside 0..99'),
     (changed(fine_labels=[0, 1, 2, 3, 4, -1]), 'label -1 of image 5')])
 def test_wrong_content(tmp_path, content, words):
@@ -84,6 +86,64 @@ def test_broken_pickles(tmp_path, content):
   path.write_bytes(content)
   with pytest.raises(cifar_input.DataError, match='not a whole pickle'):
     cifar_input.load(str(path))
+
+
+class Evil(object):
+  """A pickle that would run a command."""
+
+  def __init__(self, function, *arguments):
+    self.call = function, arguments
+
+  def __reduce__(self):
+    return self.call
+
+
+@pytest.mark.parametrize('protocol', [0, 2, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize('function, name', [
+    (os.system, '.system'), (eval, '.eval'), (np.load, 'numpy.*load'),
+    (pickle.loads, 'pickle.loads')], ids=['system', 'eval', 'numpy.load', 'loads'])
+def test_a_pickle_that_would_run_a_command(tmp_path, function, name, protocol):
+  marker = tmp_path / 'marker'
+  content = changed(filenames=Evil(function, 'touch %s' % marker))
+  path = tmp_path / 'train'
+  path.write_bytes(pickle.dumps(content, protocol))
+  with pytest.raises(cifar_input.DataError, match='refused: it would load .*' + name):
+    cifar_input.load(str(path))
+  assert not marker.exists()
+
+
+@pytest.mark.parametrize('core', ['numpy.core', 'numpy._core'])
+@pytest.mark.parametrize('protocol', [0, 2, pickle.HIGHEST_PROTOCOL])
+def test_pickles_of_either_numpy(tmp_path, core, protocol):
+  content = pickle.dumps(changed(fine_labels=list(np.arange(6))), protocol)
+  if protocol < 4:   # beyond, names are stored with their length
+    content = content.replace(b'cnumpy._core.', b'cnumpy.core.').replace(
+        b'cnumpy.core.', b'c%s.' % core.encode())
+  path = tmp_path / 'train'
+  path.write_bytes(content)
+  assert cifar_input.load(str(path)).labels.tolist() == list(range(6))
+
+
+def test_batches_go_on_from_their_state():
+  data = cifar_input.from_rows(rows(10), 'rows')
+  batches = cifar_input.TrainingBatches(data, 3, np.random.RandomState(0))
+  for _ in range(4):
+    batches.next()
+  arrays, numbers = batches.state()
+  arrays = {name: value.copy() for name, value in arrays.items()}
+  expected = [batches.next() for _ in range(7)]
+  other = cifar_input.TrainingBatches(data, 3, np.random.RandomState(99))
+  other.restore(arrays, json.loads(json.dumps(numbers)))
+  for images, labels in expected:
+    restored = other.next()
+    np.testing.assert_array_equal(restored[0], images)
+    np.testing.assert_array_equal(restored[1], labels)
+
+
+def test_digest():
+  one, other = [cifar_input.from_rows(rows(4, seed), 'rows') for seed in (0, 1)]
+  assert cifar_input.digest(one, other) != cifar_input.digest(other, one)
+  assert len(cifar_input.digest(one)) == 32
 
 
 def test_missing_file(tmp_path):

@@ -1,7 +1,11 @@
 """The real command line, as a user calls it."""
+import json
 import os
 import pickle
+import random
 import re
+import resource
+import signal
 import subprocess
 import sys
 
@@ -9,7 +13,11 @@ import numpy as np
 import pytest
 
 import cifar_sample
+from comhe_tf1 import checkpoint
+from comhe_tf1 import interruption
 from comhe_tf1 import legacy_log
+import kill_and_resume
+import train
 
 TRAIN_LINE = re.compile(r'====iter_(\d+): fit=(\d+\.\d{4}), reg=(\d\.\d{4}), '
                         r'thom=(\d\.\d{4}), thomf=(\d\.\d{4}), acc=([01]\.\d{4})$')
@@ -42,15 +50,17 @@ def test_training_on_the_sample(root, tmp_path, regularizer, flags, folder):
   assert status == 0, err
   assert 'SYNTHETIC' in out[1]
   path = os.path.join('log', 'sample', *folder.split('/'))
-  assert files_below(tmp_path) == [os.path.join(path, 'log_test_00.txt'),
-                                   os.path.join(path, 'log_train_00.txt')]
+  assert sorted(os.listdir(str(tmp_path / path))) == [
+      'log_test_00.txt', 'log_train_00.txt', 'run_00']
   with open(str(tmp_path / path / 'log_train_00.txt')) as file:
     train = file.read().splitlines()
   with open(str(tmp_path / path / 'log_test_00.txt')) as file:
     test = file.read().splitlines()
   assert [int(TRAIN_LINE.match(line).group(1)) for line in train] == [0, 1, 2]
   assert [int(TEST_LINE.match(line).group(1)) for line in test] == [2]
-  assert out[-4:] == train + test   # the terminal shows the same lines
+  assert out[4:-3] == train + test   # the terminal shows the same lines
+  last = test[-1].split('=')[1]
+  assert out[-3].startswith('last test acc=%s (after the last step; the headline)' % last)
   # Off a terminal: no bar. On a machine without a GPU: one warning.
   assert all('warning: TensorFlow finds no GPU 0' in line for line in err)
   assert len(err) <= 1
@@ -78,7 +88,7 @@ def test_reading_pickles(root, tmp_path):
   results = [call(root, tmp_path, *(flags + more)) for more in (
       ['--data_dir', 'data'], ['--dataset', 'sample'])]
   assert [result[0] for result in results] == [0, 0]
-  assert results[0][1][-2:] == results[1][1][-2:]
+  assert results[0][1][4:] == results[1][1][4:]
   assert files_below(tmp_path / 'log')[0].startswith('random_projection')
   assert 'SYNTHETIC' not in ''.join(results[0][1])
 
@@ -98,7 +108,7 @@ def test_the_sample_is_learnt(root, tmp_path):
   assert status == 0
   fits = [float(match.group(2)) for match in map(TRAIN_LINE.match, out) if match]
   assert fits[-1] < fits[0] / 4.
-  assert float(TEST_LINE.match(out[-1]).group(2)) > 0.3   # chance is 0.01
+  assert float(TEST_LINE.match(out[-4]).group(2)) > 0.3   # chance is 0.01
 
 
 def test_help_names_every_flag_with_its_default(root, tmp_path):
@@ -108,7 +118,7 @@ def test_help_names_every_flag_with_its_default(root, tmp_path):
   for flag in ('regularizer', 'pd', 'pn', 'pnd', 'iters', 'dataset', 'data_dir',
                'batch_size', 'base_lr', 'lr_drops', 'max_steps', 'bn_decay',
                'random_seed', 'op_seeds', 'log_dir', 'log_every', 'eval_every',
-               'gpu_no'):
+               'save_every', 'keep', 'gpu_no'):
     assert re.search(r'--%s [^(]*\(default' % flag, text), flag
 
 
@@ -146,6 +156,22 @@ USAGE = [
     (['--bn_decay', '1'], "--bn_decay: expected a number in [0, 1), got '1'"),
     (['--random_seed', '-1'], 'from 0 to 4294967295'),
     (['--random_seed', '4294967296'], "got '4294967296'"),
+    (['--pd', '65537'], 'from 1 to 65536'),
+    (['--pd', '1_0'], "got '1_0'"),
+    (['--pn', '99999999999999999999'], 'from 1 to 4096'),
+    (['--iters', '3000000000', '--regularizer', 'angle'], "got '3000000000'"),
+    (['--base_lr', '1e39'], "got '1e39'"),       # infinite as float32
+    (['--base_lr', '1e-50'], "got '1e-50'"),     # 0 as float32
+    (['--dataset', 'sample', '--data_dir', '.'],
+     '--data_dir does not apply to --dataset sample'),
+    (['--save_every', '-1'], '--save_every: expected a whole number from 0'),
+    (['--keep', '0'], '--keep: expected a whole number from 1'),
+    (['--resume', '--eval_only', 'x'], '--resume and --eval_only exclude each other'),
+    (['--recalibrate_bn'], '--recalibrate_bn goes with --eval_only'),
+    (['--resume', 'run_00'], 'unrecognized arguments: run_00'),
+    (['--eval_only'], '--eval_only: expected one argument'),
+    (['line\nbreak'], 'line\\nbreak'),
+    (['--gpu_no', '-1\n'], "got '-1"),
     (['--gpu_no', 'first'], "got 'first'"),
     (['--gpu_no', '0,,1'], "got '0,,1'"),
     (['--first_line', '--regularizer', 'angle'], '--first_line takes no --regularizer'),
@@ -155,11 +181,10 @@ USAGE = [
 @pytest.mark.parametrize('flags, words', USAGE, ids=lambda v: ' '.join(v) if
                          isinstance(v, list) else '')
 def test_usage_errors(root, tmp_path, flags, words):
-  needs_sample = ['--dataset', 'sample'] if words.startswith('pnd must') else []
-  status, out, err = call(root, tmp_path, *(flags + needs_sample))
+  needs_data = ['--dataset', 'sample'] if words.startswith('pnd must') else []
+  status, out, err = call(root, tmp_path, *(flags + needs_data))
   assert status == 2
   assert not out
-  # A line on the missing GPU may come before it where TensorFlow has started.
   assert len(err) == 1 and words in err[0]
   assert err[0].startswith('train.py: error: ')
   assert not files_below(tmp_path)
@@ -205,22 +230,89 @@ def large_batch(tmp_path):
           '--batch_size 2001 is larger than the training set of 2000 images')
 
 
+def ragged_labels(tmp_path):
+  write_pickle(tmp_path / 'train', dict(good_rows(), fine_labels=[[1], 2] + 498 * [3]))
+  return ['--data_dir', '.'], 'fine_labels must be 500 integers'
+
+
+def evil_pickle(tmp_path):
+  (tmp_path / 'train').write_bytes(b"cos\nsystem\n(S'touch marker'\ntR.")
+  return ['--data_dir', '.'], './train refused: it would load os.system'
+
+
 def log_dir_is_a_file(tmp_path):
   (tmp_path / 'log').write_text('precious')
   return ['--dataset', 'sample'], 'cannot write logs to'
 
 
+def log_dir_leads_nowhere(tmp_path):
+  os.symlink(str(tmp_path / 'missing' / 'below'), str(tmp_path / 'log'))
+  return ['--dataset', 'sample'], 'cannot write logs to'
+
+
+RUNS = os.path.join('log', 'sample', 'random_projection', 'pd40_pn20')
+
+
 def log_numbers_taken(tmp_path):
-  folder = tmp_path / 'log' / 'sample' / 'random_projection' / 'pd40_pn20'
+  folder = tmp_path / RUNS
   folder.mkdir(parents=True)
   for number in range(legacy_log.MAX_LOGS):
     (folder / ('log_train_%02d.txt' % number)).write_text('precious')
   return ['--dataset', 'sample'], 'all 100 log numbers are taken'
 
 
+def nothing_to_resume(tmp_path):
+  return ['--dataset', 'sample', '--resume'], 'no unfinished run in ' + RUNS
+
+
+def resume_other_flags(tmp_path):
+  folder = tmp_path / RUNS / 'run_00'
+  folder.mkdir(parents=True)
+  flags = train.parse(['--dataset', 'sample', '--max_steps', '7'])[0]
+  (folder / 'args.json').write_text(json.dumps(vars(flags)))
+  return ['--dataset', 'sample', '--resume'], '--max_steps was 7, is 75000'
+
+
+def resume_broken_args(tmp_path):
+  folder = tmp_path / RUNS / 'run_00'
+  folder.mkdir(parents=True)
+  (folder / 'args.json').write_text('{"max_steps"')
+  return ['--dataset', 'sample', '--resume'], 'cannot continue ' + RUNS
+
+
+def no_such_checkpoint(tmp_path):
+  return ['--dataset', 'sample', '--eval_only', 'nowhere'], 'cannot read checkpoint nowhere'
+
+
+def no_checkpoint_in_folder(tmp_path):
+  return ['--dataset', 'sample', '--eval_only', '.'], 'no checkpoint in .'
+
+
+def text_as_checkpoint(tmp_path):
+  (tmp_path / 'notes').write_text('precious')
+  return ['--dataset', 'sample', '--eval_only', 'notes'], (
+      'notes is damaged or no checkpoint')
+
+
+def damaged_checkpoints(tmp_path):
+  checkpoint.save(str(tmp_path / 'checkpoints'), 1, {}, {'steps': 1}, 1)
+  (tmp_path / 'checkpoints' / 'step_00000001.npz').write_bytes(b'PK')
+  return ['--dataset', 'sample', '--eval_only', 'checkpoints/step_00000001.npz'], (
+      'is damaged or no checkpoint')
+
+
+def foreign_checkpoint(tmp_path):
+  path = checkpoint.save(str(tmp_path), 1, {'w': np.zeros(3)}, {'steps': 1}, 1)
+  return ['--dataset', 'sample', '--eval_only', path], (
+      'holds no conv1_0/filter of shape [3, 3, 3, 64]')
+
+
 @pytest.mark.parametrize('mistake', [
-    no_folder, no_test_file, cut_pickle, wrong_dtype, wrong_labels, large_batch,
-    log_dir_is_a_file, log_numbers_taken])
+    no_folder, no_test_file, cut_pickle, wrong_dtype, wrong_labels, ragged_labels,
+    evil_pickle, large_batch, log_dir_is_a_file, log_dir_leads_nowhere,
+    log_numbers_taken, nothing_to_resume, resume_other_flags, resume_broken_args,
+    no_such_checkpoint, no_checkpoint_in_folder, text_as_checkpoint,
+    damaged_checkpoints, foreign_checkpoint])
 def test_failures(root, tmp_path, mistake):
   flags, words = mistake(tmp_path)
   before = files_below(tmp_path)
@@ -230,6 +322,136 @@ def test_failures(root, tmp_path, mistake):
   assert len(err) == 1 and words in err[0]
   assert err[0].startswith('train.py: error: ')
   assert files_below(tmp_path) == before
+
+
+SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
+         '0.001', '--pd', '10', '--pn', '1', '--log_every', '1']
+SMALL_RUNS = os.path.join('log', 'sample', 'random_projection', 'pd10_pn1')
+
+
+def small_run(tmp_path, name):
+  return str(tmp_path / SMALL_RUNS / name)
+
+
+def interrupt(root, tmp_path, number, *flags):
+  """Sends a signal when the third line is logged; returns status and stderr."""
+  process = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'train.py')] + SMALL + list(flags),
+      cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      universal_newlines=True)
+  for line in process.stdout:
+    if line.startswith('====iter_2'):
+      process.send_signal(number)
+      break
+  process.stdout.read()
+  err = process.stderr.read().splitlines()
+  return process.wait(), err
+
+
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_resume(root, tmp_path, number, status):
+  result, err = interrupt(root, tmp_path, number)
+  assert result == status
+  steps = int(re.match('train.py: stopped after ([0-9]+) steps; the same command with '
+                       '--resume continues$', err[0]).group(1))
+  assert len(err) == 1 and steps >= 3
+  assert os.listdir(small_run(tmp_path, 'run_00/checkpoints')) == [
+      'step_%08d.npz' % steps]
+  # Other steps in all: another run. The same flags: continued, where it was left.
+  status, out, err = call(root, tmp_path, *(SMALL + ['--resume', '--max_steps', '9']))
+  assert status == 1 and '--max_steps was 75000, is 9' in err[0]
+  with open(small_run(tmp_path, 'log_train_00.txt')) as file:
+    assert len(file.readlines()) == steps
+
+
+def test_a_signal_without_checkpoints(root, tmp_path):
+  result, err = interrupt(root, tmp_path, signal.SIGTERM, '--save_every', '0')
+  assert result == 143
+  assert err[0].endswith('--save_every 0 keeps no checkpoint to continue from')
+  assert not os.path.exists(small_run(tmp_path, 'run_00/checkpoints'))
+
+
+def test_a_second_signal_ends_at_once():
+  with interruption.Interruption() as interrupted:
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert interrupted.signal == signal.SIGTERM
+    child = os.fork()
+    if not child:
+      os.kill(os.getpid(), signal.SIGINT)
+      os._exit(1)   # not reached
+    assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 130
+
+
+def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
+  flags = SMALL + ['--max_steps', '5', '--save_every', '2', '--keep', '2',
+                   '--bn_decay', '0.5']
+  assert call(root, tmp_path, *flags)[0] == 0
+  checkpoints = small_run(tmp_path, 'run_00/checkpoints')
+  assert sorted(os.listdir(checkpoints)) == ['step_00000004.npz', 'step_00000005.npz']
+  status, _, err = call(root, tmp_path, '--resume', *flags)
+  assert status == 1 and 'no unfinished run' in err[0]
+  with open(small_run(tmp_path, 'log_test_00.txt')) as file:
+    logged, = file.read().splitlines()
+
+  # Damage to the newest one is seen, and the one before used.
+  before = files_below(tmp_path)
+  status, out, err = call(root, tmp_path, *(SMALL + [
+      '--eval_only', small_run(tmp_path, 'run_00'), '--recalibrate_bn']))
+  assert status == 0 and not err
+  pattern = r'(\+\+\+\+iter_4: test acc=\d\.\d{4}), top-5 acc=(\d\.\d{4})$'
+  assert re.match(pattern, out[-2]).group(1) == logged
+  assert float(re.match(pattern, out[-2]).group(2)) >= float(logged.split('=')[1])
+  assert "not the original's protocol" in out[-1] and re.search(pattern, out[-1])
+  assert files_below(tmp_path) == before
+
+  with open(os.path.join(checkpoints, 'step_00000005.npz'), 'r+b') as file:
+    file.truncate(1000)
+  status, out, err = call(root, tmp_path, *(SMALL + [
+      '--eval_only', small_run(tmp_path, 'run_00')]))
+  assert status == 0 and len(err) == 1 and 'damaged' in err[0]
+  assert out[-1].startswith('++++iter_3: ')
+
+
+def test_a_loss_that_is_not_finite(root, tmp_path):
+  status, out, err = call(root, tmp_path, *(SMALL + [
+      '--base_lr', '1e30', '--save_every', '1', '--max_steps', '9']))
+  assert status == 1
+  assert len(err) == 1 and re.match('train.py: error: .*not finite', err[0])
+  for name in os.listdir(small_run(tmp_path, 'run_00')):
+    if name == 'checkpoints':
+      for path in checkpoint.paths(small_run(tmp_path, 'run_00/checkpoints')):
+        arrays, _ = checkpoint.load(path)
+        assert all(np.isfinite(value).all() for value in arrays.values())
+  for line in out:
+    assert 'nan' not in line and 'inf' not in line.split('=')[-1]
+
+
+@pytest.mark.parametrize('limit', [300, 3000, 2000000])
+def test_a_full_disk(root, tmp_path, limit):
+  """At the first line, in the logs or the events, and in a checkpoint."""
+  process = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'train.py')] + SMALL + [
+          '--save_every', '4', '--max_steps', '40'],
+      cwd=str(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+      universal_newlines=True,
+      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+  err = process.communicate()[1].splitlines()
+  assert process.returncode == 1
+  assert len(err) == 1 and err[0].startswith('train.py: error: ')
+  for folder, _, names in os.walk(str(tmp_path)):
+    for name in names:
+      assert not name.endswith('.part')
+      if name.startswith('log_train'):
+        with open(os.path.join(folder, name)) as file:
+          assert all(TRAIN_LINE.match(line) for line in file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('regularizer', sorted(kill_and_resume.OWN))
+def test_killed_and_resumed(regularizer):
+  """More often: python tests/kill_and_resume.py --times 20."""
+  lines = []
+  assert kill_and_resume.check(regularizer, 1, random.Random(), lines.append) == 1, lines
 
 
 def test_a_closed_terminal_is_no_traceback(root, tmp_path):

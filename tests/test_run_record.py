@@ -1,0 +1,196 @@
+import json
+import os
+import threading
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1 import checkpoint
+from comhe_tf1 import environment
+from comhe_tf1 import run_record
+from comhe_tf1 import training
+
+ARGS = {'pd': 40, 'base_lr': 0.1, 'log_dir': 'log'}
+MEASURES = training.Measures(1., 2., 3., 4., 0.5)
+
+
+def begin(record, session, step=0):
+  record.begin(session, environment.describe(session), step)
+
+
+def lines_of(path):
+  with open(str(path)) as file:
+    return file.read().splitlines()
+
+
+def test_all_files_of_a_run(session, tmp_path):
+  tf.constant(1., name='something')
+  with run_record.start(str(tmp_path / 'new'), ARGS) as record:
+    begin(record, session)
+    line = record.train(0, MEASURES, {'conv1_0': 0.25, 'score': 0.5}, 0.1)
+    assert line == '====iter_0: fit=1.0000, reg=2.0000, thom=3.0000, thomf=4.0000, acc=0.5000'
+    record.test(500, 0.01)
+    final = record.finish()
+  run = tmp_path / 'new' / 'run_00'
+  assert sorted(name.split('.')[0] for name in os.listdir(str(run))) == [
+      'args', 'env', 'events', 'final', 'lock', 'metrics']
+  assert json.loads((run / 'args.json').read_text()) == ARGS
+  env, = json.loads((run / 'env.json').read_text())
+  assert env['from_step'] == 0 and env['tensorflow'] == tf.__version__
+  assert {'python', 'numpy', 'cpu', 'gpus', 'git_commit', 'cuda_build'} <= set(env)
+  train, test = [json.loads(line) for line in lines_of(run / 'metrics.jsonl')]
+  assert train.pop('wall_time') <= test.pop('wall_time')
+  assert train == dict(MEASURES._asdict(), kind='train', step=0, learning_rate=0.1,
+                       energies={'conv1_0': 0.25, 'score': 0.5})
+  assert test == {'kind': 'test', 'step': 500, 'test_acc': 0.01}
+  assert json.loads((run / 'final.json').read_text()) == final
+  assert lines_of(tmp_path / 'new' / 'log_train_00.txt') == [line]
+  assert lines_of(tmp_path / 'new' / 'log_test_00.txt') == ['++++iter_500: test acc=0.0100']
+
+
+def events_of(run):
+  return [event for name in sorted(os.listdir(str(run))) if name.startswith('events')
+          for event in tf.train.summary_iterator(str(run / name))]
+
+
+def test_events_for_tensorboard(session, tmp_path):
+  with run_record.start(str(tmp_path), ARGS) as record:
+    begin(record, session)
+    record.train(0, MEASURES, {'conv1_0': 0.25}, 0.1)
+    record.test(500, 0.01)
+  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+    begin(record, session, 300)
+    record.train(300, MEASURES, {}, 0.1)
+  events = events_of(tmp_path / 'run_00')
+  scalars = [(event.step, value.tag, value.simple_value) for event in events
+             for value in event.summary.value]
+  assert (0, 'thomf', 4.) in scalars and (0, 'energy/conv1_0', 0.25) in scalars
+  assert (500, 'test_acc', pytest.approx(0.01)) in scalars and (300, 'fit', 1.) in scalars
+  assert sum(bool(event.graph_def) for event in events) == 1
+  assert [event.step for event in events
+          if event.session_log.status == tf.SessionLog.START] == [0, 300]
+
+
+def test_cutting_back(session, tmp_path):
+  with run_record.start(str(tmp_path), ARGS) as record:
+    begin(record, session)
+    record.train(0, MEASURES, {}, 0.1)
+    sizes = record.sync()
+    record.train(1, MEASURES, {}, 0.1)
+    record.test(1, 0.01)
+  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+    record.cut(json.loads(json.dumps(sizes)))
+    begin(record, session, 1)
+    record.train(1, MEASURES, {}, 0.1)
+  assert [line.split(':')[0] for line in lines_of(tmp_path / 'log_train_00.txt')] == [
+      '====iter_0', '====iter_1']
+  assert not lines_of(tmp_path / 'log_test_00.txt')
+  assert len(lines_of(tmp_path / 'run_00' / 'metrics.jsonl')) == 2
+  assert [env['from_step'] for env in run_record.read_json(
+      str(tmp_path / 'run_00' / 'env.json'))] == [0, 1]
+  (tmp_path / 'log_train_00.txt').write_text('')
+  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+    with pytest.raises(run_record.RunError, match='log_train_00.txt is shorter'):
+      record.cut(sizes)
+
+
+def start_and_leave(folder, **args):
+  with run_record.start(str(folder), dict(ARGS, **args)) as record:
+    record.log.train_file.add('line')
+    return record
+
+
+def test_the_newest_unfinished_run_with_these_flags(session, tmp_path):
+  for base_lr in (0.1, 0.2, 0.1, 0.2):
+    start_and_leave(tmp_path, base_lr=base_lr)
+  (tmp_path / 'run_02' / 'final.json').write_text('{}')
+  for base_lr, expected in ((0.1, 'run_00'), (0.2, 'run_03')):
+    with run_record.resume(str(tmp_path), dict(ARGS, base_lr=base_lr), ()) as record:
+      assert os.path.basename(record.path) == expected
+  with pytest.raises(run_record.RunError, match=(
+      'run_03 was run with other flags: --base_lr was 0.2, is 0.3, --pd was 40, is 30')):
+    run_record.resume(str(tmp_path), dict(ARGS, base_lr=0.3, pd=30), ())
+  with run_record.resume(str(tmp_path), dict(ARGS, log_dir='x'), ('log_dir',)) as record:
+    assert os.path.basename(record.path) == 'run_00'
+
+
+def test_nothing_to_resume(tmp_path):
+  for folder in (tmp_path, tmp_path / 'missing'):
+    with pytest.raises(run_record.RunError, match='no unfinished run'):
+      run_record.resume(str(folder), ARGS, ())
+  start_and_leave(tmp_path)
+  (tmp_path / 'run_00' / 'args.json').write_text('{"pd": ')
+  with pytest.raises(run_record.RunError, match='cannot continue .*run_00'):
+    run_record.resume(str(tmp_path), ARGS, ())
+
+
+def test_a_run_in_progress_is_left_alone(tmp_path):
+  with run_record.start(str(tmp_path), ARGS):
+    with pytest.raises(run_record.RunError, match='trained by another process'):
+      run_record.resume(str(tmp_path), ARGS, ())
+
+
+def test_a_run_that_fails_before_its_first_line_leaves_no_trace(tmp_path):
+  with pytest.raises(KeyError):
+    with run_record.start(str(tmp_path), ARGS):
+      raise KeyError
+  assert not os.listdir(str(tmp_path))
+  with pytest.raises(KeyError):
+    with run_record.start(str(tmp_path), ARGS) as record:
+      checkpoint.save(record.checkpoints, 1, {}, {}, 1)
+      raise KeyError
+  assert 'run_00' in os.listdir(str(tmp_path))
+
+
+def test_taken_numbers(tmp_path):
+  for name in ('log_train_00.txt', 'log_test_01.txt'):
+    (tmp_path / name).write_text('precious')
+  os.symlink('nowhere', str(tmp_path / 'log_test_02.txt'))
+  (tmp_path / 'run_03' / 'checkpoints').mkdir(parents=True)
+  (tmp_path / 'run_04').write_text('precious')
+  assert start_and_leave(tmp_path).path.endswith('run_05')
+  assert (tmp_path / 'log_train_00.txt').read_text() == 'precious'
+  for number in range(100):
+    (tmp_path / ('log_train_%02d.txt' % number)).write_text('')
+  before = sorted(os.listdir(str(tmp_path)))
+  with pytest.raises(run_record.RunError, match='all 100 log numbers are taken'):
+    run_record.start(str(tmp_path), ARGS)
+  assert sorted(os.listdir(str(tmp_path))) == before
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+  (tmp_path / 'log').write_text('precious')
+  with pytest.raises(run_record.RunError, match='cannot write logs.*--log_dir'):
+    run_record.start(str(tmp_path / 'log' / 'below'), ARGS)
+
+
+def test_runs_that_start_together_take_different_numbers(tmp_path, monkeypatch):
+  gate, records = threading.Barrier(8), []
+  # The threads stand for processes.
+  monkeypatch.setattr(os, 'getpid', threading.get_ident)
+
+  def begin_together():
+    gate.wait()
+    records.append(start_and_leave(tmp_path))
+
+  threads = [threading.Thread(target=begin_together) for _ in range(8)]
+  for thread in threads:
+    thread.start()
+  for thread in threads:
+    thread.join()
+  assert sorted(os.path.basename(record.path) for record in records) == [
+      'run_%02d' % number for number in range(8)]
+  assert len({record.log.train_file.name for record in records}) == 8
+  assert len(os.listdir(str(tmp_path))) == 24
+
+
+def test_final_figures():
+  tests = [(500 * i, value) for i, value in enumerate([0.9] + [0.1, 0.3] * 10 + [0.2])]
+  final = run_record.final_figures(tests)
+  assert final['last'] == {'test_acc': 0.2, 'step': 10500,
+                           'label': 'after the last step; the headline'}
+  assert (final['best']['test_acc'], final['best']['step']) == (0.9, 0)
+  # The last 20 hold 0.3 ten times, 0.1 nine times and 0.2 once.
+  assert final['median_of_last_20']['test_acc'] == pytest.approx(0.25)
+  assert run_record.final_figures(tests[:3])['median_of_last_20'] == {
+      'test_acc': 0.3, 'evaluations': 3, 'label': 'median of the last 3 evaluations'}
