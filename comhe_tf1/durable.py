@@ -18,9 +18,11 @@ def write_atomically(path, write):
       file.flush()
       os.fsync(file.fileno())
     os.replace(part, path)
-  except BaseException:
+  except BaseException as error:
     if os.path.exists(part):
       os.remove(part)
+    if isinstance(error, OSError) and error.filename is None:
+      raise OSError(error.errno, error.strerror, path)
     raise
   directory = os.open(os.path.dirname(path) or '.', os.O_RDONLY)
   try:
