@@ -331,8 +331,8 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
         args.random_seed, args.op_seeds))
     print(data_line)
     print(device_line(tf, session, args.gpu_no))
-    print('logs: %s, %s; run: %s' % (record.log.train_file.name,
-                                     record.log.test_file.name, record.path), flush=True)
+    print('logs: %s, %s; run: %s' % (
+        record.log.train_file.name, record.log.test_file.name, record.path), flush=True)
     done = resume(session, handles, batches, record) if args.resume else 0
     record.begin(session, environment.describe(session), done)
     with progress.Progress(args.max_steps, done) as terminal, (
