@@ -446,6 +446,20 @@ def test_a_full_disk(root, tmp_path, limit):
           assert all(TRAIN_LINE.match(line) for line in file)
 
 
+def test_paths_that_the_terminal_cannot_show(root, tmp_path):
+  status, out, err = call(root, tmp_path, *(SMALL + [
+      '--max_steps', '1', '--log_dir', u'l\xf6g']), PYTHONIOENCODING='ascii')
+  assert status == 0 and not err
+  assert 'l\\xf6g' in out[3]
+
+
+def test_closed_standard_error(root, tmp_path):
+  command = ' '.join(['exec', sys.executable, os.path.join(root, 'train.py')] + SMALL
+                     + ['--max_steps', '1', '2>&-'])
+  out = subprocess.check_output(command, shell=True, cwd=str(tmp_path))
+  assert b'++++iter_0' in out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('regularizer', sorted(kill_and_resume.OWN))
 def test_killed_and_resumed(regularizer):
