@@ -1,6 +1,7 @@
 """What the command lines here share: one clear line for every mistake."""
 import argparse
 import io
+import os
 import re
 import sys
 
@@ -14,19 +15,21 @@ def one_line(text):
 
 
 def note(program, text):
-  """Writes a line to standard error, if there is one."""
-  if sys.stderr is not None:
-    print('%s: %s' % (program, one_line(text)), file=sys.stderr, flush=True)
+  """Writes a line to standard error."""
+  print('%s: %s' % (program, one_line(text)), file=sys.stderr, flush=True)
 
 
 def print_anything():
-  """Lets standard output and error take any text, whatever their encoding."""
+  """Lets standard output and error take any text, whatever their encoding.
+
+  Where one of them is closed, what is written to it goes nowhere; and no other file
+  takes its number, which libraries would then write into.
+  """
   for name in ('stdout', 'stderr'):
-    stream = getattr(sys, name)
-    if stream is not None:
-      setattr(sys, name, io.TextIOWrapper(
-          stream.detach(), encoding=stream.encoding, errors='backslashreplace',
-          line_buffering=True))
+    stream = getattr(sys, name) or open(os.devnull, 'w')
+    setattr(sys, name, io.TextIOWrapper(
+        stream.detach(), encoding=stream.encoding, errors='backslashreplace',
+        line_buffering=True))
 
 
 class Parser(argparse.ArgumentParser):

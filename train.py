@@ -205,12 +205,8 @@ def warn(text):
 @contextlib.contextmanager
 def quiet_stderr():
   """Holds back what is written to file descriptor 2, unless something fails."""
-  try:
-    stderr = os.dup(2)
-  except OSError:   # closed: quiet as it is
-    yield
-    return
   with tempfile.TemporaryFile() as held:
+    stderr = os.dup(2)
     os.dup2(held.fileno(), 2)
     try:
       yield
