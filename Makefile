@@ -24,7 +24,7 @@ test-tf1: $(VENV_TF1)/test
 $(VENV)/run: requirements.txt
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || \
 	  { echo "$(PYTHON) is not Python 3.10 to 3.13: call make PYTHON=/path/to/python3" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
+	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -q -r requirements.txt
 	@touch $@
 
@@ -36,7 +36,7 @@ $(VENV)/test: $(VENV)/run requirements-test.txt
 $(VENV_TF1)/test: requirements.txt requirements-test.txt
 	@$(PYTHON36) -c "import sys; sys.exit(sys.version_info[:2] != (3, 6))" || \
 	  { echo "$(PYTHON36) is not Python 3.6: call make PYTHON36=/path/to/python3.6" >&2; exit 1; }
-	$(PYTHON36) -m venv --clear $(VENV_TF1)
+	$(PYTHON36) -m venv $(VENV_TF1)
 	$(VENV_TF1)/bin/python -m pip install -q -U "pip<22"
 	$(VENV_TF1)/bin/python -m pip install -q -r requirements.txt -r requirements-test.txt
 	@touch $@

@@ -217,8 +217,8 @@ def _fetch(url, part):
       if now > before:
         pauses = list(PAUSES)
       if not pauses:
-        raise DownloadError('cannot get %s: %s; calling again continues at byte %d'
-                            % (url, error, now))
+        raise DownloadError('cannot get %s: %s; calling again continues at byte %d, '
+                            '--url takes a mirror' % (url, error, now))
       print('%s, at byte %d; trying again in %g s' % (error, now, pauses[0]),
             flush=True)
       time.sleep(pauses.pop(0))

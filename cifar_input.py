@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-import commandline
+import comhe_cli
 
 CLASSES = 100
 SIDE = 32
@@ -249,7 +249,7 @@ def main(argv=None):
       raise argparse.ArgumentTypeError('the folder has no name')
     return text
 
-  parser = commandline.Parser(
+  parser = comhe_cli.Parser(
       prog='cifar_input.py',
       description='Download a data set, check and unpack it. A broken download '
                   'is continued by calling again.')
@@ -272,17 +272,17 @@ def main(argv=None):
     cifar_download.download(archive, args.data_dir or archive.folder, args.url)
     return 0
   except KeyboardInterrupt:
-    commandline.note('cifar_input.py', 'interrupted; calling again continues')
+    comhe_cli.note('cifar_input.py', 'interrupted; calling again continues')
     return 130
   except BrokenPipeError:
     # Nobody reads the lines any more; closing must not fail on it too.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
   except cifar_download.DownloadError as error:
-    commandline.note('cifar_input.py', 'error: %s' % error)
+    comhe_cli.note('cifar_input.py', 'error: %s' % error)
     return 1
 
 
 if __name__ == '__main__':
-  commandline.print_anything()
+  comhe_cli.print_anything()
   sys.exit(main())

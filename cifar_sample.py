@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-import commandline
+import comhe_cli
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -101,7 +101,7 @@ def write(folder):
 
 
 def main(argv=None):
-  parser = commandline.Parser(
+  parser = comhe_cli.Parser(
       prog='cifar_sample.py',
       description='Write the synthetic sample as pickles in CIFAR-100\'s layout.')
   parser.add_argument('folder', help='where to write train, test and meta')
@@ -112,11 +112,11 @@ def main(argv=None):
     write(folder)
     print('wrote the synthetic sample to %s' % folder, flush=True)
   except OSError as error:
-    commandline.note('cifar_sample.py', 'error: cannot write the sample: %s' % error)
+    comhe_cli.note('cifar_sample.py', 'error: cannot write the sample: %s' % error)
     return 1
   return 0
 
 
 if __name__ == '__main__':
-  commandline.print_anything()
+  comhe_cli.print_anything()
   sys.exit(main())

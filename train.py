@@ -12,8 +12,8 @@ import numpy as np
 
 import cifar_input
 import cifar_sample
-import commandline
-from commandline import Parser, real, whole
+import comhe_cli
+from comhe_cli import Parser, real, whole
 
 # What each of the original's scripts takes as its own default.
 VARIANTS = {
@@ -151,7 +151,7 @@ def make_parser():
   group.add_argument(
       '--eval_only', metavar='PATH',
       help='print the test accuracy and top-5 accuracy of a checkpoint, or of the '
-           'newest one of a run\'s folder, and exit')
+           'newest one of a run\'s folder, on --dataset or --data_dir, and exit')
   group.add_argument(
       '--recalibrate_bn', action='store_true',
       help='with --eval_only: also with the moving statistics replaced by their mean '
@@ -187,7 +187,7 @@ def parse(argv):
                    % (name, args.regularizer))
   if args.dataset == 'sample' and args.data_dir is not None:
     parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
-  if args.data_dir is None:
+  if args.dataset == 'cifar100' and args.data_dir is None:
     args.data_dir = CIFAR100_FOLDER
   if args.gpu_no is None:
     args.gpu_no = os.environ.get('CUDA_VISIBLE_DEVICES', '0')
@@ -195,7 +195,7 @@ def parse(argv):
 
 
 def note(text):
-  commandline.note('train.py', text)
+  comhe_cli.note('train.py', text)
 
 
 def warn(text):
@@ -331,38 +331,37 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
         record.log.train_file.name, record.log.test_file.name, record.path), flush=True)
     done = resume(session, handles, batches, record) if args.resume else 0
     record.begin(session, environment.describe(session), done)
-    with progress.Progress(args.max_steps, done) as terminal, (
-        interruption.Interruption()) as interrupted:
+    interrupted = interruption.Interruption()
 
-      def rate_of(step):
-        return optimization.learning_rate(step, args.base_lr, args.lr_drops)
+    def rate_of(step):
+      return optimization.learning_rate(step, args.base_lr, args.lr_drops)
 
-      def on_train(step, measures, energies):
-        terminal.line(record.train(step, measures, energies, rate_of(step)))
+    def on_train(step, measures, energies):
+      terminal.line(record.train(step, measures, energies, rate_of(step)))
 
-      def on_test(step, accuracy):
-        terminal.line(record.test(step, accuracy))
+    def on_test(step, accuracy):
+      terminal.line(record.test(step, accuracy))
 
-      def on_step(steps):
-        terminal.step()
-        last = interrupted.signal or steps == args.max_steps
-        if args.save_every and (last or steps % args.save_every == 0):
-          save(session, batches, record, steps, args.keep)
-        if interrupted.signal and steps < args.max_steps:
-          raise Stopped(steps)
+    def on_step(steps):
+      terminal.step()
+      last = interrupted.signal or steps == args.max_steps
+      if args.save_every and (last or steps % args.save_every == 0):
+        save(session, batches, record, steps, flags['data_md5'], args.keep)
+      if interrupted.signal and steps < args.max_steps:
+        raise Stopped(steps)
 
-      try:
+    try:
+      with interrupted, progress.Progress(args.max_steps, done) as terminal:
         training.train(session, handles, batches, test_set, rate_of, done,
                        args.max_steps, args.log_every, args.eval_every,
                        on_train, on_test, on_step)
-      except Stopped as stopped:
-        note('stopped after %s steps; %s' % (stopped, (
-            'the same command with --resume continues' if args.save_every
-            else '--save_every 0 keeps no checkpoint to continue from')))
-        return interruption.exit_status(interrupted.signal)
-    for name, figure in record.finish().items():
-      print('%s test acc=%.4f (%s)' % (name.replace('_', ' '), figure['test_acc'],
-                                       figure['label']))
+    except Stopped as stopped:
+      note('stopped after %s steps; %s' % (stopped, (
+          'the same command with --resume continues' if args.save_every
+          else '--save_every 0 keeps no checkpoint to continue from')))
+      return interruption.exit_status(interrupted.signal)
+    for line in run_record.final_lines(record.finish()):
+      print(line)
   return 0
 
 
@@ -370,14 +369,15 @@ class Stopped(Exception):
   """A signal ended the training after so many steps."""
 
 
-def save(session, batches, record, steps, keep):
+def save(session, batches, record, steps, data_md5, keep):
   """Saves all that `resume` needs."""
   from comhe_tf1 import checkpoint, training
 
   arrays, numbers = batches.state()
   arrays.update(training.state(session))
   checkpoint.save(record.checkpoints, steps, arrays,
-                  {'steps': steps, 'batches': numbers, 'sizes': record.sync()}, keep)
+                  {'steps': steps, 'batches': numbers, 'sizes': record.sync(),
+                   'data_md5': data_md5}, keep)
 
 
 def resume(session, handles, batches, record):
@@ -407,6 +407,8 @@ def evaluate(args, session, train_set, _, test_set, data_line):
   path, arrays, facts = checkpoint.find(args.eval_only, warn)
   handles = evaluation.build(network.cnn9())
   training.restore(session, arrays, path)
+  if facts['data_md5'] != cifar_input.digest(train_set, test_set):
+    warn('%s was trained with other data than this' % path)
   print(data_line)
   print('checkpoint: %s' % path)
   last_step = facts['steps'] - 1
@@ -446,5 +448,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  commandline.print_anything()
+  comhe_cli.print_anything()
   sys.exit(main())

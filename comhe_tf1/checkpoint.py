@@ -81,8 +81,8 @@ def load(path):
   except OSError as error:
     raise CheckpointError('cannot read checkpoint %s: %s'
                           % (path, error.strerror or error))
-  except (ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-    raise CheckpointError('%s is damaged or no checkpoint (%s)' % (path, error))
+  except (ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
+    raise CheckpointError('%s is damaged or no checkpoint' % path)
 
 
 def newest(folder, warn):

@@ -174,7 +174,7 @@ def full_space_energy(kernel):
 
   One neuron makes no pair and has energy 0. A pair whose cosine rounds to 1 has
   the largest energy the type can hold apart from it (2^23 in float32, where the
-  original divides by zero) and no gradient of its own.
+  original divides by zero) and no gradient of its own. MHE, section 3.
 
   Args:
     kernel: float32 or float64 tensor [..., N], one neuron per last index.
@@ -193,7 +193,8 @@ def half_space_energy(kernel):
 
   In closed form, exact in real arithmetic, with a quarter of the pairs:
   E_h = (2 sum_{i<j} 1 / (1 - c_ij^2) + sum_i 1 / (2 + 2 c_ii)) / (N (2N - 1)).
-  Parallel and antiparallel neurons are bounded as in `full_space_energy`.
+  Parallel and antiparallel neurons are bounded as in `full_space_energy`. MHE,
+  section 3; the closed form is this project's.
 
   Args:
     kernel: float32 or float64 tensor [..., N], one neuron per last index.

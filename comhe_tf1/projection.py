@@ -16,6 +16,14 @@ def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
 
   The stream is a function of the graph's seed, the op seed and the shape, so
   that two draws with equal three are identical at every evaluation.
+
+  Args:
+    pd, d: the shape.
+    op_seed: of the random operation; the original takes c_in + i for P_i.
+    dtype: float32 or float64.
+
+  Returns:
+    Tensor [pd, d].
   """
   return tf.random_normal([pd, d], dtype=dtype, seed=op_seed)
 
@@ -24,7 +32,7 @@ def random_projection_energy(kernel, projections):
   """Mean half-space energy over random projections: mean_i E_h(P_i W).
 
   All projections go through one matrix product and one batched Gram matrix.
-  Random-projection CoMHE, section 4.1 of the paper.
+  Random-projection CoMHE, section 4 of the paper.
 
   Args:
     kernel: float32 or float64 tensor [..., N] of N neurons with d inputs.
@@ -65,7 +73,7 @@ def projected_half_space_energy(projection, neurons):
 def projected_energy(projection, neurons):
   """What an adversarial projection maximises: E(P W), in full space.
 
-  Adversarial-projection CoMHE, section 4.3 of the paper.
+  Adversarial-projection CoMHE, section 4 of the paper.
 
   Args:
     projection: P, tensor [pd, d].
@@ -83,7 +91,7 @@ def angle_distortion(projection, neurons, cosine=None):
 
   The Frobenius norm runs over the whole N x N matrix, neither squared nor
   averaged, as the original. Where nothing is changed its gradient is taken as 0.
-  Angle-preserving CoMHE, section 4.2 of the paper.
+  Angle-preserving CoMHE, section 4 of the paper.
 
   Args:
     projection: P, tensor [pd, d].

@@ -244,10 +244,9 @@ class _TrainableProjection(object):
 
 
 class AngleProjection(_TrainableProjection):
-  """Angle-preserving CoMHE: P descends ||cos(P W) - cos(W)||_F.
-
-  See `_TrainableProjection` for the steps, the term and the arguments.
-  """
+  __doc__ = _TrainableProjection.__doc__.replace(
+      _TrainableProjection.__doc__.splitlines()[0],
+      'Angle-preserving CoMHE: p_loss = ||cos(P W) - cos(W)||_F, sign = 1.')
   name = 'angle'
   sign = 1.
 
@@ -257,10 +256,9 @@ class AngleProjection(_TrainableProjection):
 
 
 class AdversarialProjection(_TrainableProjection):
-  """Adversarial-projection CoMHE: P ascends the full-space energy E(P W).
-
-  See `_TrainableProjection` for the steps, the term and the arguments.
-  """
+  __doc__ = _TrainableProjection.__doc__.replace(
+      _TrainableProjection.__doc__.splitlines()[0],
+      'Adversarial-projection CoMHE: p_loss = E(P W) in full space, sign = -1.')
   name = 'adversarial'
   sign = -1.
 

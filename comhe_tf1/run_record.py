@@ -201,8 +201,16 @@ def final_figures(tests):
       'median_of_last_20': {
           'test_acc': (tail[middle] + tail[-middle - 1]) / 2.,
           'evaluations': len(tail),
-          'label': 'median of the last %d evaluations' % len(tail)},
+          'label': 'of the last %d evaluation%s' % (
+              len(tail), '' if len(tail) == 1 else 's')},
   }
+
+
+def final_lines(final):
+  """The final figures as lines for the terminal."""
+  return ['last: test acc=%(test_acc).4f at step %(step)d (%(label)s)' % final['last'],
+          'best: test acc=%(test_acc).4f at step %(step)d (%(label)s)' % final['best'],
+          'median: test acc=%(test_acc).4f (%(label)s)' % final['median_of_last_20']]
 
 
 def _lock(path):
@@ -285,10 +293,11 @@ def resume(folder, args, free):
   """
   numbers = sorted((int(match.group(1)) for match in map(_RUN.match, _listing(folder))
                     if match), reverse=True)
-  complaints = []
+  complaints, finished = [], 0
   for number in numbers:
     path = _path(folder, number)
     if os.path.exists(os.path.join(path, 'final.json')):
+      finished += 1
       continue
     try:
       differing = _differences(read_json(os.path.join(path, 'args.json')), args, free)
@@ -301,7 +310,9 @@ def resume(folder, args, free):
     except (OSError, ValueError) as error:
       complaints.append('cannot continue %s: %s' % (path, error))
   raise RunError(complaints[0] if complaints else
-                 'no unfinished run in %s; start one without --resume' % folder)
+                 'no unfinished run in %s (%d finished); its name follows from '
+                 '--regularizer, --pd, --pn, --pnd, --iters and --dataset: correct '
+                 'these, or start a run without --resume' % (folder, finished))
 
 
 def _listing(folder):

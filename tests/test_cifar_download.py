@@ -300,7 +300,7 @@ def test_a_cut_connection_is_continued(server, folder, capsys):
 def test_giving_up_and_calling_again(server, folder):
   server.faults = [('cut', 1000)] + [('cut', 0)] * 2
   with pytest.raises(DownloadError, match='the connection was cut; calling again '
-                                          'continues at byte 1000$'):
+                                          'continues at byte 1000, --url takes a mirror$'):
     download(facts(CONTENT), str(folder), server.url)
   assert part_of(folder).read_bytes() == CONTENT[:1000] and not folder.exists()
   download(facts(CONTENT), str(folder), server.url)

@@ -59,8 +59,8 @@ def test_training_on_the_sample(root, tmp_path, regularizer, flags, folder):
   assert [int(TRAIN_LINE.match(line).group(1)) for line in train] == [0, 1, 2]
   assert [int(TEST_LINE.match(line).group(1)) for line in test] == [2]
   assert out[4:-3] == train + test   # the terminal shows the same lines
-  last = test[-1].split('=')[1]
-  assert out[-3].startswith('last test acc=%s (after the last step; the headline)' % last)
+  assert out[-3] == 'last: test acc=%s at step 2 (after the last step; the headline)' % (
+      test[-1].split('=')[1])
   # Off a terminal: no bar. On a machine without a GPU: one warning.
   assert all('warning: TensorFlow finds no GPU 0' in line for line in err)
   assert len(err) <= 1
@@ -262,7 +262,7 @@ def log_numbers_taken(tmp_path):
 
 
 def nothing_to_resume(tmp_path):
-  return ['--dataset', 'sample', '--resume'], 'no unfinished run in ' + RUNS
+  return ['--dataset', 'sample', '--resume'], 'no unfinished run in %s (0 finished)' % RUNS
 
 
 def resume_other_flags(tmp_path):
@@ -389,7 +389,7 @@ def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
   checkpoints = small_run(tmp_path, 'run_00/checkpoints')
   assert sorted(os.listdir(checkpoints)) == ['step_00000004.npz', 'step_00000005.npz']
   status, _, err = call(root, tmp_path, '--resume', *flags)
-  assert status == 1 and 'no unfinished run' in err[0]
+  assert status == 1 and 'no unfinished run' in err[0] and '(1 finished)' in err[0]
   with open(small_run(tmp_path, 'log_test_00.txt')) as file:
     logged, = file.read().splitlines()
 
@@ -410,6 +410,15 @@ def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
       '--eval_only', small_run(tmp_path, 'run_00')]))
   assert status == 0 and len(err) == 1 and 'damaged' in err[0]
   assert out[-1].startswith('++++iter_3: ')
+
+  # Other images than those it was trained with.
+  content = cifar_sample.generate()
+  (tmp_path / 'data').mkdir()
+  write_pickle(tmp_path / 'data' / 'train', content['test'])
+  write_pickle(tmp_path / 'data' / 'test', content['test'])
+  status, out, err = call(root, tmp_path, '--gpu_no', '-1', '--data_dir', 'data',
+                          '--eval_only', os.path.join(checkpoints, 'step_00000004.npz'))
+  assert status == 0 and len(err) == 1 and 'trained with other data' in err[0]
 
 
 def test_a_loss_that_is_not_finite(root, tmp_path):
