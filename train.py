@@ -302,20 +302,22 @@ def run(args, parser):
 
 def train(args, parser, tf, session, train_set, batches, test_set, data_line):
   """Builds the graph and trains in `session`; returns the exit status."""
-  from comhe_tf1 import environment, interruption, legacy_log, network, optimization
-  from comhe_tf1 import progress, regularizer as regularizers, run_record, training
+  from comhe_tf1 import environment, interruption, kernels, legacy_log, network
+  from comhe_tf1 import optimization, progress, regularizer as regularizers
+  from comhe_tf1 import run_record, training
 
   settings = {name: getattr(args, name) for name in VARIANTS[args.regularizer]
               if name != 'random_seed'}
   regularizer = regularizers.REGULARIZERS[args.regularizer](**settings)
   layers = network.cnn9()
   try:
-    for layer in layers[1:-1]:   # those that are projected
-      regularizer.projections(layer.c_out)
+    for layer in layers:
+      if layer.role == kernels.HIDDEN:
+        regularizer.projections(layer.c_out)
   except ValueError as error:
     parser.error('--%s' % error)
-  handles = training.build(layers, regularizer, args.regularizer, args.op_seeds,
-                           args.random_seed, args.bn_decay)
+  handles = training.build(layers, regularizer, args.op_seeds, args.random_seed,
+                           args.bn_decay)
   session.run(tf.global_variables_initializer())
   folder = legacy_log.folder(args.log_dir, regularizer,
                              synthetic=args.dataset == 'sample')

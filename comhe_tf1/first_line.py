@@ -26,7 +26,7 @@ def compute(variant, run, config=None):
   """
   with tf.Graph().as_default() as graph:
     regularizer = regularizers.REGULARIZERS[variant](**run.settings)
-    handles = training.build(network.cnn9(), regularizer, variant,
+    handles = training.build(network.cnn9(), regularizer,
                              published.NUMBERING, run.random_seed)
     feed = {handles.learning_rate: published.BASE_LR}
     with tf.Session(graph=graph, config=config) as session:

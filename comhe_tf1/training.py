@@ -41,14 +41,13 @@ def image_placeholders():
           tf.placeholder(tf.int64, [None], 'labels'))
 
 
-def build(layers, regularizer, variant, numbering, random_seed,
-          bn_decay=networks.BN_DECAY):
+def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECAY):
   """Builds everything a training runs into the default graph.
 
   Args:
     layers: plan of the network, list of `network.Layer`.
     regularizer: a configured regulariser of `regularizer`.
-    variant, numbering: of the initial values, as `op_seeds.original_op_seeds`.
+    numbering: of the initial values, as `op_seeds.original_op_seeds`.
     random_seed: seed of the graph.
     bn_decay: decay of the moving statistics.
 
@@ -59,7 +58,7 @@ def build(layers, regularizer, variant, numbering, random_seed,
     ValueError: as `op_seeds.original_op_seeds` and the regulariser.
   """
   tf.set_random_seed(random_seed)
-  op_seeds = seeds.original_op_seeds(variant, numbering, layers,
+  op_seeds = seeds.original_op_seeds(regularizer.name, numbering, layers,
                                      regularizer.projections)
   images, labels = image_placeholders()
   learning_rate = tf.placeholder(tf.float32, [], 'learning_rate')

@@ -60,8 +60,7 @@ def replay(request):
   with tf.Graph().as_default() as graph:
     regularizer = make_regularizer(args)
     layers = comhe_tf1.cnn9()
-    handles = training.build(layers, regularizer, regularizer.name, numbering,
-                             args['seed'])
+    handles = training.build(layers, regularizer, numbering, args['seed'])
     ours['op_seeds'] = comhe_tf1.original_op_seeds(
         regularizer.name, numbering, layers, regularizer.projections)
     batches = cifar_input.TrainingBatches(

@@ -19,8 +19,7 @@ def sample():
 
 
 def build(regularizer, **settings):
-  return training.build(comhe_tf1.cnn9(), regularizer, regularizer.name, 'tf1.12',
-                        345, **settings)
+  return training.build(comhe_tf1.cnn9(), regularizer, 'tf1.12', 345, **settings)
 
 
 @pytest.mark.parametrize('regularizer, limit', list(zip(VARIANTS, (4466, 7000, 7000))),
