@@ -4,6 +4,7 @@ A checkpoint is a NumPy archive `step_<NNNNNNNN>.npz` of named arrays and a few
 facts in JSON, readable without TensorFlow and without pickle. It appears under
 its name only when it is complete and on disk.
 """
+import io
 import json
 import os
 import re
@@ -44,11 +45,11 @@ def save(folder, step, arrays, facts, keep):
   path = os.path.join(folder, 'step_%08d.npz' % step)
   content = {'array/' + name: value for name, value in arrays.items()}
   content[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-
-  def write(file):
-    np.savez(file, **content)
-
-  durable.write_atomically(path, write)
+  # In memory first: an archive that breaks off on a full disk complains once more
+  # as Python clears it away.
+  archive = io.BytesIO()
+  np.savez(archive, **content)
+  durable.write_atomically(path, lambda file: file.write(archive.getbuffer()))
   for old in paths(folder)[:-keep]:
     os.remove(old)
   return path
@@ -73,6 +74,7 @@ def load(path):
     CheckpointError: the file is missing, damaged or no checkpoint.
   """
   try:
+    zipfile.ZipFile(path).close()   # NumPy 1 complains of a broken one by itself
     with np.load(path, allow_pickle=False) as content:
       facts = json.loads(content[_FACTS].tobytes().decode())
       # Reading every array checks its sum.

@@ -33,13 +33,13 @@ def test_the_last_few_are_kept(tmp_path):
 def test_a_save_that_fails_leaves_the_others_alone(tmp_path, monkeypatch):
   save(tmp_path, 1)
 
-  def full(file, **content):
-    file.write(b'half')
+  def full(descriptor):
     raise OSError(28, 'No space left on device')
 
-  monkeypatch.setattr(np, 'savez', full)
-  with pytest.raises(OSError):
+  monkeypatch.setattr(os, 'fsync', full)   # after the file has been written
+  with pytest.raises(OSError) as error:
     save(tmp_path, 2, keep=1)
+  assert error.value.filename == str(tmp_path / 'step_00000002.npz')
   assert os.listdir(str(tmp_path)) == ['step_00000001.npz']
   assert checkpoint.newest(str(tmp_path), None)[2]['steps'] == 1
 
