@@ -1,7 +1,7 @@
 """The two log files of a run, in the original's format, folders and numbering.
 
 `log_train_NN.txt` and `log_test_NN.txt`, NN the first free number from 00 to 99.
-Every line is on disk as soon as it is written.
+Every line is handed to the system as soon as it is written.
 """
 import os
 

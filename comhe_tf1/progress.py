@@ -1,6 +1,4 @@
 """Lines of a training on the terminal, with a progress bar where that helps."""
-import sys
-
 try:
   import tqdm
 except ImportError:  # welcome, not needed

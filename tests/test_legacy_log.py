@@ -30,10 +30,6 @@ def measures(step):
   return dict(step=step, fit=1., reg=2., thom=3., thomf=4., acc=0.5)
 
 
-def measures(step):
-  return dict(step=step, fit=1., reg=2., thom=3., thomf=4., acc=0.5)
-
-
 def test_every_line_is_on_disk_at_once(tmp_path):
   with legacy_log.LegacyLog(str(tmp_path), 7) as log:
     for step in range(2):
