@@ -1,4 +1,4 @@
-"""CIFAR-100 pickles, and the original's shuffling and augmentation bit for bit.
+"""CIFAR pickles, and the original's shuffling and augmentation bit for bit.
 
 NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
@@ -15,7 +15,6 @@ import numpy as np
 
 import comhe_cli
 
-CLASSES = 100
 SIDE = 32
 CHANNELS = 3
 PAD = 4
@@ -23,31 +22,56 @@ PAD = 4
 Images = collections.namedtuple('Images', 'images labels')
 Images.__doc__ = """A labelled set: images [n, 32, 32, 3] uint8, labels [n] int64."""
 
+Layout = collections.namedtuple(
+    'Layout', 'name title folder train test labels classes')
+Layout.__doc__ = """The python version of a CIFAR data set.
+
+  name: what --dataset calls it.
+  title: what its authors call it.
+  folder: the one that its archive unpacks into.
+  train: names of the pickles of the training set, in order.
+  test: name of the pickle of the test set.
+  labels: key of the labels in a pickle.
+  classes: labels lie in [0, classes).
+"""
+
+LAYOUTS = collections.OrderedDict((layout.name, layout) for layout in (
+    Layout('cifar100', 'CIFAR-100', 'cifar-100-python', ('train',), 'test',
+           'fine_labels', 100),
+    Layout('cifar10', 'CIFAR-10', 'cifar-10-batches-py',
+           tuple('data_batch_%d' % i for i in range(1, 6)), 'test_batch',
+           'labels', 10)))
+
 
 class DataError(Exception):
   """The data set cannot be used; the message is for the user."""
 
 
-def load(path, classes=CLASSES):
-  """Reads one pickle of the CIFAR-100 python version.
+def load(path, layout=LAYOUTS['cifar100']):
+  """Reads one pickle.
 
   Args:
-    path: the file `train` or `test`.
-    classes: labels must lie in [0, classes).
+    path: one of the files that `layout` names.
+    layout: `Layout`.
 
   Returns:
     `Images`.
 
   Raises:
-    DataError: the file is missing, unreadable or not what CIFAR-100 holds.
+    DataError: the file is missing, unreadable or not what `layout` says.
   """
   try:
     with open(path, 'rb') as file:
       rows = _Unpickler(file, encoding='latin1').load()
   except OSError as error:
-    raise DataError('cannot read %s: %s; --data_dir must name the folder of the '
-                    'pickles train and test, which python cifar_input.py --download '
-                    'gets; --dataset sample needs none' % (path, error.strerror))
+    def lies_there(candidate):
+      return any(os.path.lexists(os.path.join(os.path.dirname(path), name))
+                 for name in candidate.train + (candidate.test,))
+
+    raise DataError(
+        'cannot read %s: %s; --data_dir must name the folder of %s\'s pickles %s and '
+        '%s%s' % (path, error.strerror, layout.title, ', '.join(layout.train),
+                  layout.test, _remedy(layout, lies_there)))
   except _Refused as error:
     raise DataError('%s refused: it would load %s, which no data set needs and which '
                     'could run code; get the file from a source you trust'
@@ -55,7 +79,7 @@ def load(path, classes=CLASSES):
   except Exception as error:  # a broken pickle can raise anything
     raise DataError('%s is not a whole pickle (%s: %s); unpack the archive again'
                     % (path, type(error).__name__, error))
-  return from_rows(rows, path, classes)
+  return from_rows(rows, path, layout)
 
 
 # All that a pickled array, string, list or dict calls when it is read, under the
@@ -84,53 +108,76 @@ class _Unpickler(pickle.Unpickler):
     return _ALLOWED[module, name]
 
 
-def load_folder(path):
-  """Reads the pickles `train` and `test` in a folder.
+def load_folder(path, layout=LAYOUTS['cifar100']):
+  """Reads the pickles in a folder.
 
   Returns:
-    Two `Images`, train and test.
+    Two `Images`, train and test; several pickles are joined in `layout`'s order.
 
   Raises:
     DataError: as `load`.
   """
-  return tuple(load(os.path.join(path, name)) for name in ('train', 'test'))
+  return tuple(_load_joined(path, names, layout)
+               for names in (layout.train, (layout.test,)))
 
 
-def from_rows(rows, name, classes=CLASSES):
-  """Checks what a CIFAR-100 pickle holds and turns it into `Images`.
+def _load_joined(path, names, layout):
+  # On its own, so that the parts are given up as soon as they are joined.
+  parts = [load(os.path.join(path, name), layout) for name in names]
+  return Images(*[np.concatenate(arrays) for arrays in zip(*parts)])
+
+
+def from_rows(rows, name, layout=LAYOUTS['cifar100']):
+  """Checks what a pickle holds and turns it into `Images`.
 
   Args:
     rows: dict with `data` (uint8 [n, 3072], planes R, G, B, each row-major) and
-      `fine_labels` (n integers).
+      the labels (n integers) under the key that `layout` names.
     name: where it comes from, for messages.
-    classes: labels must lie in [0, classes).
+    layout: `Layout`.
 
   Raises:
     DataError: a key is missing, or a value has another type, shape or range.
   """
-  for key in ('data', 'fine_labels'):
-    if not isinstance(rows, dict) or key not in rows:
-      raise DataError('%s has no %r; it must be a pickle of the CIFAR-100 python '
-                      'version' % (name, key))
+  keys = rows if isinstance(rows, dict) else ()
+  expected = '; the pickle must be as in %s\'s python version%s' % (
+      layout.title, _remedy(layout, lambda candidate: candidate.labels in keys))
+  for key in ('data', layout.labels):
+    if key not in keys:
+      raise DataError('%s has no %r%s' % (name, key, expected))
   data = rows['data']
   width = CHANNELS * SIDE * SIDE
   if (not isinstance(data, np.ndarray) or data.dtype != np.uint8
       or data.ndim != 2 or data.shape[1] != width or not len(data)):
-    raise DataError('%s: data must be a uint8 array of shape [n, %d], got %s'
-                    % (name, width, _describe(data)))
+    raise DataError('%s: data must be a uint8 array of shape [n, %d], got %s%s'
+                    % (name, width, _describe(data), expected))
   try:
-    labels = np.asarray(rows['fine_labels'])
+    labels = np.asarray(rows[layout.labels])
   except ValueError:   # lists of different lengths
     labels = np.empty(0, object)
   if labels.shape != (len(data),) or labels.dtype.kind not in 'iu':
-    raise DataError('%s: fine_labels must be %d integers, one per image, got %s'
-                    % (name, len(data), _describe(labels)))
-  wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    raise DataError('%s: %s must be %d integers, one per image, got %s%s'
+                    % (name, layout.labels, len(data), _describe(labels), expected))
+  wrong = np.flatnonzero((labels < 0) | (labels >= layout.classes))
   if len(wrong):
-    raise DataError('%s: label %d of image %d is outside 0..%d'
-                    % (name, labels[wrong[0]], wrong[0], classes - 1))
+    raise DataError('%s: label %d of image %d is outside 0..%d%s' % (
+        name, labels[wrong[0]], wrong[0], layout.classes - 1, expected))
   images = data.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
   return Images(np.ascontiguousarray(images), labels.astype(np.int64))
+
+
+def _remedy(layout, fits):
+  """How to get the set of `layout`, or which other one the user has.
+
+  Args:
+    layout: `Layout` that the data do not fit.
+    fits: function that tells of a `Layout` whether any of its names is there.
+  """
+  for other in LAYOUTS.values():
+    if fits(other) and not fits(layout):
+      return '; this looks like %s: use --dataset %s' % (other.title, other.name)
+  return (', which python cifar_input.py --download --dataset %s gets; '
+          '--dataset sample needs none' % layout.name)
 
 
 def digest(*sets):

@@ -1,4 +1,5 @@
 import collections
+import hashlib
 import json
 import os
 import pickle
@@ -6,7 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
+import cifar_download
 import cifar_input
+
+CIFAR100, CIFAR10 = [cifar_input.LAYOUTS[name] for name in ('cifar100', 'cifar10')]
 
 
 def rows(count=6, seed=0):
@@ -35,13 +39,15 @@ def test_load(tmp_path):
             == content['data'][n, channel * 1024 + row * 32 + column])
 
 
-def test_a_pickle_of_python_2(tmp_path):
+@pytest.mark.parametrize('layout, key', [
+    (CIFAR100, b'U\x0bfine_labels'), (CIFAR10, b'U\x06labels')])
+def test_a_pickle_of_python_2(tmp_path, layout, key):
   # Byte strings, as Python 2 pickles text.
   content = b"\x80\x02}q\x01(U\x04dataq\x02" + pickle.dumps(
-      rows()['data'], 2)[2:-1] + b'U\x0bfine_labels' + pickle.dumps([1] * 6, 2)[2:-1] + b'u.'
+      rows()['data'], 2)[2:-1] + key + pickle.dumps([1] * 6, 2)[2:-1] + b'u.'
   path = tmp_path / 'train'
   path.write_bytes(content)
-  assert cifar_input.load(str(path)).labels.tolist() == [1] * 6
+  assert cifar_input.load(str(path), layout).labels.tolist() == [1] * 6
 
 
 def test_load_folder(tmp_path):
@@ -49,6 +55,160 @@ def test_load_folder(tmp_path):
   write(tmp_path / 'test', rows(5, 1))
   train, test = cifar_input.load_folder(str(tmp_path))
   assert (len(train.images), len(test.images)) == (6, 5)
+
+
+def test_layouts_are_those_of_the_archives():
+  assert list(cifar_input.LAYOUTS) == ['cifar100', 'cifar10']
+  for name, layout in cifar_input.LAYOUTS.items():
+    archive = cifar_download.ARCHIVES[name]
+    assert layout.name == name and layout.folder == archive.folder
+    # The remaining one names the classes.
+    assert list(archive.members)[:-1] == list(layout.train) + [layout.test]
+
+
+BATCHES = ['data_batch_1', 'data_batch_2', 'data_batch_3', 'data_batch_4',
+           'data_batch_5', 'test_batch']
+
+
+def cifar10_rows(count, seed):
+  """What a CIFAR-10 pickle holds."""
+  rng = np.random.RandomState(seed)
+  return {'data': rng.randint(0, 256, (count, 3072)).astype(np.uint8),
+          'labels': rng.randint(0, 10, count).tolist(),
+          'filenames': ['x.png'] * count, 'batch_label': 'batch'}
+
+
+@pytest.fixture
+def cifar10(tmp_path):
+  """A folder of six pickles of different sizes, and what they hold."""
+  content = [cifar10_rows(count, seed) for seed, count in enumerate([3, 1, 4, 2, 5, 6])]
+  for name, batch in zip(BATCHES, content):
+    write(tmp_path / name, batch)
+  return tmp_path, content
+
+
+def test_cifar10_is_joined_in_order(cifar10):
+  folder, content = cifar10
+  sets = cifar_input.load_folder(str(folder), CIFAR10)
+  md5 = hashlib.md5()
+  for ours, batches in zip(sets, (content[:5], content[5:])):
+    labels = [label for batch in batches for label in batch['labels']]
+    # Pixel by pixel, from planes to red, green and blue side by side.
+    pixels = bytes(bytearray(
+        image[channel * 1024 + place] for batch in batches for image in batch['data']
+        for place in range(1024) for channel in range(3)))
+    assert ours.images.shape == (len(labels), 32, 32, 3)
+    assert ours.images.dtype == np.uint8 and ours.labels.dtype == np.int64
+    assert ours.images.tobytes() == pixels
+    assert ours.labels.tolist() == labels
+    md5.update(pixels)
+    md5.update(np.array(labels, '<i8').tobytes())
+  assert cifar_input.digest(*sets) == md5.hexdigest()
+
+
+def test_the_order_of_the_batches_matters(cifar10):
+  folder, content = cifar10
+  before = cifar_input.load_folder(str(folder), CIFAR10)
+  write(folder / 'data_batch_1', content[1])
+  write(folder / 'data_batch_2', content[0])
+  after = cifar_input.load_folder(str(folder), CIFAR10)
+  np.testing.assert_array_equal(after[0].images[:4], before[0].images[[3, 0, 1, 2]])
+  np.testing.assert_array_equal(after[0].images[4:], before[0].images[4:])
+  assert cifar_input.digest(*after) != cifar_input.digest(*before)
+
+
+CIFAR10_PICKLES = ('data_batch_1, data_batch_2, data_batch_3, data_batch_4, '
+                   'data_batch_5 and test_batch')
+CIFAR10_IS_HAD_BY = (', which python cifar_input.py --download --dataset cifar10 gets; '
+                     '--dataset sample needs none')
+
+
+@pytest.mark.parametrize('name', ['data_batch_1', 'data_batch_3', 'test_batch'])
+@pytest.mark.parametrize('change, message', [
+    (dict(labels=[0, 10]), 'label 10 of image 1 is outside 0..9'),
+    (dict(labels=[-1, 9]), 'label -1 of image 0 is outside 0..9'),
+    (dict(labels=[1, 2, 3]), 'labels must be 2 integers, one per image, got a int64 '
+                             'array of shape [3]'),
+    (dict(labels=['cat', 'dog']), 'labels must be 2 integers, one per image, got a '
+                                  '<U3 array of shape [2]'),
+    (dict(data=np.zeros((2, 3072))), 'data must be a uint8 array of shape [n, 3072], '
+                                     'got a float64 array of shape [2, 3072]')])
+def test_a_batch_with_wrong_content_is_named(cifar10, name, change, message):
+  folder, _ = cifar10
+  path = write(folder / name, dict(cifar10_rows(2, 7), **change))
+  with pytest.raises(cifar_input.DataError) as error:
+    cifar_input.load_folder(str(folder), CIFAR10)
+  assert str(error.value) == (
+      "%s: %s; the pickle must be as in CIFAR-10's python version%s"
+      % (path, message, CIFAR10_IS_HAD_BY))
+
+
+@pytest.mark.parametrize('content, words', [
+    (pickle.dumps(cifar10_rows(2, 7), 2)[:-1000], ' is not a whole pickle '),
+    (b"cos\nsystem\n(S'true'\ntR.", ' refused: it would load os.system'),
+    (pickle.dumps({'labels': [1]}, 2), " has no 'data'; the pickle must be as in "
+                                       "CIFAR-10's python version"),
+    (pickle.dumps([1, 2], 2), " has no 'data'")],
+                         ids=['cut', 'evil', 'no data', 'a list'])
+def test_a_batch_that_is_none_is_named(cifar10, content, words):
+  path = cifar10[0] / 'data_batch_3'
+  path.write_bytes(content)
+  with pytest.raises(cifar_input.DataError) as error:
+    cifar_input.load_folder(str(path.parent), CIFAR10)
+  assert str(error.value).startswith(str(path) + words)
+
+
+def test_a_missing_batch_is_named(cifar10):
+  path = cifar10[0] / 'data_batch_3'
+  path.unlink()
+  with pytest.raises(cifar_input.DataError) as error:
+    cifar_input.load_folder(str(path.parent), CIFAR10)
+  assert str(error.value) == (
+      "cannot read %s: No such file or directory; --data_dir must name the folder of "
+      "CIFAR-10's pickles %s%s" % (path, CIFAR10_PICKLES, CIFAR10_IS_HAD_BY))
+
+
+def test_the_folder_of_the_other_set(cifar10, tmp_path):
+  with pytest.raises(cifar_input.DataError) as error:
+    cifar_input.load_folder(str(tmp_path))
+  assert str(error.value) == (
+      "cannot read %s: No such file or directory; --data_dir must name the folder of "
+      "CIFAR-100's pickles train and test; this looks like CIFAR-10: use --dataset "
+      "cifar10" % (tmp_path / 'train'))
+  other = tmp_path / 'other'
+  other.mkdir()
+  write(other / 'test', rows())   # one of the two is enough to tell
+  with pytest.raises(cifar_input.DataError) as error:
+    cifar_input.load_folder(str(other), CIFAR10)
+  assert str(error.value) == (
+      "cannot read %s: No such file or directory; --data_dir must name the folder of "
+      "CIFAR-10's pickles %s; this looks like CIFAR-100: use --dataset cifar100"
+      % (other / 'data_batch_1', CIFAR10_PICKLES))
+
+
+def test_a_folder_of_both_sets(cifar10):
+  """Each is read; what one lacks is not taken for the other."""
+  folder, _ = cifar10
+  write(folder / 'train', rows())
+  write(folder / 'test', rows())
+  assert len(cifar_input.load_folder(str(folder))[0].images) == 6
+  assert len(cifar_input.load_folder(str(folder), CIFAR10)[0].images) == 15
+  (folder / 'train').unlink()
+  with pytest.raises(cifar_input.DataError, match='pickles train and test, which'):
+    cifar_input.load_folder(str(folder))
+
+
+@pytest.mark.parametrize('layout, content, message', [
+    (CIFAR100, cifar10_rows(6, 0), "no 'fine_labels'; the pickle must be as in "
+     "CIFAR-100's python version; this looks like CIFAR-10: use --dataset cifar10"),
+    (CIFAR10, rows(), "no 'labels'; the pickle must be as in CIFAR-10's python "
+     "version; this looks like CIFAR-100: use --dataset cifar100")])
+def test_the_other_sets_pickles_under_these_names(tmp_path, layout, content, message):
+  for name in layout.train + (layout.test,):
+    write(tmp_path / name, content)
+  with pytest.raises(cifar_input.DataError) as error:
+    cifar_input.load_folder(str(tmp_path), layout)
+  assert str(error.value) == '%s has %s' % (tmp_path / layout.train[0], message)
 
 
 def changed(**values):
