@@ -1,10 +1,11 @@
-"""A small synthetic set in CIFAR-100's layout, for trying things without data.
+"""A small synthetic set in CIFAR's layouts, for trying things without data.
 
 Not photographs and not a benchmark: class k shows a band of colour k // 10 over
-a band of colour k % 10, under heavy noise. Integer arithmetic and NumPy's frozen
+a band of colour k % 10, under heavy noise. As CIFAR-10 the same images have ten
+classes, the upper band's colours. Integer arithmetic and NumPy's frozen
 `RandomState` make it the same, byte for byte, on every machine.
 
-    python cifar_sample.py FOLDER     writes train, test and meta
+    python cifar_sample.py FOLDER [--dataset cifar100|cifar10]     writes the pickles
 """
 import errno
 import os
@@ -13,6 +14,7 @@ import sys
 
 import numpy as np
 
+import cifar_input
 import comhe_cli
 
 CLASSES = 100
@@ -30,22 +32,56 @@ _COLOURS = np.array([
     (224, 208, 48), (208, 48, 208), (48, 208, 208), (232, 136, 40), (128, 88, 56)])
 
 
-def generate():
+def generate(dataset='cifar100'):
   """Makes the set.
 
+  Args:
+    dataset: whose layout, a name in `cifar_input.LAYOUTS`.
+
   Returns:
-    Dict of the three pickles `train` (2,000 images, 20 of each class), `test`
-    (500) and `meta`, each a dict with the keys and types of CIFAR-100's.
+    Dict from the pickles' names to their content, each a dict with the keys and
+    types of the real set's. For CIFAR-100: `train` (2,000 images, 20 of each
+    class), `test` (500) and `meta`. For CIFAR-10: `data_batch_1` to `data_batch_5`
+    (400 images each, the same ones in the same order), `test_batch` (500) and
+    `batches.meta`.
   """
   rng = np.random.RandomState(_SEED)
+  return {'cifar100': _cifar100, 'cifar10': _cifar10}[dataset](
+      _rows(rng, TRAIN_PER_CLASS, 'synthetic sample, training'),
+      _rows(rng, TEST_PER_CLASS, 'synthetic sample, testing'))
+
+
+def _cifar100(train, test):
   return {
-      'train': _rows(rng, TRAIN_PER_CLASS, 'synthetic sample, training'),
-      'test': _rows(rng, TEST_PER_CLASS, 'synthetic sample, testing'),
+      'train': train,
+      'test': test,
       'meta': {
           'fine_label_names': ['synthetic_%02d' % i for i in range(CLASSES)],
           'coarse_label_names': ['synthetic_group_%02d' % i
                                  for i in range(SUPERCLASSES)]},
   }
+
+
+def _cifar10(train, test):
+  layout = cifar_input.LAYOUTS['cifar10']
+  content = dict(_batches(train, layout.train), **_batches(test, [layout.test]))
+  content['batches.meta'] = {
+      'label_names': ['synthetic_%d' % i for i in range(layout.classes)],
+      'num_cases_per_batch': len(train['data']) // len(layout.train),
+      'num_vis': train['data'].shape[1]}
+  return content
+
+
+def _batches(rows, names):
+  """Splits rows of CIFAR-100 evenly into as many of CIFAR-10, dict by name."""
+  size = len(rows['data']) // len(names)
+  parts = [slice(start, start + size) for start in range(0, size * len(names), size)]
+  return {name: {
+      'data': rows['data'][part],
+      'labels': [label // len(_COLOURS) for label in rows['fine_labels'][part]],
+      'filenames': rows['filenames'][part],
+      'batch_label': '%s batch %d of %d' % (rows['batch_label'], number, len(names)),
+  } for number, (name, part) in enumerate(zip(names, parts), 1)}
 
 
 def _rows(rng, per_class, batch_label):
@@ -68,17 +104,18 @@ def _rows(rng, per_class, batch_label):
   }
 
 
-def write(folder):
-  """Writes the pickles `train`, `test` and `meta`, readable by NumPy 1 and 2.
+def write(folder, dataset='cifar100'):
+  """Writes the set's pickles, readable by NumPy 1 and 2.
 
   Args:
-    folder: made where missing; must hold none of the three.
+    folder: made where missing; must hold none of them.
+    dataset: as `generate`.
 
   Raises:
     OSError: one exists already or cannot be written; then none is left behind.
   """
   os.makedirs(folder, exist_ok=True)
-  content = generate()
+  content = generate(dataset)
   paths = {name: os.path.join(folder, name) for name in content}
   for path in paths.values():
     if os.path.lexists(path):
@@ -103,14 +140,18 @@ def write(folder):
 def main(argv=None):
   parser = comhe_cli.Parser(
       prog='cifar_sample.py',
-      description='Write the synthetic sample as pickles in CIFAR-100\'s layout.')
-  parser.add_argument('folder', help='where to write train, test and meta')
-  folder = parser.parse_args(argv).folder
-  if not folder:
+      description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
+  parser.add_argument('folder', help='where to write the pickles')
+  parser.add_argument(
+      '--dataset', choices=list(cifar_input.LAYOUTS), default='cifar100',
+      help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
+           'data_batch_5, test_batch and batches.meta in 10 (default: cifar100)')
+  args = parser.parse_args(argv)
+  if not args.folder:
     parser.error('the folder has no name')
   try:
-    write(folder)
-    print('wrote the synthetic sample to %s' % folder, flush=True)
+    write(args.folder, args.dataset)
+    print('wrote the synthetic sample to %s' % args.folder, flush=True)
   except OSError as error:
     comhe_cli.note('cifar_sample.py', 'error: cannot write the sample: %s' % error)
     return 1
