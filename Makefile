@@ -16,10 +16,10 @@ demo: $(VENV)/run
 	  --base_lr 0.001 --bn_decay 0.9 --max_steps 151 --log_every 25 --eval_every 50
 
 test: $(VENV)/test
-	$(VENV)/bin/python -m pytest tests
+	$(VENV)/bin/python -m pytest tests -n 2 --dist loadfile
 
 test-tf1: $(VENV_TF1)/test
-	$(VENV_TF1)/bin/python -m pytest tests
+	$(VENV_TF1)/bin/python -m pytest tests -n 2 --dist loadfile
 
 $(VENV)/run: requirements.txt
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || \

@@ -1,9 +1,11 @@
 """What the command lines here share: one clear line for every mistake."""
 import argparse
+import contextlib
 import io
 import os
 import re
 import sys
+import tempfile
 
 import numpy as np
 
@@ -66,3 +68,50 @@ def real(accepted, limits):
       raise argparse.ArgumentTypeError('expected a number %s, got %r' % (limits, text))
     return value
   return parse
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+  """Holds back what is written to file descriptor 2, unless something fails."""
+  with tempfile.TemporaryFile() as held:
+    stderr = os.dup(2)
+    os.dup2(held.fileno(), 2)
+    try:
+      yield
+    except Exception:
+      held.seek(0)
+      os.write(stderr, held.read())
+      raise
+    finally:
+      os.dup2(stderr, 2)
+      os.close(stderr)
+
+
+def start_tensorflow(gpu_no):
+  """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
+
+  Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
+  a dozen lines as they load and with the first session.
+  """
+  os.environ['CUDA_VISIBLE_DEVICES'] = gpu_no
+  quiet = 'TF_CPP_MIN_LOG_LEVEL' not in os.environ
+  if quiet:
+    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+  with quiet_stderr() if quiet else contextlib.ExitStack():
+    import tensorflow.compat.v1 as tf
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    config = tf.ConfigProto(allow_soft_placement=True)
+    config.gpu_options.allow_growth = True
+    with tf.Graph().as_default(), tf.Session(config=config) as session:
+      session.run(tf.no_op())
+  return tf, config
+
+
+def tensorflow_failure(tf, error):
+  """What to tell of a failure within TensorFlow: a line and, if known, a remedy."""
+  if isinstance(error, tf.errors.ResourceExhaustedError):
+    return 'out of memory; try a smaller --batch_size, --pd or --pn'
+  # TensorFlow 2 puts headings before what happened.
+  lines = [line for line in error.message.splitlines() if line.strip()
+           and not line.startswith(('Graph execution error', 'Detected at node'))]
+  return 'TensorFlow failed: %s' % (lines[0] if lines else type(error).__name__)

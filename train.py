@@ -1,12 +1,10 @@
 #!/usr/bin/env python
-"""Trains CNN-9 with CoMHE on CIFAR-100, as the authors' three scripts do."""
+"""Trains a network with CoMHE on CIFAR, as the authors' three scripts do and beyond."""
 import argparse
-import contextlib
 import errno
 import os
 import re
 import sys
-import tempfile
 
 import numpy as np
 
@@ -14,18 +12,13 @@ import cifar_input
 import cifar_sample
 import comhe_cli
 from comhe_cli import Parser, real, whole
+from comhe_tf1 import architectures, methods, op_seeds
 
-# What each of the original's scripts takes as its own default.
-VARIANTS = {
-    'random': dict(pd=40, pn=20, pnd=0, random_seed=345),
-    'angle': dict(pd=30, pn=1, iters=1, random_seed=345),
-    'adversarial': dict(pd=30, pn=1, iters=10, random_seed=3456),
-}
-CIFAR100_FOLDER = 'cifar-100-python'
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
 # Flags that may change when a run is resumed: where things are, not what is computed.
 FREE = ('log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
         'recalibrate_bn', 'first_line')
+ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
 
 
 def steps(text):
@@ -48,46 +41,60 @@ def gpus(text):
   return text
 
 
+def _values(setting):
+  """What argparse should take for a setting."""
+  if setting.kind is int:
+    return {'type': whole(setting.least, setting.most)}
+  if setting.kind is float:
+    return {'type': real(lambda value: setting.least <= value <= setting.most,
+                         'of at least %g' % setting.least)}
+  return {'choices': setting.kind}
+
+
 def make_parser():
   parser = Parser(
       prog='train.py',
-      description='Train CNN-9 with CoMHE regularisation (Lin et al., CVPR 2020) '
-                  'on CIFAR-100.',
+      description='Train a network with CoMHE regularisation (Lin et al., CVPR 2020) '
+                  'on CIFAR.',
       epilog='Defaults marked (original) are those of the authors\' scripts.')
 
   group = parser.add_argument_group('method')
   group.add_argument(
-      '--regularizer', choices=list(VARIANTS), default='random',
-      help='projection of the neurons (default: random, the first in the '
-           'original\'s README)')
+      '--regularizer', choices=list(methods.METHODS), default='random',
+      help='%s (default: random, the first in the original\'s README)' % '; '.join(
+          '%s: %s' % (name, method.summary)
+          for name, method in methods.METHODS.items()))
+  for name, setting in methods.SETTINGS.items():
+    group.add_argument(
+        '--' + name, metavar=setting.metavar, **dict(
+            _values(setting), help='%s; of %s (default: %s; %s)' % (
+                setting.help, methods.owners_of(name), methods.defaults_of(name),
+                setting.origin)))
+
+  group = parser.add_argument_group('network')
   group.add_argument(
-      '--pd', type=whole(1, 65536), metavar='DIM',
-      help='dimension projected to (default: 40 for random, 30 for angle and '
-           'adversarial; original)')
+      '--model', choices=list(architectures.MODELS), default='cnn9',
+      help='network (default: cnn9; original)')
   group.add_argument(
-      '--pn', type=whole(1, 4096), metavar='N',
-      help='projections per layer; for angle and adversarial only a label in the '
-           'log folder\'s name (default: 20 for random, else 1; original)')
+      '--width', type=real(lambda value: 0 < value <= 64, 'above 0, at most 64'),
+      default=1., metavar='FACTOR',
+      help='factor of the filters of every stage, %s at 1; a fraction will do '
+           '(default: 1; original)' % ', '.join(map(str, architectures.STAGES)))
   group.add_argument(
-      '--pnd', type=whole(0, MANY), metavar='N',
-      help='random only: one projection per N neurons of a layer instead of --pn; '
-           '0 is off (default: 0; original)')
-  group.add_argument(
-      '--iters', type=whole(0, MANY), metavar='STEPS',
-      help='angle and adversarial only: gradient steps of the projections before '
-           'each training step (default: 1 for angle, 10 for adversarial; '
+      '--depth', type=int, choices=list(architectures.DEPTHS),
+      help='cnn9 only: convolutions in the three stages together (default: 9; '
            'original)')
 
   group = parser.add_argument_group('data')
   group.add_argument(
-      '--dataset', choices=('cifar100', 'sample'), default='cifar100',
-      help='cifar100 reads --data_dir; sample is a small SYNTHETIC set made on '
+      '--dataset', choices=list(cifar_input.LAYOUTS) + ['sample'], default='cifar100',
+      help='cifar100 and cifar10 read --data_dir; sample is a small SYNTHETIC set made on '
            'the spot, for trying things, and reads nothing (default: cifar100; '
            'original)')
   group.add_argument(
       '--data_dir', metavar='FOLDER',
-      help='folder of the pickles train and test (default: cifar-100-python, as the '
-           'archive unpacks)')
+      help='folder of the set\'s pickles (default: %s, as the archives unpack)'
+           % ' or '.join(layout.folder for layout in cifar_input.LAYOUTS.values()))
   group.add_argument(
       '--batch_size', type=whole(1, MANY), default=128, metavar='IMAGES',
       help='training images per step (default: 128; original)')
@@ -116,9 +123,12 @@ def make_parser():
            '3456 for adversarial, else 345; original; the published log of random '
            'took 1234)')
   group.add_argument(
-      '--op_seeds', choices=('tf1.12', 'tf1.14'), default='tf1.12',
+      '--op_seeds', choices=op_seeds.NUMBERINGS + (op_seeds.BY_NAME,),
       help='whose initial weights: those the original draws under TensorFlow 1.8 '
-           'to 1.12 or under 1.14 (default: tf1.12, the published logs\')')
+           'to 1.12 or under 1.14, which are recorded for its three methods and its '
+           'network, or by_name: the same for all methods, to compare them from one '
+           'start (default: tf1.12, the published logs\', where recorded, else '
+           'by_name)')
   group.add_argument(
       '--first_line', action='store_true',
       help='compute the first line of the three published logs, compare, and exit '
@@ -135,6 +145,12 @@ def make_parser():
   group.add_argument(
       '--eval_every', type=whole(1, MANY), default=500, metavar='STEPS',
       help='steps between test lines (default: 500; original)')
+  group.add_argument(
+      '--energy_every', type=whole(0, MANY), default=0, metavar='STEPS',
+      help='steps between records of every layer\'s energy, full and half space, of '
+           'the kernels as they are, not projected, in metrics.jsonl and for '
+           'TensorBoard, with --power (2 where there is none); 0 for none (default: '
+           '0)')
 
   group = parser.add_argument_group('checkpoints')
   group.add_argument(
@@ -150,8 +166,8 @@ def make_parser():
            'newest checkpoint left it')
   group.add_argument(
       '--eval_only', metavar='PATH',
-      help='print the test accuracy and top-5 accuracy of a checkpoint, or of the '
-           'newest one of a run\'s folder, on --dataset or --data_dir, and exit')
+      help='print the test accuracy and top-5 accuracy of a checkpoint\'s network, or '
+           'of the newest one of a run\'s folder, on --dataset or --data_dir, and exit')
   group.add_argument(
       '--recalibrate_bn', action='store_true',
       help='with --eval_only: also with the moving statistics replaced by their mean '
@@ -178,20 +194,57 @@ def parse(argv):
     parser.error('--resume and --eval_only exclude each other')
   if args.recalibrate_bn and not args.eval_only:
     parser.error('--recalibrate_bn goes with --eval_only')
-  own = VARIANTS[args.regularizer]
-  for name in ('pd', 'pn', 'pnd', 'iters', 'random_seed'):
-    if getattr(args, name) is None:
-      setattr(args, name, own.get(name))
-    elif name not in own:
-      parser.error('--%s does not apply to --regularizer %s'
-                   % (name, args.regularizer))
+  resolve_method(args, parser)
+  if args.depth is not None and args.model != 'cnn9':
+    parser.error('--depth does not apply to --model %s' % args.model)
+  if args.model == 'cnn9' and args.depth is None:
+    args.depth = 9
+  try:
+    layers_of(vars(args), classes=1)
+  except methods.SettingError as error:
+    parser.error('--%s' % error)
+  recorded = op_seeds.has_original(args.regularizer) and all(
+      getattr(args, name) == value for name, value in ORIGINAL.items())
+  if args.op_seeds is None:
+    args.op_seeds = op_seeds.NUMBERINGS[0] if recorded else op_seeds.BY_NAME
+  elif args.op_seeds != op_seeds.BY_NAME and not recorded:
+    parser.error('--op_seeds %s is recorded for --regularizer random, angle and '
+                 'adversarial with %s only; leave it out' % (
+                     args.op_seeds, ', '.join('--%s %s' % item
+                                              for item in sorted(ORIGINAL.items()))))
   if args.dataset == 'sample' and args.data_dir is not None:
     parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
-  if args.dataset == 'cifar100' and args.data_dir is None:
-    args.data_dir = CIFAR100_FOLDER
+  if args.dataset != 'sample' and args.data_dir is None:
+    args.data_dir = layout_of(args).folder
   if args.gpu_no is None:
     args.gpu_no = os.environ.get('CUDA_VISIBLE_DEVICES', '0')
   return args, parser
+
+
+def resolve_method(args, parser):
+  """Fills in the settings of the method; those of others stay None."""
+  method = methods.METHODS[args.regularizer]
+  given = {name: getattr(args, name) for name in methods.SETTINGS
+           if getattr(args, name) is not None}
+  for name in given:
+    if name not in method.settings:
+      parser.error('--%s does not apply to --regularizer %s' % (name, args.regularizer))
+  vars(args).update(methods.resolve(args.regularizer, given))
+  if args.random_seed is None:
+    args.random_seed = method.random_seed
+
+
+def layout_of(args):
+  """Layout of the data set; the sample's is CIFAR-100's."""
+  return cifar_input.LAYOUTS['cifar100' if args.dataset == 'sample' else args.dataset]
+
+
+def layers_of(network, classes):
+  """Plan of a network, from the flags' names and values."""
+  settings = {'width': network['width']}
+  if network['depth'] is not None:
+    settings['depth'] = network['depth']
+  return architectures.MODELS[network['model']](classes, **settings)
 
 
 def note(text):
@@ -202,43 +255,6 @@ def warn(text):
   note('warning: %s' % text)
 
 
-@contextlib.contextmanager
-def quiet_stderr():
-  """Holds back what is written to file descriptor 2, unless something fails."""
-  with tempfile.TemporaryFile() as held:
-    stderr = os.dup(2)
-    os.dup2(held.fileno(), 2)
-    try:
-      yield
-    except Exception:
-      held.seek(0)
-      os.write(stderr, held.read())
-      raise
-    finally:
-      os.dup2(stderr, 2)
-      os.close(stderr)
-
-
-def start_tensorflow(gpu_no):
-  """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
-
-  Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
-  a dozen lines as they load and with the first session.
-  """
-  os.environ['CUDA_VISIBLE_DEVICES'] = gpu_no
-  quiet = 'TF_CPP_MIN_LOG_LEVEL' not in os.environ
-  if quiet:
-    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
-  with quiet_stderr() if quiet else contextlib.ExitStack():
-    import tensorflow.compat.v1 as tf
-    tf.logging.set_verbosity(tf.logging.ERROR)
-    config = tf.ConfigProto(allow_soft_placement=True)
-    config.gpu_options.allow_growth = True
-    with tf.Graph().as_default(), tf.Session(config=config) as session:
-      session.run(tf.no_op())
-  return tf, config
-
-
 def load_data(args):
   """Returns the training set, its batches, the test set, and a line about them."""
   if args.dataset == 'sample':
@@ -247,7 +263,7 @@ def load_data(args):
                            for name in ('train', 'test')]
     origin = 'SYNTHETIC sample, not CIFAR-100'
   else:
-    train_set, test_set = cifar_input.load_folder(args.data_dir)
+    train_set, test_set = cifar_input.load_folder(args.data_dir, layout_of(args))
     origin = args.data_dir
   # Seeded just before training and used for nothing else, as the original.
   batches = cifar_input.TrainingBatches(
@@ -268,21 +284,11 @@ def device_line(tf, session, gpu_no):
       len(session.graph.get_operations()))
 
 
-def tensorflow_failure(tf, error):
-  """What to tell of a failure within TensorFlow: a line and, if known, a remedy."""
-  if isinstance(error, tf.errors.ResourceExhaustedError):
-    return 'out of memory; try a smaller --batch_size, --pd or --pn'
-  # TensorFlow 2 puts headings before what happened.
-  lines = [line for line in error.message.splitlines() if line.strip()
-           and not line.startswith(('Graph execution error', 'Detected at node'))]
-  return 'TensorFlow failed: %s' % (lines[0] if lines else type(error).__name__)
-
-
 def run(args, parser):
   """Does as the flags say; returns the exit status."""
   # Before TensorFlow, so that a mistake shows at once.
   data = None if args.first_line else load_data(args)
-  tf, config = start_tensorflow(args.gpu_no)
+  tf, config = comhe_cli.start_tensorflow(args.gpu_no)
   from comhe_tf1 import checkpoint, first_line, run_record, training
   try:
     if args.first_line:
@@ -293,7 +299,9 @@ def run(args, parser):
         return 0
       return train(args, parser, tf, session, *data)
   except tf.errors.OpError as error:
-    note('error: %s' % tensorflow_failure(tf, error))
+    note('error: %s' % comhe_cli.tensorflow_failure(tf, error))
+  except methods.SettingError as error:
+    parser.error('--%s' % error)
   except (checkpoint.CheckpointError, run_record.RunError,
           training.NonFiniteError) as error:
     note('error: %s' % error)
@@ -302,31 +310,30 @@ def run(args, parser):
 
 def train(args, parser, tf, session, train_set, batches, test_set, data_line):
   """Builds the graph and trains in `session`; returns the exit status."""
-  from comhe_tf1 import environment, interruption, kernels, legacy_log, network
-  from comhe_tf1 import optimization, progress, regularizer as regularizers
-  from comhe_tf1 import run_record, training
+  from comhe_tf1 import environment, interruption, legacy_log, optimization
+  from comhe_tf1 import parameter_table, progress, run_record, training
 
-  settings = {name: getattr(args, name) for name in VARIANTS[args.regularizer]
-              if name != 'random_seed'}
-  regularizer = regularizers.REGULARIZERS[args.regularizer](**settings)
-  layers = network.cnn9()
-  try:
-    for layer in layers:
-      if layer.role == kernels.HIDDEN:
-        regularizer.projections(layer.c_out)
-  except ValueError as error:
-    parser.error('--%s' % error)
-  handles = training.build(layers, regularizer, args.op_seeds, args.random_seed,
-                           args.bn_decay)
+  diagnosed_power = args.power or '2'
+  settings = {name: getattr(args, name)
+              for name in methods.METHODS[args.regularizer].settings}
+  regularizer = methods.create(args.regularizer, **settings)
+  network = dict(model=args.model, width=args.width, depth=args.depth,
+                 classes=layout_of(args).classes)
+  handles = training.build(
+      layers_of(network, network['classes']), regularizer, args.op_seeds,
+      args.random_seed, args.bn_decay, diagnosed_power if args.energy_every else None)
   session.run(tf.global_variables_initializer())
-  folder = legacy_log.folder(args.log_dir, regularizer,
-                             synthetic=args.dataset == 'sample')
+  folder = legacy_log.folder(
+      args.log_dir, args.dataset, architectures.label(args.model, args.width, args.depth),
+      *methods.folder(args.regularizer, regularizer.settings))
   flags = dict(vars(args), data_md5=cifar_input.digest(train_set, test_set))
   with (run_record.resume(folder, flags, FREE) if args.resume
         else run_record.start(folder, flags)) as record:
-    print('CoMHE, %s projection: %s; seed %d, op seeds %s' % (
-        args.regularizer, ', '.join('%s %s' % item for item in settings.items()),
-        args.random_seed, args.op_seeds))
+    print('\n'.join(parameter_table.lines(handles.network, regularizer,
+                                          handles.energies, handles.decayed)))
+    print('%s: %s; seed %d, op seeds %s' % (
+        args.regularizer, ', '.join('%s %s' % item for item in settings.items())
+        or 'no settings', args.random_seed, args.op_seeds))
     print(data_line)
     print(device_line(tf, session, args.gpu_no))
     print('logs: %s, %s; run: %s' % (
@@ -344,11 +351,15 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
     def on_test(step, accuracy):
       terminal.line(record.test(step, accuracy))
 
+    def on_energies(step, energies):
+      record.energies(step, diagnosed_power, energies)
+
     def on_step(steps):
       terminal.step()
       last = interrupted.signal or steps == args.max_steps
       if args.save_every and (last or steps % args.save_every == 0):
-        save(session, batches, record, steps, flags['data_md5'], args.keep)
+        save(session, batches, record, steps, {
+            'data_md5': flags['data_md5'], 'network': network}, args.keep)
       if interrupted.signal and steps < args.max_steps:
         raise Stopped(steps)
 
@@ -356,7 +367,7 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
       with interrupted, progress.Progress(args.max_steps, done) as terminal:
         training.train(session, handles, batches, test_set, rate_of, done,
                        args.max_steps, args.log_every, args.eval_every,
-                       on_train, on_test, on_step)
+                       args.energy_every, on_train, on_test, on_energies, on_step)
     except Stopped as stopped:
       note('stopped after %s steps; %s' % (stopped, (
           'the same command with --resume continues' if args.save_every
@@ -371,15 +382,14 @@ class Stopped(Exception):
   """A signal ended the training after so many steps."""
 
 
-def save(session, batches, record, steps, data_md5, keep):
-  """Saves all that `resume` needs."""
+def save(session, batches, record, steps, facts, keep):
+  """Saves all that `resume` and `evaluate` need, `facts` among it."""
   from comhe_tf1 import checkpoint, training
 
   arrays, numbers = batches.state()
   arrays.update(training.state(session))
   checkpoint.save(record.checkpoints, steps, arrays,
-                  {'steps': steps, 'batches': numbers, 'sizes': record.sync(),
-                   'data_md5': data_md5}, keep)
+                  dict(facts, steps=steps, batches=numbers, sizes=record.sync()), keep)
 
 
 def resume(session, handles, batches, record):
@@ -404,10 +414,17 @@ def resume(session, handles, batches, record):
 
 def evaluate(args, session, train_set, _, test_set, data_line):
   """Prints the test accuracy of a checkpoint."""
-  from comhe_tf1 import checkpoint, evaluation, network, training
+  from comhe_tf1 import checkpoint, evaluation, training
 
   path, arrays, facts = checkpoint.find(args.eval_only, warn)
-  handles = evaluation.build(network.cnn9())
+  # Version 0.1.0 knew one network and did not say which.
+  network = facts.get('network', dict(ORIGINAL, classes=100))
+  classes = layout_of(args).classes
+  if network['classes'] != classes:
+    raise checkpoint.CheckpointError(
+        '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
+        % (path, network['classes'], args.dataset, classes))
+  handles = evaluation.build(layers_of(network, classes))
   training.restore(session, arrays, path)
   if facts['data_md5'] != cifar_input.digest(train_set, test_set):
     warn('%s was trained with other data than this' % path)

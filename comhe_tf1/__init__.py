@@ -1,30 +1,45 @@
 """CoMHE in TensorFlow's graph mode.
 
 The energies work on any kernel tensor, in any graph or eagerly; the regularisers
-on the kernels of any network.
+on the kernels of any network. What is named below is imported when it is first
+asked for, since TensorFlow takes seconds to import.
 """
-from comhe_tf1.energy import as_neurons
-from comhe_tf1.energy import cosines
-from comhe_tf1.energy import full_space_energy
-from comhe_tf1.energy import half_space_energy
-from comhe_tf1.kernels import FIRST
-from comhe_tf1.kernels import HIDDEN
-from comhe_tf1.kernels import Kernel
-from comhe_tf1.kernels import OUTPUT
-from comhe_tf1.loss import classification_loss
-from comhe_tf1.loss import weight_decay
-from comhe_tf1.network import cnn9
-from comhe_tf1.network import Network
-from comhe_tf1.op_seeds import original_op_seeds
-from comhe_tf1.projection import angle_distortion
-from comhe_tf1.projection import gaussian_projection
-from comhe_tf1.projection import gradient_step
-from comhe_tf1.projection import projected_energy
-from comhe_tf1.projection import projected_half_space_energy
-from comhe_tf1.projection import random_projection_energy
-from comhe_tf1.regularizer import AdversarialProjection
-from comhe_tf1.regularizer import AngleProjection
-from comhe_tf1.regularizer import RandomProjection
-from comhe_tf1.regularizer import Terms
+import importlib
+import sys
+import types
 
 __version__ = '0.1.0'
+
+_HOMES = {name: module for module, names in {
+    'architectures': ['cnn', 'resnet32'],
+    'diagnosis': ['unprojected_energies'],
+    'energy': ['as_neurons', 'cosines', 'full_space_energy', 'half_space_energy'],
+    'kernels': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
+    'loss': ['classification_loss', 'weight_decay'],
+    'methods': ['METHODS', 'SettingError', 'create'],
+    'network': ['Network'],
+    'op_seeds': ['original_op_seeds'],
+    'projection': ['angle_distortion', 'gaussian_projection', 'gradient_step',
+                   'projected_energy', 'projected_half_space_energy',
+                   'random_projection_energy', 'squared_angle_distortion'],
+    'random_projection': ['MaximumOverRandomProjections', 'RandomProjection'],
+    'regularizer': ['FullSpace', 'Group', 'HalfSpace', 'Nothing', 'Orthogonal',
+                    'SpectralIsometry', 'Terms'],
+    'trained_projection': ['AdversarialProjection', 'AlternatingAngleProjection',
+                           'AngleProjection'],
+}.items() for name in names}
+
+
+class _Package(types.ModuleType):
+  """Python 3.6 knows no function `__getattr__` of a module, but its class may have it."""
+
+  def __getattr__(self, name):
+    if name not in _HOMES:
+      raise AttributeError('module %r has no attribute %r' % (__name__, name))
+    return getattr(importlib.import_module('comhe_tf1.' + _HOMES[name]), name)
+
+  def __dir__(self):
+    return sorted(set(super(_Package, self).__dir__()) | set(_HOMES))
+
+
+sys.modules[__name__].__class__ = _Package

@@ -3,14 +3,15 @@
 A kernel of shape [..., N] is read as a matrix W of shape [d, N]: its last axis
 counts the N neurons, all other axes together are the d inputs of one neuron.
 With the norms r_i = sqrt(|w_i|^2 + 1e-4) and c_ij = <w_i, w_j> / (r_i r_j), the
-energy of power 2 of a pair is 1 / (2 - 2 c_ij): the inverse squared distance of
-the two neurons on the unit sphere.
+energy of a pair is a function of c_ij, see `pair_energy`; for power 2 it is
+1 / (2 - 2 c_ij), the inverse squared distance of the two on the unit sphere.
 
 Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS
 2018, section 3; norm floor and power as the original CoMHE training.
 """
-import numpy as np
 import tensorflow.compat.v1 as tf
+
+from comhe_tf1 import pair_energy
 
 # Added to the squared norm under the root, so that a zero neuron has a gradient.
 NORM_FLOOR = 1e-4
@@ -109,100 +110,98 @@ def of_cosines(neurons, function, *references):
   return value_of(neurons, *references)
 
 
-def _inverse(distances):
-  """1 / distances, and the same with 0 where rounding leaves no distance.
-
-  A pair of neurons whose cosine rounds to 1 would have energy 1 / 0. Distances
-  are raised to the smallest one that the type can tell from 0 there (2^-23 in
-  float32): the energy stays finite, and such a pair has no slope.
-  """
-  resolution = np.finfo(distances.dtype.as_numpy_dtype).eps
-  inverse = tf.reciprocal(tf.maximum(distances, resolution))
-  return inverse, tf.where(distances > resolution / 2., inverse,
-                           tf.zeros_like(inverse))
-
-
 def _count(cosine):
   """Number of neurons, of the cosines' type."""
   return tf.cast(axis_length(cosine, -1), cosine.dtype)
 
 
-def full_space_pairs(cosine):
-  """Full-space energy and its slope, from cosines; see `full_space_energy`.
+def full_space(power):
+  """The full-space energy as a function of cosines, for `of_cosines`.
 
   Args:
-    cosine: tensor [..., N, N].
+    power: as `pair_energy.of_power`.
 
   Returns:
-    Energies [...] and their derivatives by the cosines [..., N, N].
+    Function from cosines [..., N, N] to energies [...] and their slopes by the
+    cosines [..., N, N]; see `full_space_energy`.
+
+  Raises:
+    ValueError: as `pair_energy.of_power`.
   """
-  count = _count(cosine)
-  # A neuron makes no pair with itself: at infinite distance it adds nothing.
-  distances = tf.linalg.set_diag(
-      2. - 2. * cosine, tf.fill(tf.shape(cosine)[:-1],
-                                tf.constant(np.inf, cosine.dtype)))
-  inverse, sloped = _inverse(distances)
-  # Both (i, j) and (j, i); a single neuron has no pair and energy 0.
-  share = tf.div_no_nan(tf.ones_like(count), count * (count - 1.))
-  return (share * tf.reduce_sum(inverse, axis=[-2, -1]),
-          2. * share * tf.square(sloped))
+  pair = pair_energy.of_power(power).full
+
+  def of_cosine(cosine):
+    # A neuron makes no pair with itself.
+    values, slopes = [tf.linalg.set_diag(each, tf.zeros(tf.shape(cosine)[:-1],
+                                                        cosine.dtype))
+                      for each in pair(cosine)]
+    count = _count(cosine)
+    # Both (i, j) and (j, i); a single neuron has no pair and energy 0.
+    share = tf.div_no_nan(tf.ones_like(count), count * (count - 1.))
+    return share * tf.reduce_sum(values, axis=[-2, -1]), share * slopes
+
+  return of_cosine
 
 
-def half_space_pairs(cosine):
-  """Half-space energy and its slope, from cosines; see `half_space_energy`.
+def half_space(power):
+  """The half-space energy as a function of cosines, for `of_cosines`.
 
-  Args:
-    cosine: tensor [..., N, N].
-
-  Returns:
-    Energies [...] and their derivatives by the cosines [..., N, N].
+  Args, Returns, Raises: as `full_space`; see `half_space_energy`.
   """
-  count = _count(cosine)
-  diagonal = tf.linalg.diag_part(cosine)
-  # Off the diagonal the four pairs of (+-w_i, +-w_j) sum to 2 / (1 - c_ij^2),
-  # spread here over the entries ij and ji; the diagonal holds (w_i, -w_i).
-  distances = tf.linalg.set_diag(1. - tf.square(cosine), 2. + 2. * diagonal)
-  inverse, sloped = _inverse(distances)
-  share = 1. / (count * (2. * count - 1.))
-  towards = tf.linalg.set_diag(cosine, -tf.ones_like(diagonal))
-  return (share * tf.reduce_sum(inverse, axis=[-2, -1]),
-          2. * share * towards * tf.square(sloped))
+  pair = pair_energy.of_power(power)
+
+  def of_cosine(cosine):
+    # Off the diagonal (i, j) and (j, i) hold the four pairs of (+-w_i, +-w_j)
+    # between them, the diagonal holds (w_i, -w_i).
+    values, slopes = pair.half(cosine)
+    opposite, opposite_slope = pair.full(-tf.linalg.diag_part(cosine))
+    values = tf.linalg.set_diag(values, opposite)
+    slopes = tf.linalg.set_diag(slopes, -opposite_slope)
+    count = _count(cosine)
+    share = 1. / (count * (2. * count - 1.))
+    return share * tf.reduce_sum(values, axis=[-2, -1]), share * slopes
+
+  return of_cosine
 
 
-def full_space_energy(kernel):
-  """Hyperspherical energy of a layer: mean over pairs i < j of 1 / (2 - 2 c_ij).
+def full_space_energy(kernel, power='2'):
+  """Hyperspherical energy of a layer: mean over pairs i < j of f(c_ij).
 
-  One neuron makes no pair and has energy 0. A pair whose cosine rounds to 1 has
-  the largest energy the type can hold apart from it (2^23 in float32, where the
-  original divides by zero) and no gradient of its own. MHE, section 3.
+  f is the energy of a pair for the power, see `pair_energy`, which also says what
+  is done with neurons that rounding cannot tell apart: 1 / (2 - 2 c_ij) for power
+  2, there bounded at 2^23 in float32, where the original divides by zero. One
+  neuron makes no pair and has energy 0. MHE, section 3.
 
   Args:
     kernel: float32 or float64 tensor [..., N], one neuron per last index.
+    power: '0', '1', '2', 'a0', 'a1' or 'a2'.
 
   Returns:
     Scalar tensor of the kernel's type.
 
   Raises:
-    TypeError, ValueError: as `as_neurons`.
+    TypeError, ValueError: as `as_neurons` and `pair_energy.of_power`.
   """
-  return of_cosines(as_neurons(kernel), full_space_pairs)
+  return of_cosines(as_neurons(kernel), full_space(power))
 
 
-def half_space_energy(kernel):
+def half_space_energy(kernel, power='2'):
   """Half-space energy of a layer: the full-space energy of [W, -W].
 
   In closed form, exact in real arithmetic, with a quarter of the pairs:
-  E_h = (2 sum_{i<j} 1 / (1 - c_ij^2) + sum_i 1 / (2 + 2 c_ii)) / (N (2N - 1)).
-  Parallel and antiparallel neurons are bounded as in `full_space_energy`. MHE,
-  section 3; the closed form is this project's.
+  E_h = (2 sum_{i<j} (f(c_ij) + f(-c_ij)) + sum_i f(-c_ii)) / (N (2N - 1)), for power
+  2 (2 sum_{i<j} 1 / (1 - c_ij^2) + sum_i 1 / (2 + 2 c_ii)) / (N (2N - 1)). Parallel
+  and antiparallel neurons are bounded as in `full_space_energy`. MHE, section 3;
+  the closed form is this project's.
 
   Args:
     kernel: float32 or float64 tensor [..., N], one neuron per last index.
+    power: '0', '1', '2', 'a0', 'a1' or 'a2'.
 
   Returns:
     Scalar tensor of the kernel's type.
 
   Raises:
-    TypeError, ValueError: as `as_neurons`.
+    TypeError, ValueError: as `as_neurons` and `pair_energy.of_power`.
   """
-  return of_cosines(as_neurons(kernel), half_space_pairs)
+  return of_cosines(as_neurons(kernel), half_space(power))

@@ -24,7 +24,7 @@ def build(layers):
   """Builds the network alone, for testing, into the default graph.
 
   Args:
-    layers: plan of the network, list of `network.Layer`.
+    layers: plan of the network, list of `architectures.Layer`.
 
   Returns:
     `Evaluation`.

@@ -5,9 +5,9 @@ alone: if they agree to the last digit, a run starts where the published one did
 """
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import network
+from comhe_tf1 import architectures
+from comhe_tf1 import methods
 from comhe_tf1 import published
-from comhe_tf1 import regularizer as regularizers
 from comhe_tf1 import training
 
 QUANTITIES = ('reg', 'thom', 'thomf')
@@ -25,9 +25,9 @@ def compute(variant, run, config=None):
     List of three strings with four decimals.
   """
   with tf.Graph().as_default() as graph:
-    regularizer = regularizers.REGULARIZERS[variant](**run.settings)
-    handles = training.build(network.cnn9(), regularizer,
-                             published.NUMBERING, run.random_seed)
+    handles = training.build(
+        architectures.cnn(), methods.create(variant, **run.settings),
+        published.NUMBERING, run.random_seed)
     feed = {handles.learning_rate: published.BASE_LR}
     with tf.Session(graph=graph, config=config) as session:
       session.run(tf.global_variables_initializer())

@@ -21,22 +21,17 @@ def test_line(step, acc):
   return '++++iter_%d: test acc=%.4f' % (step, acc)
 
 
-def folder(log_dir, regularizer, synthetic=False):
-  """`<log_dir>/<name>_projection/pd<pd>_pn<pn>`, as the original.
+def folder(log_dir, dataset, network, method, settings):
+  """Folder of a run's logs, for the original's settings the original's.
 
-  `_pnd<pnd>` stands for `_pn<pn>` where pnd is set, `_iter<iters>` follows where
-  projections are trained. Runs on the synthetic sample lie under `sample/`.
+  Args:
+    log_dir: where all logs are.
+    dataset: 'cifar100' makes no level of its own, other data sets do.
+    network: name of the network, likewise '' for none.
+    method, settings: the last two levels, as `methods.folder`.
   """
-  name = 'pd%d' % regularizer.pd
-  if getattr(regularizer, 'pnd', 0):
-    name += '_pnd%d' % regularizer.pnd
-  else:
-    name += '_pn%d' % regularizer.pn
-  if hasattr(regularizer, 'iters'):
-    name += '_iter%d' % regularizer.iters
-  parts = ['sample'] if synthetic else []
-  return os.path.join(log_dir, *(
-      parts + ['%s_projection' % regularizer.name, name]))
+  levels = ['' if dataset == 'cifar100' else dataset, network, method, settings]
+  return os.path.join(log_dir, *filter(None, levels))
 
 
 class LegacyLog(object):

@@ -1,7 +1,7 @@
-"""CNN-9, the nine-convolution network of the CoMHE experiments.
+"""A convolutional network built from its plan.
 
 Built first and alone: it offers its kernels with their roles, and knows nothing
-of what regularises them. Layers, sizes and constants as the original.
+of what regularises them. Constants as the original's CNN-9.
 """
 import collections
 
@@ -13,39 +13,11 @@ from comhe_tf1 import kernels as roles
 BN_EPSILON = 1e-3
 BN_DECAY = 0.999
 
-Layer = collections.namedtuple(
-    'Layer', 'name size c_in c_out role pool_before batch_norm')
-Layer.__doc__ = """The plan of a layer.
-
-name: str; size: height and width of its kernel; c_in, c_out: channels;
-role: see `kernels`; pool_before: whether a 2x2 max pool precedes it.
-batch_norm: whether batch norm and ReLU follow (SAME padding) or not (VALID).
-"""
-
-
-def cnn9(classes=100):
-  """Plan of CNN-9 for 32x32 RGB images: three stages of three, fc6, score.
-
-  Returns:
-    List of `Layer` in the order of the forward pass.
-  """
-  layers, c_in = [], 3
-  for stage, c_out in enumerate((64, 128, 256), 1):
-    for i in range(3):
-      layers.append(Layer('conv%d_%d' % (stage, i), 3, c_in, c_out,
-                          roles.HIDDEN if layers else roles.FIRST,
-                          stage > 1 and i == 0, True))
-      c_in = c_out
-  layers.append(Layer('fc6', 4, c_in, 256, roles.HIDDEN, True, False))
-  layers.append(Layer('score', 1, 256, classes, roles.OUTPUT, False, False))
-  return layers
-
 
 class Network(object):
-  """A plain convolutional network and its variables.
+  """A convolutional network and its variables.
 
-  A layer is a convolution without bias, with batch norm and ReLU (SAME padding)
-  or bare (VALID). Kernels start normal with standard deviation
+  Convolutions have no bias. Kernels start normal with standard deviation
   sqrt(2 / (size^2 c_in)), batch-norm scales at 1 and shifts at 0. The moving
   statistics both start at 0, without bias correction, as the original: this is
   why test accuracy stands at chance for the first thousand steps.
@@ -55,9 +27,9 @@ class Network(object):
   `<layer>/bn/moving_variance`.
 
   Args:
-    layers: list of `Layer`, as `cnn9()`.
-    op_seeds: dict from `<layer>/filter` to the op seed of its initial value;
-      without it TensorFlow chooses.
+    layers: list of `architectures.Layer`.
+    op_seed_of: function from `<layer>/filter` to the op seed of its initial value,
+      or to None; without it TensorFlow chooses.
     bn_decay: decay of the moving statistics, number in [0, 1) or scalar tensor.
 
   Attributes:
@@ -65,14 +37,14 @@ class Network(object):
     trainable: list of all trained variables; weight decay applies to each.
   """
 
-  def __init__(self, layers, op_seeds=None, bn_decay=BN_DECAY):
+  def __init__(self, layers, op_seed_of=None, bn_decay=BN_DECAY):
     self._layers = layers
     self._bn_decay = bn_decay
     self.kernels, self.trainable = [], []
     self._norms = {}
     for layer in layers:
       with tf.variable_scope(layer.name):
-        self._create(layer, (op_seeds or {}).get(layer.name + '/filter'))
+        self._create(layer, op_seed_of and op_seed_of(layer.name + '/filter'))
 
   def _create(self, layer, op_seed):
     shape = [layer.size, layer.size, layer.c_in, layer.c_out]
@@ -106,13 +78,17 @@ class Network(object):
       logits [batch, classes], and the list of operations that update the moving
       statistics from this batch (empty unless training).
     """
-    updates = []
-    hidden = (tf.cast(images, tf.float32) - 127.5) / 128.
+    updates, outputs = [], {}
+    previous = (tf.cast(images, tf.float32) - 127.5) / 128.
     for layer, kernel in zip(self._layers, self.kernels):
       with tf.name_scope(layer.name):
-        if layer.pool_before:
+        hidden = outputs[layer.source] if layer.source else previous
+        if layer.pool == 'max':
           hidden = tf.nn.max_pool(hidden, [1, 2, 2, 1], [1, 2, 2, 1], 'SAME')
-        hidden = tf.nn.conv2d(hidden, kernel.tensor, strides=[1, 1, 1, 1],
+        elif layer.pool == 'mean':
+          hidden = tf.reduce_mean(hidden, [1, 2], keepdims=True)
+        hidden = tf.nn.conv2d(hidden, kernel.tensor,
+                              strides=[1, layer.stride, layer.stride, 1],
                               padding='SAME' if layer.batch_norm else 'VALID')
         if layer.batch_norm:
           norm = self._norms[layer.name]
@@ -121,9 +97,14 @@ class Network(object):
             mean, variance = tf.nn.moments(hidden, [0, 1, 2])
             updates += [self._follow(norm.mean, mean),
                         self._follow(norm.variance, variance)]
-          hidden = tf.nn.relu(tf.nn.batch_normalization(
-              hidden, mean, variance, norm.shift, norm.scale, BN_EPSILON))
-    return tf.squeeze(hidden, [1, 2]), updates
+          hidden = tf.nn.batch_normalization(
+              hidden, mean, variance, norm.shift, norm.scale, BN_EPSILON)
+        if layer.addend:
+          hidden += outputs[layer.addend]
+        if layer.relu:
+          hidden = tf.nn.relu(hidden)
+      previous = outputs[layer.name] = hidden
+    return tf.squeeze(previous, [1, 2]), updates
 
   def _follow(self, moving, value):
     return moving.assign_sub((1. - self._bn_decay) * (moving - value))

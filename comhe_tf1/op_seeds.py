@@ -1,4 +1,8 @@
-"""Op seeds of the original's initial values.
+"""Op seeds of initial values: the original's, and a stable rule for all else.
+
+The rule, `by_name`: the op seed of a variable is the CRC-32 of its name. Together
+with the graph's seed it gives the same values under every TensorFlow version, and a
+layer's weights change neither with the regulariser nor with the layers around it.
 
 The original seeds the graph but not its initialisers, so that TensorFlow 1.x
 gave each of them the id of the last operation created before it. The initial
@@ -6,9 +10,12 @@ weights are therefore a function of the graph's seed and of how many operations
 each layer of the original's graph took, which differs between TensorFlow
 versions. The numbers below were measured on the original's graphs.
 """
+import zlib
+
 from comhe_tf1 import kernels as roles
 
 NUMBERINGS = ('tf1.12', 'tf1.14')
+BY_NAME = 'by_name'
 
 # (variant, numbering): ids of conv1_0/filter and conv1_1/filter; from a layer's
 # filter to the next one's and from fc6's to score's, each as (constant, operations
@@ -24,6 +31,16 @@ _IDS = {
 _POOL = 1  # operations of a max pool
 
 
+def by_name(name):
+  """Op seed of what has this name: its CRC-32, without the sign bit."""
+  return zlib.crc32(name.encode()) & 0x7fffffff
+
+
+def has_original(variant):
+  """Whether op seeds are recorded for a variant of this name."""
+  return any(recorded == variant for recorded, _ in _IDS)
+
+
 def original_op_seeds(variant, numbering, layers, projections):
   """Op seeds of all initial values of the original's CNN-9.
 
@@ -31,7 +48,7 @@ def original_op_seeds(variant, numbering, layers, projections):
     variant: 'random', 'angle' or 'adversarial'.
     numbering: 'tf1.12' (TensorFlow 1.8 to 1.12 and the published logs) or
       'tf1.14' (TensorFlow 1.14.0, which the original's README asks for).
-    layers: plan of the network, list of `network.Layer`.
+    layers: plan of the network, list of `architectures.Layer`.
     projections: function from a layer's number of neurons to its number of
       projections.
 
@@ -55,7 +72,7 @@ def original_op_seeds(variant, numbering, layers, projections):
     else:
       constant, each = tail if layer.role == roles.OUTPUT else step
       op_id += constant + each * projections(layers[i - 1].c_out)
-      op_id += _POOL if layer.pool_before else 0
+      op_id += _POOL if layer.pool else 0
     seeds[layer.name + '/filter'] = op_id
     if project is not None and layer.role == roles.HIDDEN:
       seeds[layer.name + '/project'] = op_id + project

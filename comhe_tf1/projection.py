@@ -1,4 +1,4 @@
-"""The three projections of CoMHE, as pure functions of tensors.
+"""The projections of CoMHE, as pure functions of tensors.
 
 W is the [d, N] matrix of a layer's neurons (`energy.as_neurons`), P a
 projection [pd, d], E and E_h the full-space and half-space energy.
@@ -9,6 +9,7 @@ Energy", CVPR 2020 (arXiv 1906.04892), section 4; constants as the original.
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1 import energy
+from comhe_tf1 import pair_energy
 
 
 def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
@@ -28,62 +29,85 @@ def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
   return tf.random_normal([pd, d], dtype=dtype, seed=op_seed)
 
 
-def random_projection_energy(kernel, projections):
-  """Mean half-space energy over random projections: mean_i E_h(P_i W).
+def random_projection_energies(neurons, projections, power='2'):
+  """Half-space energies of sets of neurons after every projection: E_h(P_i W).
 
-  All projections go through one matrix product and one batched Gram matrix.
+  All sets and projections go through one matrix product and one batched Gram matrix.
+
+  Args:
+    neurons: tensor [sets, d, N].
+    projections: tensor [pn, pd, d].
+    power: as `energy.half_space_energy`.
+
+  Returns:
+    Tensor [sets, pn].
+  """
+  sets, d, count = [energy.axis_length(neurons, axis) for axis in range(3)]
+  pn, pd = [energy.axis_length(projections, axis) for axis in range(2)]
+  # Side by side, [d, sets * N], they make one product with all projections.
+  beside = tf.reshape(tf.transpose(neurons, [1, 0, 2]), [d, -1])
+  projected = tf.reshape(tf.matmul(tf.reshape(projections, [-1, d]), beside),
+                         [pn, pd, sets, count])
+  return energy.of_cosines(tf.transpose(projected, [2, 0, 1, 3]),
+                           energy.half_space(power))
+
+
+def random_projection_energy(kernel, projections, power='2',
+                             over_projections=tf.reduce_mean):
+  """Energy of a layer over random projections: mean_i E_h(P_i W), or their maximum.
+
   Random-projection CoMHE, section 4 of the paper.
 
   Args:
     kernel: float32 or float64 tensor [..., N] of N neurons with d inputs.
     projections: tensor [pn, pd, d] of the kernel's type.
+    power: as `energy.half_space_energy`.
+    over_projections: tf.reduce_mean or tf.reduce_max.
 
   Returns:
     Scalar tensor.
 
   Raises:
     TypeError: as `energy.as_neurons`.
-    ValueError: likewise; or the projections have not three axes.
+    ValueError: likewise; the projections have not three axes; unknown power.
   """
   neurons = energy.as_neurons(kernel)
   projections = tf.convert_to_tensor(projections)
   if projections.shape.ndims != 3:
     raise ValueError('projections must have shape [pn, pd, d], got %s'
                      % projections.shape)
-  pn, pd, d = [energy.axis_length(projections, axis) for axis in range(3)]
-  projected = tf.reshape(tf.matmul(tf.reshape(projections, [-1, d]), neurons),
-                         [pn, pd, energy.axis_length(neurons, -1)])
-  return tf.reduce_mean(energy.of_cosines(projected, energy.half_space_pairs))
+  return over_projections(random_projection_energies(
+      neurons[tf.newaxis], projections, power))
 
 
-def projected_half_space_energy(projection, neurons):
+def projected_half_space_energy(projection, neurons, power='2'):
   """Half-space energy after one projection, E_h(P W).
 
   Args:
-    projection: P, tensor [pd, d].
-    neurons: W, tensor [d, N].
+    projection: P, tensor [..., pd, d]; leading axes are independent pairs of P and W.
+    neurons: W, tensor [..., d, N].
+    power: as `energy.half_space_energy`.
 
   Returns:
-    Scalar tensor.
+    Tensor [...].
   """
-  return energy.of_cosines(tf.matmul(projection, neurons),
-                           energy.half_space_pairs)
+  return energy.of_cosines(tf.matmul(projection, neurons), energy.half_space(power))
 
 
-def projected_energy(projection, neurons):
+def projected_energy(projection, neurons, power='2'):
   """What an adversarial projection maximises: E(P W), in full space.
 
   Adversarial-projection CoMHE, section 4 of the paper.
 
   Args:
-    projection: P, tensor [pd, d].
-    neurons: W, tensor [d, N].
+    projection: P, tensor [..., pd, d]; leading axes are independent pairs of P and W.
+    neurons: W, tensor [..., d, N].
+    power: as `energy.full_space_energy`.
 
   Returns:
-    Scalar tensor.
+    Tensor [...].
   """
-  return energy.of_cosines(tf.matmul(projection, neurons),
-                           energy.full_space_pairs)
+  return energy.of_cosines(tf.matmul(projection, neurons), energy.full_space(power))
 
 
 def angle_distortion(projection, neurons, cosine=None):
@@ -94,28 +118,52 @@ def angle_distortion(projection, neurons, cosine=None):
   Angle-preserving CoMHE, section 4 of the paper.
 
   Args:
-    projection: P, tensor [pd, d].
-    neurons: W, tensor [d, N].
+    projection: P, tensor [..., pd, d]; leading axes are independent pairs of P and W.
+    neurons: W, tensor [..., d, N].
     cosine: `energy.cosines(neurons)`, if the caller has it already.
 
   Returns:
-    Scalar tensor.
+    Tensor [...].
   """
   if cosine is None:
     cosine = energy.cosines(neurons)
-
   return energy.of_cosines(tf.matmul(projection, neurons), _frobenius, cosine)
 
 
 def _frobenius(left, right):
   """||left - right||_F and its slopes by both."""
   gap = left - right
-  squares = tf.reduce_sum(tf.square(gap))
+  squares = tf.reduce_sum(tf.square(gap), axis=[-2, -1], keepdims=True)
   changed = squares > 0.
   # The root's slope is infinite at 0: there the root of 1 stands in.
   root = tf.sqrt(tf.where(changed, squares, tf.ones_like(squares)))
   slope = gap / root
-  return tf.where(changed, root, tf.zeros_like(root)), slope, -slope
+  return (tf.squeeze(tf.where(changed, root, tf.zeros_like(root)), [-2, -1]),
+          slope, -slope)
+
+
+def squared_angle_distortion(projection, neurons, cosine=None):
+  """sum over i < j of (theta(w_i, w_j) - theta(P w_i, P w_j))^2, angles in radians.
+
+  What the projection of alternating angle-preserving CoMHE minimises (section 4 of
+  the paper). Pairs that rounding cannot tell from parallel or antiparallel have no
+  slope, see `pair_energy`.
+
+  Args, Returns: as `angle_distortion`.
+  """
+  if cosine is None:
+    cosine = energy.cosines(neurons)
+  return energy.of_cosines(tf.matmul(projection, neurons), _squared_angles, cosine)
+
+
+def _squared_angles(left, right):
+  """sum_{i<j} (acos(left_ij) - acos(right_ij))^2 and its slopes by both."""
+  (left, left_slope), (right, right_slope) = map(pair_energy.angle, (left, right))
+  gap = left - right
+  gap = tf.linalg.set_diag(gap, tf.zeros_like(gap[..., 0]))
+  # Half of all (i, j) and (j, i).
+  return (tf.reduce_sum(tf.square(gap), axis=[-2, -1]) / 2.,
+          gap * left_slope, -gap * right_slope)
 
 
 def gradient_step(loss, projection, rate, decay=0.):
@@ -126,13 +174,13 @@ def gradient_step(loss, projection, rate, decay=0.):
   terms.
 
   Args:
-    loss: function of P that returns a scalar tensor.
-    projection: P, tensor [pd, d].
+    loss: function of P that returns a tensor, whose sum is descended.
+    projection: P, tensor [..., pd, d].
     rate: scalar; a negative one ascends.
     decay: number, weight of |P|^2 / 2 in the descended sum.
 
   Returns:
-    Tensor [pd, d].
+    Tensor [..., pd, d].
 
   Raises:
     ValueError: the loss does not depend on P.

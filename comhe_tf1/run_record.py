@@ -126,7 +126,7 @@ class RunRecord(object):
     """
     values = measures._asdict()
     line = self.log.train(step, **values)
-    self._write('train', step, dict(values, learning_rate=rate), energies)
+    self._write('train', step, dict(values, learning_rate=rate), {'energies': energies})
     return line
 
   def test(self, step, acc):
@@ -135,14 +135,28 @@ class RunRecord(object):
     self._write('test', step, {'test_acc': acc}, {})
     return line
 
-  def _write(self, kind, step, values, energies):
+  def energies(self, step, power, energies):
+    """Records energies of kernels that are not projected.
+
+    Args:
+      step: number of steps done.
+      power: of the energies.
+      energies: dict from layer to `diagnosis.Energies` of floats.
+    """
+    self._write('energies', step, {}, {
+        '%s_energies' % space: {layer: getattr(values, space)
+                              for layer, values in energies.items()}
+        for space in ('full', 'half')}, power=power)
+
+  def _write(self, kind, step, values, by_layer, **facts):
     values = {name: float(value) for name, value in values.items()}
-    energies = {name: float(value) for name, value in energies.items()}
-    entry = dict(values, kind=kind, step=step, wall_time=time.time())
-    if energies:
-      entry['energies'] = energies
-    self._metrics.add(json.dumps(entry, sort_keys=True))
-    values.update(('energy/' + name, value) for name, value in energies.items())
+    by_layer = {name: {layer: float(value) for layer, value in layers.items()}
+                for name, layers in by_layer.items() if layers}
+    self._metrics.add(json.dumps(
+        dict(values, kind=kind, step=step, wall_time=time.time(), **dict(
+            by_layer, **facts)), sort_keys=True))
+    values.update(('%s/%s' % (name.replace('energies', 'energy'), layer), value) for name, layers in by_layer.items()
+                  for layer, value in layers.items())
     self._event(step=step, summary=tf.Summary(value=[
         tf.Summary.Value(tag=name, simple_value=value)
         for name, value in sorted(values.items())]))
@@ -311,8 +325,8 @@ def resume(folder, args, free):
       complaints.append('cannot continue %s: %s' % (path, error))
   raise RunError(complaints[0] if complaints else
                  'no unfinished run in %s (%d finished); its name follows from '
-                 '--regularizer, --pd, --pn, --pnd, --iters and --dataset: correct '
-                 'these, or start a run without --resume' % (folder, finished))
+                 '--dataset, --model, --regularizer and their settings: correct these, '
+                 'or start a run without --resume' % (folder, finished))
 
 
 def _listing(folder):

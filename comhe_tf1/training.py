@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1 import checkpoint
+from comhe_tf1 import diagnosis
 from comhe_tf1 import loss
 from comhe_tf1 import network as networks
 from comhe_tf1 import op_seeds as seeds
@@ -23,7 +24,7 @@ the training batch. Tensors in a graph, floats in a log.
 
 TrainingGraph = collections.namedtuple(
     'TrainingGraph', 'images labels learning_rate measures energies before_step '
-    'draws train_step test_fit test_correct network')
+    'draws train_step test_fit test_correct network decayed diagnosis')
 TrainingGraph.__doc__ = """Handles of a training graph.
 
 images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
@@ -31,7 +32,8 @@ int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
 energy. before_step, draws, train_step: operations, the first two as
 `regularizer.Terms`.
 test_fit: classification loss, and test_correct: [batch], with the moving
-statistics. network: the `network.Network`.
+statistics. network: the `network.Network`. decayed: list of the variables that the
+weight decay is of. diagnosis: as `diagnosis.unprojected_energies`, or None.
 """
 
 
@@ -41,34 +43,39 @@ def image_placeholders():
           tf.placeholder(tf.int64, [None], 'labels'))
 
 
-def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECAY):
+def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECAY,
+          diagnosed_power=None):
   """Builds everything a training runs into the default graph.
 
   Args:
-    layers: plan of the network, list of `network.Layer`.
-    regularizer: a configured regulariser of `regularizer`.
-    numbering: of the initial values, as `op_seeds.original_op_seeds`.
+    layers: plan of the network, list of `architectures.Layer`.
+    regularizer: a configured `regularizer.Regularizer`.
+    numbering: of the initial values: 'by_name', or as `op_seeds.original_op_seeds`.
     random_seed: seed of the graph.
     bn_decay: decay of the moving statistics.
+    diagnosed_power: power of the energies in `diagnosis`; None for no diagnosis.
 
   Returns:
     `TrainingGraph`.
 
   Raises:
     ValueError: as `op_seeds.original_op_seeds` and the regulariser.
+    methods.SettingError: a setting does not fit the network.
   """
   tf.set_random_seed(random_seed)
-  op_seeds = seeds.original_op_seeds(regularizer.name, numbering, layers,
-                                     regularizer.projections)
+  op_seed_of = seeds.by_name if numbering == seeds.BY_NAME else (
+      seeds.original_op_seeds(regularizer.name, numbering, layers,
+                              regularizer.projections).get)
   images, labels = image_placeholders()
   learning_rate = tf.placeholder(tf.float32, [], 'learning_rate')
 
-  network = networks.Network(layers, op_seeds, bn_decay)
-  terms = regularizer(network.kernels, learning_rate, op_seeds)
+  network = networks.Network(layers, op_seed_of, bn_decay)
+  decayed = network.trainable
+  terms = regularizer(network.kernels, learning_rate, op_seed_of)
   logits, updates = network.logits(images, training=True)
   measures = Measures(
       fit=loss.classification_loss(logits, labels),
-      reg=loss.weight_decay(network.trainable),
+      reg=loss.weight_decay(decayed),
       thom=terms.thom, thomf=terms.thomf,
       acc=tf.reduce_mean(loss.correct(logits, labels)))
   total = measures.fit + measures.reg + measures.thom + measures.thomf
@@ -80,7 +87,9 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
       images, labels, learning_rate, measures, terms.energies,
       terms.before_step, terms.draws, tf.group(step, *updates),
       loss.classification_loss(test_logits, labels),
-      loss.correct(test_logits, labels), network)
+      loss.correct(test_logits, labels), network, decayed,
+      None if diagnosed_power is None
+      else diagnosis.unprojected_energies(network.kernels, diagnosed_power))
 
 
 class NonFiniteError(Exception):
@@ -121,7 +130,7 @@ def mean_over(session, per_image, graph, images, labels):
 
 
 def train(session, graph, batches, test, rate_of, first_step, max_steps, log_every,
-          eval_every, on_train, on_test, on_step):
+          eval_every, energy_every, on_train, on_test, on_energies, on_step):
   """Trains from `first_step` until `max_steps` are done.
 
   Args:
@@ -135,14 +144,19 @@ def train(session, graph, batches, test, rate_of, first_step, max_steps, log_eve
     log_every: steps between logged steps, step 0 included.
     eval_every: steps between evaluations, step 0 excluded; the last step is
       always evaluated, once. Evaluations follow the step's update.
+    energy_every: steps between diagnoses, step 0 included, and once more after the
+      last step; 0 for none. They precede the step's update.
     on_train: called with the step, its `Measures` and its energies.
     on_test: called with the step and the test accuracy.
+    on_energies: called with the number of steps done and the `diagnosis`.
     on_step: called with the number of steps done, after each.
 
   Raises:
     NonFiniteError: a term of the loss is NaN or infinite.
   """
   for i in range(first_step, max_steps):
+    if energy_every and i % energy_every == 0:
+      on_energies(i, session.run(graph.diagnosis))
     images, labels = batches.next()
     logged = i % log_every == 0
     measures, energies = step(session, graph, images, labels, rate_of(i), logged)
@@ -156,6 +170,8 @@ def train(session, graph, batches, test, rate_of, first_step, max_steps, log_eve
     if (i > 0 and i % eval_every == 0) or i == max_steps - 1:
       on_test(i, evaluate(session, graph, *test))
     on_step(i + 1)
+  if energy_every:
+    on_energies(max_steps, session.run(graph.diagnosis))
 
 
 def state(session):

@@ -6,16 +6,19 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
+from comhe_tf1 import methods
+from comhe_tf1 import pair_energy
 import ground_truth
 
 ENERGIES = [(comhe_tf1.full_space_energy, ground_truth.full_space_energy),
             (comhe_tf1.half_space_energy, ground_truth.half_space_energy)]
 both = pytest.mark.parametrize('energy, truth', ENERGIES, ids=['full', 'half'])
+powers = pytest.mark.parametrize('power', list(methods.POWERS))
 
 
-def value_and_gradient(session, energy, kernel):
+def value_and_gradient(session, energy, kernel, power='2'):
   kernel = tf.constant(kernel)
-  value = energy(kernel)
+  value = energy(kernel, power)
   return session.run([value, tf.gradients(value, kernel)[0]])
 
 
@@ -23,31 +26,34 @@ SHAPES = [(5, 2), (3, 3, 4, 6), (1, 1, 8, 10), (27, 16)]
 
 
 @both
+@powers
 @pytest.mark.parametrize('shape, dtype, tolerance', (
     [(shape, 'float32', 1e-5) for shape in SHAPES]
     # Seven neurons in a plane come too close for the digits of float32.
     + [(shape, 'float64', 1e-12) for shape in SHAPES + [(2, 7)]]), ids=str)
-def test_value(session, rng, energy, truth, shape, dtype, tolerance):
+def test_value(session, rng, energy, truth, power, shape, dtype, tolerance):
   kernel = rng.randn(*shape).astype(dtype)
-  expected = truth(kernel.reshape(-1, shape[-1]).astype('float64'))
-  assert session.run(energy(kernel)) == pytest.approx(expected, rel=tolerance)
+  expected = truth(kernel.reshape(-1, shape[-1]).astype('float64'), power)
+  assert session.run(energy(kernel, power)) == pytest.approx(expected, rel=tolerance)
 
 
 @both
+@powers
 @pytest.mark.parametrize('shape', [(5, 2), (2, 4), (2, 2, 3, 5)], ids=str)
-def test_gradient(session, rng, energy, truth, shape):
+def test_gradient(session, rng, energy, truth, power, shape):
   kernel = rng.randn(*shape)
-  _, gradient = value_and_gradient(session, energy, kernel)
+  _, gradient = value_and_gradient(session, energy, kernel, power)
   expected = ground_truth.gradient(
-      lambda x: truth(x.reshape(-1, shape[-1])), kernel)
+      lambda x: truth(x.reshape(-1, shape[-1]), power), kernel)
   np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
 @both
-def test_second_order_gradient(session, rng, energy, truth):
+@powers
+def test_second_order_gradient(session, rng, energy, truth, power):
   start, direction = rng.randn(4, 5), rng.randn(4, 5)
   kernel = tf.placeholder(tf.float64, [4, 5])
-  slope = tf.reduce_sum(direction * tf.gradients(energy(kernel), kernel)[0])
+  slope = tf.reduce_sum(direction * tf.gradients(energy(kernel, power), kernel)[0])
   second = tf.gradients(slope, kernel)[0]
   expected = ground_truth.gradient(
       lambda x: session.run(slope, {kernel: x}), start)
@@ -92,13 +98,17 @@ def edge_cases():
 
 
 @both
+@powers
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
-@pytest.mark.parametrize('kernel', [kernel for _, kernel in edge_cases()],
-                         ids=[name for name, _ in edge_cases()])
-def test_edge_cases_are_finite(session, energy, truth, dtype, kernel):
-  value, gradient = value_and_gradient(session, energy, kernel.astype(dtype))
-  assert np.isfinite(value)
-  assert np.isfinite(gradient).all()
+def test_edge_cases_are_finite(session, energy, truth, power, dtype):
+  """Value, gradient, and the second order that the trained projections take."""
+  kernel = tf.placeholder(dtype, [None, None])
+  value = energy(kernel, power)
+  gradient, = tf.gradients(value, kernel)
+  second, = tf.gradients(tf.reduce_sum(gradient), kernel)
+  for name, values in edge_cases():
+    for result in session.run([value, gradient, second], {kernel: values}):
+      assert np.isfinite(result).all(), name
 
 
 def test_one_neuron(session):
@@ -111,13 +121,27 @@ def test_one_neuron(session):
 
 
 @both
+@powers
+@pytest.mark.parametrize('sign', [1., -1.])
 def test_a_pair_that_cannot_be_told_apart_is_bounded_and_has_no_slope(
-    session, energy, truth):
-  kernel = np.array([[1e6, 1e6]], 'float32')
-  value, gradient = value_and_gradient(session, energy, kernel)
-  # Full space: the one pair. Half space: 4 of 6 pairs; (w, -w) twice 1 / 4.
-  assert value == pytest.approx(2. ** 23 if truth is ground_truth.full_space_energy
-                                else 2. * 2. ** 23 / 6., rel=1e-6)
+    session, energy, truth, power, sign):
+  kernel = np.array([[1e6, sign * 1e6]], 'float32')
+  value, gradient = value_and_gradient(session, energy, kernel, power)
+  # The distance squared that is taken for none, and the angle.
+  distance = {'0': -np.log(2. ** -23), '1': 2. ** 11.5, '2': 2. ** 23}
+  limit = 1. if power in distance else 1. - 2. ** -24
+  near = distance[power] if power in distance else ground_truth.PAIRS[power](limit)
+  far = ground_truth.PAIRS[power](-limit)
+  if truth is ground_truth.full_space_energy:
+    expected = near if sign > 0. else far
+  else:
+    # Of 6 pairs two are opposite by themselves; of the four others two are near. Where
+    # distances count, their bound is on 1 - c^2 = (2 - 2c) (2 + 2c) / 4.
+    both = {'0': near - np.log(4.), '1': np.sqrt(2. ** 23 + 2. ** 11.5), '2': near}
+    expected = (2. * both.get(power, near + far) + 2. * far) / 6.
+  # The last bit of an angle near half a turn is 1e-3 of what is left to it.
+  last_bit = {'rel': 1e-3, 'abs': 2e-7} if sign < 0. and power not in distance else {}
+  assert value == pytest.approx(expected, **(last_bit or {'rel': 1e-5}))
   np.testing.assert_allclose(gradient, 0., atol=1e-12)
 
 
@@ -155,16 +179,64 @@ def test_eager(rng, energy, truth):
       ground_truth.gradient(truth, kernel.numpy()), rtol=1e-6, atol=1e-8)
 
 
+@powers
 @pytest.mark.parametrize('energy, model', [
-    (comhe_tf1.full_space_energy, 'mhe'), (comhe_tf1.half_space_energy, 'half_mhe')])
-def test_recorded_energies(session, energy, model):
+    (comhe_tf1.full_space_energy, 'mhe'), (comhe_tf1.half_space_energy, 'half_mhe'),
+    (comhe_tf1.full_space_energy, 'final')])
+def test_recorded_energies(session, energy, model, power):
+  """Of the MHE authors' code, with the weights it gives hidden and output layers."""
   with open(os.path.join(os.path.dirname(__file__), 'golden',
                          'mhe_energies_tf114.json')) as file:
     golden = json.load(file)
+  recorded = golden['rows']['%s/%s' % (model, power)]
+  weight = methods.POWERS[power][model == 'final']
   kernel = np.random.RandomState(golden['seed']).randn(*golden['shape'])
-  value, gradient = value_and_gradient(session, energy, kernel.astype('float32'))
-  recorded = golden['rows'][model + '/2']
-  assert value == pytest.approx(recorded['loss'], rel=1e-5)
-  assert np.linalg.norm(gradient) == pytest.approx(recorded['grad_norm'], rel=1e-5)
-  np.testing.assert_allclose(gradient.ravel()[:3], recorded['grad_first'],
+  value, gradient = value_and_gradient(session, energy, kernel.astype('float32'), power)
+  assert weight * value == pytest.approx(recorded['loss'], rel=1e-5)
+  assert weight * np.linalg.norm(gradient) == pytest.approx(recorded['grad_norm'],
+                                                            rel=1e-5)
+  np.testing.assert_allclose(weight * gradient.ravel()[:3], recorded['grad_first'],
                              rtol=1e-5, atol=1e-5 * recorded['grad_norm'])
+
+
+@both
+@powers
+def test_float16_is_refused(session, energy, truth, power):
+  with pytest.raises(TypeError, match='float32 or float64, got float16; cast it first'):
+    energy(np.ones((3, 4), 'float16'), power)
+
+
+@both
+def test_unknown_power(session, energy, truth):
+  with pytest.raises(ValueError, match="one of 0, 1, 2, a0, a1, a2, got '3'"):
+    energy(np.ones((3, 4)), '3')
+  assert session.run(energy(np.eye(3), 2)) == session.run(energy(np.eye(3)))
+
+
+@powers
+@pytest.mark.parametrize('dtype, tolerance', [('float32', 2e-5), ('float64', 1e-11)])
+def test_closed_forms_of_pairs(session, power, dtype, tolerance):
+  """Values and slopes over the whole range, against the formulas and differences."""
+  cosine = np.linspace(-0.99, 0.99, 397).astype(dtype)
+  pair = pair_energy.of_power(power)
+  f = ground_truth.PAIRS[power]
+  for function, truth in [(pair.full, f), (pair.half, lambda c: f(c) + f(-c))]:
+    value, slope = session.run(function(tf.constant(cosine)))
+    exact = cosine.astype('float64')
+    np.testing.assert_allclose(value, truth(exact), rtol=tolerance, atol=tolerance)
+    differences = (truth(exact + 1e-6) - truth(exact - 1e-6)) / 2e-6
+    np.testing.assert_allclose(slope, differences, rtol=max(tolerance, 1e-6),
+                               atol=1e-5)
+
+
+@powers
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_pairs_are_finite_wherever_rounding_may_lead(session, power, dtype):
+  eps = np.finfo(dtype).eps
+  cosine = np.array([1. + 4. * eps, 1. + eps, 1., 1. - eps / 2., 1. - eps], dtype)
+  cosine = tf.constant(np.concatenate([cosine, -cosine]))
+  pair = pair_energy.of_power(power)
+  for function in (pair.full, pair.half):
+    value, slope = function(cosine)
+    results = session.run([value, slope, tf.gradients(slope, cosine)[0]])
+    assert all(np.isfinite(result).all() for result in results)

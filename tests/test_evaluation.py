@@ -3,9 +3,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
+from comhe_tf1 import architectures
 from comhe_tf1 import environment
 from comhe_tf1 import evaluation
-from comhe_tf1 import network
 
 
 @pytest.fixture
@@ -13,8 +13,9 @@ def graph(session):
   """An evaluation graph of a two-layer network with 7 classes."""
   tf.set_random_seed(1)
   handles = evaluation.build([
-      network.Layer('a', 3, 3, 4, comhe_tf1.FIRST, False, True),
-      network.Layer('b', 32, 4, 7, comhe_tf1.OUTPUT, False, False)])
+      architectures.Layer('a', 3, 3, 4, comhe_tf1.FIRST, 1, None, True, True, None, None),
+      architectures.Layer('b', 32, 4, 7, comhe_tf1.OUTPUT, 1, None, False, False, None,
+                          None)])
   session.run(tf.global_variables_initializer())
   return handles
 

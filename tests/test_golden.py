@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf
 
 import cifar_input
 import comhe_tf1
+from comhe_tf1 import methods
 from comhe_tf1 import training
 
 GOLDEN = sorted(glob.glob(os.path.join(os.path.dirname(__file__), 'golden',
@@ -21,11 +22,9 @@ MOVING = {'moments/Squeeze': 'moving_mean', 'moments/Squeeze_1': 'moving_varianc
 
 
 def make_regularizer(args):
-  if args['variant'] == 'random':
-    return comhe_tf1.RandomProjection(args['pd'], args['pn'], args['pnd'])
-  return {'angle': comhe_tf1.AngleProjection,
-          'adversarial': comhe_tf1.AdversarialProjection}[args['variant']](
-              args['pd'], args['iters'], args['pn'])
+  settings = methods.METHODS[args['variant']].settings
+  return comhe_tf1.create(args['variant'], **{
+      name: args[name] for name in settings if args.get(name) is not None})
 
 
 def our_name(name):
@@ -59,7 +58,7 @@ def replay(request):
   ours = {'rows': []}
   with tf.Graph().as_default() as graph:
     regularizer = make_regularizer(args)
-    layers = comhe_tf1.cnn9()
+    layers = comhe_tf1.cnn()
     handles = training.build(layers, regularizer, numbering, args['seed'])
     ours['op_seeds'] = comhe_tf1.original_op_seeds(
         regularizer.name, numbering, layers, regularizer.projections)

@@ -2,7 +2,6 @@ import os
 
 import pytest
 
-import comhe_tf1
 from comhe_tf1 import legacy_log
 
 
@@ -13,17 +12,12 @@ def test_lines():
   assert legacy_log.test_line(74999, 0.7559) == '++++iter_74999: test acc=0.7559'
 
 
-@pytest.mark.parametrize('regularizer, synthetic, expected', [
-    (comhe_tf1.RandomProjection(), False, 'random_projection/pd40_pn20'),
-    (comhe_tf1.RandomProjection(pnd=16), False, 'random_projection/pd40_pnd16'),
-    (comhe_tf1.AngleProjection(), False, 'angle_projection/pd30_pn1_iter1'),
-    (comhe_tf1.AdversarialProjection(), False,
-     'adversarial_projection/pd30_pn1_iter10'),
-    (comhe_tf1.AngleProjection(8, 0, 2), True,
-     'sample/angle_projection/pd8_pn2_iter0')])
-def test_folder(regularizer, synthetic, expected):
-  assert legacy_log.folder('logs', regularizer, synthetic) == os.path.join(
-      'logs', *expected.split('/'))
+@pytest.mark.parametrize('levels, expected', [
+    (('cifar100', '', 'random_projection', 'pd40_pn20'), 'random_projection/pd40_pn20'),
+    (('sample', '', 'mhe', 'power2'), 'sample/mhe/power2'),
+    (('cifar10', 'resnet32', 'none', 'default'), 'cifar10/resnet32/none/default')])
+def test_folder(levels, expected):
+  assert legacy_log.folder('logs', *levels) == os.path.join('logs', *expected.split('/'))
 
 
 def measures(step):

@@ -3,26 +3,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
+from comhe_tf1 import architectures
 from comhe_tf1 import network as networks
 
 
-def test_plan_of_cnn9():
-  plan = comhe_tf1.cnn9()
-  assert [layer.name for layer in plan] == [
-      'conv1_0', 'conv1_1', 'conv1_2', 'conv2_0', 'conv2_1', 'conv2_2',
-      'conv3_0', 'conv3_1', 'conv3_2', 'fc6', 'score']
-  assert [layer[1:4] for layer in plan] == [
-      (3, 3, 64), (3, 64, 64), (3, 64, 64), (3, 64, 128), (3, 128, 128),
-      (3, 128, 128), (3, 128, 256), (3, 256, 256), (3, 256, 256), (4, 256, 256),
-      (1, 256, 100)]
-  assert [layer.role for layer in plan] == (
-      [comhe_tf1.FIRST] + 9 * [comhe_tf1.HIDDEN] + [comhe_tf1.OUTPUT])
-  assert [layer.name for layer in plan if layer.pool_before] == [
-      'conv2_0', 'conv3_0', 'fc6']
-
-
 def test_variables_of_cnn9(session):
-  network = comhe_tf1.Network(comhe_tf1.cnn9())
+  network = comhe_tf1.Network(comhe_tf1.cnn())
   count = sum(v.shape.num_elements() for v in network.trainable)
   kernels = sum(k.tensor.shape.num_elements() for k in network.kernels)
   assert kernels == 9 * (3 * 64 + 2 * 64 ** 2 + 64 * 128 + 2 * 128 ** 2
@@ -37,10 +23,10 @@ def test_variables_of_cnn9(session):
 
 
 def test_initial_values(session):
-  network = comhe_tf1.Network(comhe_tf1.cnn9(), {'conv1_0/filter': 14})
+  network = comhe_tf1.Network(comhe_tf1.cnn(), {'conv1_0/filter': 14}.get)
   tf.set_random_seed(345)
   session.run(tf.global_variables_initializer())
-  for kernel, layer in zip(network.kernels, comhe_tf1.cnn9()):
+  for kernel, layer in zip(network.kernels, comhe_tf1.cnn()):
     value = session.run(kernel.tensor)
     assert np.std(value) == pytest.approx(
         np.sqrt(2. / (layer.size ** 2 * layer.c_in)), rel=0.05)
@@ -53,8 +39,10 @@ def test_initial_values(session):
 
 def small():
   """One layer with batch norm, one without: 4x4 images, 2 channels, 3 classes."""
-  return [comhe_tf1.network.Layer('a', 3, 3, 2, comhe_tf1.FIRST, False, True),
-          comhe_tf1.network.Layer('b', 2, 2, 3, comhe_tf1.OUTPUT, True, False)]
+  return [architectures.Layer('a', 3, 3, 2, comhe_tf1.FIRST, 1, None, True, True, None,
+                              None),
+          architectures.Layer('b', 2, 2, 3, comhe_tf1.OUTPUT, 1, 'max', False, False, None,
+                              None)]
 
 
 def slow_forward(images, kernels, statistics=None, scale=1., shift=0.):
@@ -104,7 +92,53 @@ def test_forward_pass_and_moving_statistics(session, rng):
         session.run(variables['a/bn/moving_variance']), moving[1], rtol=1e-4)
 
 
-def test_whole_images_give_one_row_of_logits_each(session):
-  network = comhe_tf1.Network(comhe_tf1.cnn9(7))
-  logits, _ = network.logits(tf.zeros([2, 32, 32, 3], tf.uint8), training=False)
-  assert logits.shape.as_list() == [2, 7]
+def bottleneck():
+  """A residual block with stride and shortcut, and a mean pool: 6x6 images."""
+  def layer(name, size, c_in, c_out, role, **others):
+    return architectures.Layer(name, size, c_in, c_out, role, 1, None, True, True, None,
+                               None)._replace(**others)
+  return [layer('stem', 1, 3, 2, comhe_tf1.FIRST),
+          layer('one', 1, 2, 4, comhe_tf1.HIDDEN, stride=2),
+          layer('shortcut', 1, 2, 4, comhe_tf1.HIDDEN, stride=2, relu=False,
+                source='stem'),
+          layer('two', 1, 4, 4, comhe_tf1.HIDDEN, source='one', addend='shortcut'),
+          layer('three', 1, 4, 4, comhe_tf1.HIDDEN, addend='two'),
+          layer('score', 1, 4, 5, comhe_tf1.OUTPUT, pool='mean', batch_norm=False,
+                relu=False)]
+
+
+def test_residual_blocks(session, rng):
+  """Against the same in NumPy; kernels of size 1 make convolutions products."""
+  images = rng.randint(0, 256, (3, 6, 6, 3)).astype('uint8')
+  network = networks.Network(bottleneck())
+  logits, updates = network.logits(tf.constant(images), training=True)
+  assert len(updates) == 10
+  session.run(tf.global_variables_initializer())
+  for variable in network.trainable:
+    if '/bn/' in variable.op.name:
+      variable.load(rng.rand(*variable.shape.as_list()), session)
+  w = {kernel.name: session.run(kernel.tensor)[0, 0] for kernel in network.kernels}
+  bn = {variable.op.name: session.run(variable) for variable in network.trainable}
+
+  def layer(name, x):
+    y = np.dot(x, w[name])
+    y = (y - y.mean((0, 1, 2))) / np.sqrt(y.var((0, 1, 2)) + 1e-3)
+    return y * bn[name + '/bn/gamma/bias'] + bn[name + '/bn/beta/bias']
+
+  stem = np.maximum(layer('stem', (images - 127.5) / 128.), 0.)
+  one = np.maximum(layer('one', stem[:, ::2, ::2]), 0.)
+  two = np.maximum(layer('two', one) + layer('shortcut', stem[:, ::2, ::2]), 0.)
+  three = np.maximum(layer('three', two) + two, 0.)
+  np.testing.assert_allclose(session.run(logits), np.dot(three.mean((1, 2)), w['score']),
+                             rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('plan', [
+    comhe_tf1.cnn(7), comhe_tf1.cnn(7, width=0.25, depth=6),
+    comhe_tf1.resnet32(7, width=0.125)], ids=['cnn9', 'cnn6', 'resnet32'])
+def test_whole_images_give_one_row_of_logits_each(session, plan):
+  network = comhe_tf1.Network(plan)
+  for training in (True, False):
+    logits, updates = network.logits(tf.zeros([2, 32, 32, 3], tf.uint8), training)
+    assert logits.shape.as_list() == [2, 7]
+    assert bool(updates) == training

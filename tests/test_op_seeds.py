@@ -1,6 +1,7 @@
 import pytest
 
 import comhe_tf1
+from comhe_tf1 import methods
 from comhe_tf1 import op_seeds
 
 # conv1_0, conv1_1 and score at the original's defaults, by hand: 152 + 8 (87 + 62 *
@@ -18,7 +19,7 @@ DEFAULTS = [
 @pytest.mark.parametrize('regularizer, numbering, first, second, last', DEFAULTS)
 def test_defaults(regularizer, numbering, first, second, last):
   seeds = comhe_tf1.original_op_seeds(regularizer.name, numbering,
-                                      comhe_tf1.cnn9(), regularizer.projections)
+                                      comhe_tf1.cnn(), regularizer.projections)
   assert seeds['conv1_0/filter'] == first
   assert seeds['conv1_1/filter'] == second
   assert seeds['score/filter'] == last
@@ -26,7 +27,7 @@ def test_defaults(regularizer, numbering, first, second, last):
 
 def test_pnd_gives_every_layer_its_own_step():
   regularizer = comhe_tf1.RandomProjection(pnd=16)
-  seeds = comhe_tf1.original_op_seeds('random', 'tf1.12', comhe_tf1.cnn9(),
+  seeds = comhe_tf1.original_op_seeds('random', 'tf1.12', comhe_tf1.cnn(),
                                       regularizer.projections)
   assert seeds['conv2_0/filter'] - seeds['conv1_2/filter'] == 87 + 62 * 4 + 1
   assert seeds['conv2_1/filter'] - seeds['conv2_0/filter'] == 87 + 62 * 8
@@ -36,8 +37,18 @@ def test_pnd_gives_every_layer_its_own_step():
 @pytest.mark.parametrize('variant, numbering', [('random', 'tf1.6'), ('x', 'tf1.12')])
 def test_unknown(variant, numbering):
   with pytest.raises(ValueError, match='%r.*%r' % (variant, numbering)):
-    comhe_tf1.original_op_seeds(variant, numbering, comhe_tf1.cnn9(), lambda n: 1)
+    comhe_tf1.original_op_seeds(variant, numbering, comhe_tf1.cnn(), lambda n: 1)
 
 
 def test_numberings():
   assert {numbering for _, numbering in op_seeds._IDS} == set(op_seeds.NUMBERINGS)
+
+
+def test_by_name_is_the_crc_32_of_the_name():
+  assert op_seeds.by_name('123456789') == 0xcbf43926 & 0x7fffffff   # its check value
+  assert op_seeds.by_name('conv1_0/filter') == 0x079478ef
+
+
+def test_recorded_variants():
+  assert [name for name in methods.METHODS if op_seeds.has_original(name)] == [
+      'random', 'angle', 'adversarial']

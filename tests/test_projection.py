@@ -3,7 +3,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
+from comhe_tf1 import methods
+from comhe_tf1 import projection
 import ground_truth
+
+powers = pytest.mark.parametrize('power', list(methods.POWERS))
 
 
 @pytest.fixture
@@ -32,13 +36,62 @@ def test_random_projection_gradient(session, layer, rng):
                              rtol=1e-6, atol=1e-8)
 
 
+@powers
+def test_powers_maximum_and_sets_of_neurons(session, rng, power):
+  """Sets of neurons side by side: each as if it were alone."""
+  neurons, projections = rng.randn(2, 6, 4), rng.randn(5, 3, 6)
+  expected = [ground_truth.random_projection_energies(w, projections, power)
+              for w in neurons]
+  np.testing.assert_allclose(session.run(projection.random_projection_energies(
+      tf.constant(neurons), tf.constant(projections), power)), expected, rtol=1e-9)
+  for over, truth in ((tf.reduce_mean, np.mean), (tf.reduce_max, np.max)):
+    kernel = tf.constant(neurons[0])
+    value = comhe_tf1.random_projection_energy(kernel, projections, power, over)
+    gradient = tf.gradients(value, kernel)[0]
+    assert session.run(value) == pytest.approx(truth(expected[0]))
+    np.testing.assert_allclose(session.run(gradient), ground_truth.gradient(
+        lambda w: truth(ground_truth.random_projection_energies(w, projections, power)),
+        neurons[0]), rtol=1e-5, atol=1e-7)
+
+
 LOSSES = [
     (comhe_tf1.angle_distortion, ground_truth.angle_distortion),
     (comhe_tf1.projected_energy, ground_truth.projected_energy),
     (comhe_tf1.projected_half_space_energy,
-     lambda p, w: ground_truth.half_space_energy(np.dot(p, w)))]
-losses = pytest.mark.parametrize('loss, truth', LOSSES,
-                                 ids=['angle', 'adversarial', 'half space'])
+     lambda p, w: ground_truth.half_space_energy(np.dot(p, w))),
+    (comhe_tf1.squared_angle_distortion, ground_truth.squared_angle_distortion)]
+losses = pytest.mark.parametrize('loss, truth', LOSSES, ids=[
+    'angle', 'adversarial', 'half space', 'angle alternating'])
+
+
+@losses
+def test_sets_are_independent(session, rng, loss, truth):
+  p, w = rng.randn(2, 3, 6), rng.randn(2, 6, 4)
+  ps, ws = tf.constant(p), tf.constant(w)
+  values = loss(ps, ws)
+  by_p, by_w = tf.gradients(values[1], [ps, ws])
+  np.testing.assert_allclose(session.run(values), list(map(truth, p, w)), rtol=1e-9)
+  stepped = session.run(comhe_tf1.gradient_step(lambda value: loss(value, ws), ps, 0.1))
+  for i in range(2):
+    alone = tf.constant(p[i])
+    np.testing.assert_allclose(stepped[i], session.run(comhe_tf1.gradient_step(
+        lambda value: loss(value, tf.constant(w[i])), alone, 0.1)), rtol=1e-9)
+  by_p, by_w = session.run([by_p, by_w])
+  assert by_p[1].any() and by_w[1].any() and not by_p[0].any() and not by_w[0].any()
+
+
+@powers
+def test_projected_energies_of_all_powers(session, layer, power):
+  p, w = [tf.constant(value) for value in layer]
+  for loss, truth in (
+      (comhe_tf1.projected_energy, ground_truth.full_space_energy),
+      (comhe_tf1.projected_half_space_energy, ground_truth.half_space_energy)):
+    value = loss(p, w, power)
+    assert session.run(value) == pytest.approx(truth(np.dot(*layer), power))
+    np.testing.assert_allclose(
+        session.run(tf.gradients(value, p)[0]), ground_truth.gradient(
+            lambda p: truth(np.dot(p, layer[1]), power), layer[0]),
+        rtol=1e-5, atol=1e-7)
 
 
 @losses
@@ -85,21 +138,28 @@ def test_second_order_reaches_the_neurons(session, layer, loss, truth):
   assert np.abs(gradient - first_order).max() > 1e-4
 
 
+distortions = pytest.mark.parametrize('distortion', [
+    comhe_tf1.angle_distortion, comhe_tf1.squared_angle_distortion], ids=[
+        'angle', 'angle alternating'])
+
+
 @pytest.mark.parametrize('p, w', [
     (np.eye(4), np.eye(4)),                       # nothing is changed at all
     (np.ones((2, 3)), np.zeros((3, 4))),          # zero neurons
     (np.ones((1, 3)), np.ones((3, 2)))], ids=['identity', 'zeros', 'duplicates'])
-def test_angle_distortion_is_finite_at_its_minimum(session, p, w):
+@distortions
+def test_distortions_are_finite_at_their_minimum(session, p, w, distortion):
   p, w = tf.constant(p), tf.constant(w)
-  value = comhe_tf1.angle_distortion(p, w)
+  value = distortion(p, w)
   by_p, by_w = session.run(tf.gradients(value, [p, w]))
   assert np.isfinite(session.run(value))
   assert np.isfinite(by_p).all() and np.isfinite(by_w).all()
 
 
-def test_unchanged_angles_have_no_gradient(session):
+@distortions
+def test_unchanged_angles_have_no_gradient(session, distortion):
   p, w = tf.constant(np.eye(4)), tf.constant(np.eye(4))
-  value = comhe_tf1.angle_distortion(p, w)
+  value = distortion(p, w)
   assert session.run(value) == 0.
   assert not session.run(tf.gradients(value, p)[0]).any()
 

@@ -1,0 +1,131 @@
+"""Plans of the networks for 32x32 RGB images: layers, sizes and roles; no TensorFlow.
+
+CNN-9 as the original. The CoMHE papers also train plain networks of other depths and
+a ResNet-32, whose code was never released: what is this project's choice is said at
+each function.
+"""
+import collections
+
+from comhe_tf1 import kernels as roles
+from comhe_tf1 import methods
+
+STAGES = (64, 128, 256)
+DEPTHS = collections.OrderedDict([(6, 2), (9, 3), (15, 5)])
+BLOCKS = 5   # of a stage of ResNet-32
+
+Layer = collections.namedtuple(
+    'Layer', 'name size c_in c_out role stride pool batch_norm relu source addend')
+Layer.__doc__ = """The plan of a layer: a convolution and what is around it.
+
+name: str; size: height and width of its kernel; c_in, c_out: channels; role: see
+`kernels`; stride: of the convolution.
+pool: 'max' (2x2, stride 2), 'mean' (over the whole image) or None, before it.
+batch_norm: whether batch norm follows (then SAME padding) or not (VALID).
+relu: whether a ReLU ends it.
+source: name of the layer whose output it reads, None for the one before it in the
+list. addend: name of the layer whose output is added before the ReLU, or None.
+"""
+
+
+def _convolution(name, size, c_in, c_out, role=roles.HIDDEN, stride=1, pool=None,
+                 relu=True, source=None, addend=None):
+  return Layer(name, size, c_in, c_out, role, stride, pool, True, relu, source, addend)
+
+
+def _bare(name, size, c_in, c_out, role=roles.HIDDEN, pool=None):
+  return Layer(name, size, c_in, c_out, role, 1, pool, False, False, None, None)
+
+
+def widened(filters, width):
+  """Numbers of filters times the width.
+
+  Raises:
+    methods.SettingError: they are not whole numbers.
+  """
+  products = [count * width for count in filters]
+  if any(product < 1 or product != int(product) for product in products):
+    raise methods.SettingError(
+        'width must give every stage a whole number of filters, of %s times it; got %g'
+        % (', '.join(map(str, filters)), width))
+  return [int(product) for product in products]
+
+
+def cnn(classes=100, width=1, depth=9):
+  """Plain network: three stages of 3x3 convolutions, fc6, score.
+
+  CNN-9 at width 1 is the original's. CNN-6 and CNN-15 have 2 and 5 convolutions a
+  stage in place of 3. The width multiplies the filters of every stage and of fc6.
+
+  Args:
+    classes: number of classes.
+    width: factor, whole or fractional; the paper's t times 16 filters is t / 4.
+    depth: 6, 9 or 15.
+
+  Returns:
+    List of `Layer` in the order of the forward pass.
+
+  Raises:
+    methods.SettingError: the width does not give whole numbers of filters.
+  """
+  layers, c_in = [], 3
+  for stage, c_out in enumerate(widened(STAGES, width), 1):
+    for i in range(DEPTHS[depth]):
+      layers.append(_convolution(
+          'conv%d_%d' % (stage, i), 3, c_in, c_out,
+          roles.HIDDEN if layers else roles.FIRST,
+          pool='max' if stage > 1 and i == 0 else None))
+      c_in = c_out
+  layers.append(_bare('fc6', 4, c_in, c_in, pool='max'))
+  layers.append(_bare('score', 1, c_in, classes, roles.OUTPUT))
+  return layers
+
+
+def resnet32(classes=100, width=1):
+  """ResNet-32: stem, three stages of five basic blocks, score.
+
+  A block is 3x3 convolution, batch norm, ReLU, 3x3 convolution, batch norm, the
+  addition, ReLU. The first block of stages 2 and 3 has stride 2 and, since the shape
+  changes, a 1x1 convolution of that stride with batch norm as its shortcut. Global
+  average pool before the score. 32 weighted layers and two shortcuts.
+
+  This project's choices: shortcuts by convolution and batch norm, a bare score (as
+  CNN-9's), initial weights, batch norm and weight decay as CNN-9.
+
+  Args:
+    classes: number of classes.
+    width: factor of the filters of all stages, whole or fractional.
+
+  Returns:
+    List of `Layer` in the order of the forward pass.
+
+  Raises:
+    methods.SettingError: the width does not give whole numbers of filters.
+  """
+  stages = widened(STAGES, width)
+  c_in = stages[0]
+  layers = [_convolution('stem', 3, 3, c_in, roles.FIRST)]
+  for stage, c_out in enumerate(stages, 1):
+    for i in range(BLOCKS):
+      block = 'block%d_%d' % (stage, i)
+      stride = 2 if stage > 1 and i == 0 else 1
+      entrance = shortcut = layers[-1].name
+      layers.append(_convolution(block + '_0', 3, c_in, c_out, stride=stride))
+      if stride > 1:
+        shortcut = block + '_shortcut'
+        layers.append(_convolution(shortcut, 1, c_in, c_out, stride=stride, relu=False,
+                                   source=entrance))
+      layers.append(_convolution(block + '_1', 3, c_out, c_out, source=block + '_0',
+                                 addend=shortcut))
+      c_in = c_out
+  layers.append(_bare('score', 1, c_in, classes, roles.OUTPUT, pool='mean'))
+  return layers
+
+
+MODELS = collections.OrderedDict([('cnn9', cnn), ('resnet32', resnet32)])
+
+
+def label(model, width=1, depth=None):
+  """Name of a network in log folders: '' for CNN-9 as the original."""
+  name = 'cnn%d' % depth if depth else model
+  name += '_width%g' % width if width != 1 else ''
+  return '' if name == 'cnn9' else name

@@ -1,0 +1,83 @@
+"""Hyperspherical energies of a network's kernels as they are, whatever is trained on.
+
+This is the curve that the papers plot: a regulariser lowers the energy of projected
+neurons, and what becomes of the unprojected ones is the question.
+"""
+import collections
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1 import energy
+from comhe_tf1 import kernels as roles
+from comhe_tf1 import stacks
+from comhe_tf1.text_table import aligned
+
+Energies = collections.namedtuple('Energies', 'full half')
+Energies.__doc__ = """Energy of a layer's neurons in full and in half space."""
+
+
+def unprojected_energies(kernels, power='2'):
+  """Energies of every layer, not projected, in full and in half space.
+
+  Args:
+    kernels: sequence of `kernels.Kernel`.
+    power: as `energy.full_space_energy`.
+
+  Returns:
+    Ordered dict, layer name -> `Energies` of scalar tensors, without weight.
+
+  Raises:
+    TypeError, ValueError: as `stacks.of_kernels` and `pair_energy.of_power`.
+  """
+  kernels = list(kernels)
+  found = {}
+  with tf.name_scope('diagnosis'):
+    for stack in stacks.of_kernels(kernels):
+      count = len(stack.names)
+      for name, full, half in zip(stack.names, *[
+          tf.unstack(energy.of_cosines(stack.neurons, space(power)), count)
+          for space in (energy.full_space, energy.half_space)]):
+        found[name] = Energies(full, half)
+  return collections.OrderedDict((kernel.name, found[kernel.name])
+                                 for kernel in kernels)
+
+
+def of_arrays(arrays, powers):
+  """Energies of the kernels in a checkpoint, computed in float64.
+
+  Args:
+    arrays: dict from variable name to array; kernels are named `<layer>/filter`.
+    powers: sequence of powers.
+
+  Returns:
+    Ordered dict, power -> (ordered dict, layer name -> `Energies` of floats), and
+    ordered dict from layer name to the kernel's shape.
+  """
+  suffix = '/filter'
+  values = collections.OrderedDict(
+      (name[:-len(suffix)], value.astype(np.float64))
+      for name, value in arrays.items() if name.endswith(suffix))
+  with tf.Graph().as_default(), tf.Session() as session:
+    # Fed, since a graph holds no more than 2 GiB of constants.
+    kernels = [roles.Kernel(name, tf.placeholder(tf.float64, value.shape), roles.HIDDEN)
+               for name, value in values.items()]
+    energies = session.run(
+        collections.OrderedDict((power, unprojected_energies(kernels, power))
+                                for power in powers),
+        {kernel.tensor: values[kernel.name] for kernel in kernels})
+  return energies, collections.OrderedDict(
+      (name, value.shape) for name, value in values.items())
+
+
+def table(energies, shapes):
+  """The table of what `of_arrays` returns, and the sums over the layers, as lines."""
+  rows = [['layer', 'kernel'] + ['%s, power %s' % (space, power) for power in energies
+                                 for space in Energies._fields]]
+  for layer, shape in shapes.items():
+    rows.append([layer, 'x'.join(map(str, shape))] + [
+        '%.6g' % value for layers in energies.values() for value in layers[layer]])
+  rows.append(['sum', ''] + [
+      '%.6g' % sum(column) for layers in energies.values()
+      for column in zip(*layers.values())])
+  return aligned(rows, left={0, 1})

@@ -1,0 +1,277 @@
+"""The methods that train.py knows: one entry each, from which all else follows.
+
+Flags and their help, defaults, the class that implements it, the name of the log
+folder and the row in the README's table (`python -m comhe_tf1.methods` prints it).
+Needs no TensorFlow.
+
+W is the [d, N] matrix of a layer's neurons, P a projection, E and E_h the energy in
+full and in half space (`energy`).
+"""
+import collections
+import importlib
+
+Setting = collections.namedtuple('Setting', 'kind least most metavar label origin help')
+Setting.__doc__ = """What a method can be told.
+
+kind: int, float or a tuple of choices; least, most: limits of its value; metavar,
+help: for the command line; label: in the log folder's name, before the value; origin:
+where the defaults come from.
+"""
+
+_MANY = 2 ** 31 - 1  # what TensorFlow counts with
+
+# Energies of a pair of neurons (`pair_energy`), and the default weights of a layer's
+# energy and of the output layer's, as the MHE authors' code.
+POWERS = collections.OrderedDict([
+    ('0', (1., 10.)), ('1', (1., 10.)), ('2', (1., 10.)),
+    ('a0', (1., 10.)), ('a1', (0.1, 1.)), ('a2', (0.1, 1.))])
+
+SETTINGS = collections.OrderedDict([
+    ('pd', Setting(int, 1, 65536, 'DIM', 'pd', 'original', 'dimension projected to')),
+    ('pn', Setting(int, 1, 4096, 'N', 'pn', 'original',
+                   'projections per layer; where they are trained only a label in the '
+                   'log folder\'s name')),
+    ('pnd', Setting(int, 0, _MANY, 'N', 'pnd', 'original',
+                    'one projection per N neurons of a layer instead of --pn; 0 is '
+                    'off')),
+    ('iters', Setting(int, 0, _MANY, 'STEPS', 'iter', 'original',
+                      'gradient steps of the projections before each training step')),
+    ('groups', Setting(int, 0, 65536, 'N', 'groups', 'paper',
+                       'groups of consecutive input channels that a layer is split '
+                       'into; 0 is one per channel')),
+    ('power', Setting(tuple(POWERS), None, None, 'POWER', 'power', 'original',
+                      'energy of a pair of neurons: 0, 1, 2 by their distance; a0, a1, '
+                      'a2 by their angle')),
+    ('energy_weight', Setting(float, 0., 3e38, 'WEIGHT', 'weight', 'original but for '
+                              'orthogonal and srip',
+                              'weight of each layer\'s term in the loss, but for the '
+                              'output layer\'s')),
+    ('output_energy_weight', Setting(float, 0., 3e38, 'WEIGHT', 'outputweight',
+                                     'original but for orthogonal and srip',
+                                     'weight of the output layer\'s term')),
+])
+
+Method = collections.namedtuple(
+    'Method', 'implementation settings random_seed summary formulas source')
+Method.__doc__ = """A method.
+
+implementation: '<module>.<class>' in this package. settings: ordered dict from the
+name of a setting to its default, None for that of the power. random_seed: default.
+summary: for help. formulas: of the terms of first, hidden and output layers, None
+where there is none. source: where it is defined.
+"""
+
+_MHE = 'MHE, section 3'
+_COMHE = 'CoMHE, section 4'
+_FULL, _HALF = 'E(W)', 'E_h(W)'
+
+
+_WEIGHTS = 'energy_weight', 'output_energy_weight'
+
+
+def _energy(**settings):
+  """Settings of a method with an energy, whose weights follow from the power."""
+  return collections.OrderedDict(
+      [(name, settings[name]) for name in SETTINGS if name in settings]
+      + [('power', '2')] + [(name, None) for name in _WEIGHTS])
+
+
+def _penalty(weight):
+  """Settings of a method without an energy."""
+  return collections.OrderedDict((name, weight) for name in _WEIGHTS)
+
+
+METHODS = collections.OrderedDict([
+    ('none', Method(
+        'regularizer.Nothing', collections.OrderedDict(), 345,
+        'weight decay only', (None, None, None), 'baseline')),
+    ('mhe', Method(
+        'regularizer.FullSpace', _energy(), 345,
+        'energy of the neurons', (_FULL, _FULL, _FULL), _MHE)),
+    ('half_mhe', Method(
+        'regularizer.HalfSpace', _energy(), 345,
+        'energy of the neurons and their opposites', (_HALF, _HALF, _FULL), _MHE)),
+    ('random', Method(
+        'random_projection.RandomProjection', _energy(pd=40, pn=20, pnd=0), 345,
+        'mean over random projections',
+        (_HALF, 'mean_i E_h(P_i W), P_i drawn anew at every step', _FULL),
+        _COMHE + '; authors\' code')),
+    ('random_max', Method(
+        'random_projection.MaximumOverRandomProjections',
+        _energy(pd=40, pn=20, pnd=0), 345,
+        'maximum over random projections',
+        (_HALF, 'max_i E_h(P_i W), P_i drawn anew at every step', _FULL), _COMHE)),
+    ('angle', Method(
+        'trained_projection.AngleProjection', _energy(pd=30, pn=1, iters=1), 345,
+        'angle-preserving projection, its last step unrolled',
+        (_HALF, 'E_h(P\' W), P\' = P - lr d/dP ||cos(P W) - cos(W)||_F', _FULL),
+        _COMHE + '; authors\' code')),
+    ('angle_alternating', Method(
+        'trained_projection.AlternatingAngleProjection',
+        _energy(pd=30, pn=1, iters=1), 345,
+        'angle-preserving projection, trained in turn with the network',
+        (_HALF, 'E_h(P W), P descends sum_{i<j} (theta(w_i, w_j) - '
+         'theta(P w_i, P w_j))^2', _FULL), _COMHE)),
+    ('adversarial', Method(
+        'trained_projection.AdversarialProjection',
+        _energy(pd=30, pn=1, iters=10), 3456,
+        'projection that raises the energy, its last step unrolled',
+        (_HALF, 'E_h(P\' W), P\' = P + lr d/dP E(P W)', _FULL),
+        _COMHE + '; authors\' code')),
+    ('group', Method(
+        'regularizer.Group', _energy(groups=0), 345,
+        'mean over groups of input channels',
+        (_HALF, 'mean_g E_h(W_g), W_g the rows of W in group g', _FULL), _COMHE)),
+    ('orthogonal', Method(
+        'regularizer.Orthogonal', _penalty(1.), 345,
+        'orthogonality of the neurons, a baseline',
+        3 * ('||U^T U - I||_F^2, u_i = w_i / r_i',),
+        'compared with in CoMHE, section 5')),
+    ('srip', Method(
+        'regularizer.SpectralIsometry', _penalty(1.), 345,
+        'spectral restricted isometry, a baseline',
+        3 * ('sigma_max(W^T W - I), by two power iterations',),
+        'Bansal et al., NeurIPS 2018')),
+])
+
+
+class SettingError(ValueError):
+  """A setting is out of range or does not fit the network.
+
+  The message is for the user and begins with the setting's name.
+  """
+
+
+def resolve(method, settings):
+  """All settings of a method, checked, defaults filled in.
+
+  Args:
+    method: name in METHODS.
+    settings: dict of those that are given.
+
+  Returns:
+    Ordered dict from name to value.
+
+  Raises:
+    TypeError: the method has no such setting.
+    SettingError: a value is out of range.
+  """
+  resolved = METHODS[method].settings.copy()
+  for name, value in settings.items():
+    if name not in resolved:
+      raise TypeError('%s has no setting %r, only %s'
+                      % (method, name, ', '.join(resolved) or 'none at all'))
+    _check(name, value, resolved[name])
+    resolved[name] = str(value) if name == 'power' else value
+  for name, default in zip(_WEIGHTS, POWERS[resolved.get('power', '2')]):
+    if name in resolved and resolved[name] is None:
+      resolved[name] = default
+  return resolved
+
+
+def _check(name, value, default):
+  setting = SETTINGS[name]
+  if setting.kind is int:
+    # Whole numbers of any kind, NumPy's too, but not 2.5 or '4'.
+    good = hasattr(value, '__index__') and setting.least <= value <= setting.most
+    wanted = 'a whole number from %d to %d' % (setting.least, setting.most)
+  elif setting.kind is float:
+    good = value is default or (isinstance(value, (int, float))
+                                and setting.least <= value <= setting.most)
+    wanted = 'a number from %g to %g' % (setting.least, setting.most)
+  else:
+    good = str(value) in setting.kind
+    wanted = 'one of ' + ', '.join(setting.kind)
+  if not good:
+    raise SettingError('%s must be %s, got %r' % (name, wanted, value))
+
+
+def owners_of(setting):
+  """The methods that have a setting, in words, for help."""
+  owners = [name for name, method in METHODS.items() if setting in method.settings]
+  others = [name for name in METHODS if name not in owners]
+  return (', '.join(owners) if len(owners) <= len(others)
+          else 'all but ' + ', '.join(others))
+
+
+def defaults_of(setting):
+  """The defaults of a setting by method, in words, for help."""
+  by_value = collections.OrderedDict()
+  for name, method in METHODS.items():
+    if setting in method.settings:
+      by_value.setdefault(_in_words(setting, method.settings[setting]), []).append(name)
+  most = max(by_value, key=lambda value: len(by_value[value]))
+  words = ['%s with %s' % (value, ', '.join(names))
+           for value, names in by_value.items() if value != most]
+  return '; '.join(words + ['otherwise ' + most if words else most])
+
+
+def _in_words(setting, default):
+  """A default for help; None is that of the power."""
+  if default is not None:
+    return str(_short(default))
+  by_weight = collections.OrderedDict()
+  for power, weights in POWERS.items():
+    by_weight.setdefault(weights[_WEIGHTS.index(setting)], []).append(power)
+  return ', '.join('%g for powers %s' % (weight, ' '.join(powers))
+                   for weight, powers in by_weight.items())
+
+
+def create(method, **settings):
+  """The regulariser of a method, configured.
+
+  Args, Raises: as `resolve`.
+
+  Returns:
+    `regularizer.Regularizer`.
+  """
+  module, cls = METHODS[method].implementation.split('.')
+  return getattr(importlib.import_module('comhe_tf1.' + module), cls)(**settings)
+
+
+def folder(method, settings):
+  """Name of the log folder: two levels, the first three methods' as the original.
+
+  `<method>_projection/pd<pd>_pn<pn>` with `_pnd<pnd>` for `_pn<pn>` where pnd is set
+  and `_iter<iters>` where projections are trained; without projections
+  `<method>/power<power>`. What else differs from the default follows.
+
+  Args:
+    method: name in METHODS.
+    settings: as `resolve` returns them.
+
+  Returns:
+    Pair of names.
+  """
+  projects = 'pd' in settings
+  always = (('pd', 'pnd' if settings.get('pnd') else 'pn', 'iters') if projects
+            else ('power',))
+  instead = ('pn', 'pnd') if projects else ()
+  # Those of the weights follow from the power.
+  defaults = resolve(method, {'power': settings['power']} if 'power' in settings else {})
+  defaults.update(power=METHODS[method].settings.get('power'))
+  parts = ['%s%s' % (SETTINGS[name].label, _short(value))
+           for name, value in settings.items()
+           if name in always or (name not in instead and value != defaults[name])]
+  return method + ('_projection' if projects else ''), '_'.join(parts) or 'default'
+
+
+def _short(value):
+  return '%g' % value if isinstance(value, float) else value
+
+
+def markdown():
+  """The README's table of methods."""
+  lines = ['| `--regularizer` | term of a hidden layer | own flags and defaults | source |',
+           '|---|---|---|---|']
+  for name, method in METHODS.items():
+    flags = ['`--%s %s`' % item for item in method.settings.items()
+             if item[0] not in _WEIGHTS + ('power',)]
+    lines.append('| `%s` | %s | %s | %s |' % (
+        name, (method.formulas[1] or '-').replace('|', '\\|'), ' '.join(flags) or '-',
+        method.source))
+  return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+  print(markdown())

@@ -1,0 +1,43 @@
+"""The table of a network's parameters and of what regularises each layer."""
+from comhe_tf1 import kernels as roles
+from comhe_tf1 import methods
+from comhe_tf1.text_table import aligned
+
+HEADINGS = ('layer', 'kernel', 'parameters', 'energy term', 'weight', 'weight decay')
+
+
+def lines(network, regularizer, energies, decayed):
+  """The table, a line for every layer and one for the sums.
+
+  Args:
+    network: `network.Network`.
+    regularizer: a configured `regularizer.Regularizer`.
+    energies: names of the layers that have a term, as built.
+    decayed: list of the variables that the weight decay is of, as built.
+
+  Returns:
+    List of strings. Parameters are those that are trained: the kernel's and, where
+    there is batch norm, its scales and shifts.
+  """
+  formulas = dict(zip(roles.ROLES, methods.METHODS[regularizer.name].formulas))
+  rows, trained, all_decayed = [HEADINGS], 0, 0
+  for kernel in network.kernels:
+    own = [variable for variable in network.trainable
+           if variable.op.name.startswith(kernel.name + '/')]
+    count, decayed_count = _size(own), _size(
+        [variable for variable in own if any(variable is each for each in decayed)])
+    has_term = kernel.name in energies
+    rows.append((
+        kernel.name, 'x'.join(map(str, kernel.tensor.shape.as_list())), '%d' % count,
+        formulas[kernel.role] if has_term else '-',
+        '%g' % regularizer.weights[kernel.role] if has_term else '-',
+        'all' if decayed_count == count else '%d of them' % decayed_count))
+    trained += count
+    all_decayed += decayed_count
+  rows.append(('%d layers' % len(network.kernels), '', '%d' % trained,
+               '%d layers' % len(energies), '', '%d of them' % all_decayed))
+  return aligned(rows, left={0, 1, 3, 4, 5})
+
+
+def _size(variables):
+  return sum(variable.shape.num_elements() for variable in variables)

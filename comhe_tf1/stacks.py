@@ -1,0 +1,47 @@
+"""Kernels of equal shape side by side, so that one operation serves all of them."""
+import collections
+
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1 import energy
+from comhe_tf1 import kernels as roles
+
+Stack = collections.namedtuple('Stack', 'names role c_in neurons')
+Stack.__doc__ = """Layers of one role and shape.
+
+names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N].
+"""
+
+
+def of_kernels(kernels):
+  """Groups kernels by role, shape and type.
+
+  Args:
+    kernels: sequence of `kernels.Kernel`.
+
+  Returns:
+    List of `Stack`, in the order of their first kernels.
+
+  Raises:
+    TypeError: a kernel is neither float32 nor float64.
+    ValueError: a role is unknown, a name comes twice, or a kernel has no static shape
+      of at least two axes.
+  """
+  groups = collections.OrderedDict()
+  names = set()
+  for kernel in kernels:
+    tensor = tf.convert_to_tensor(kernel.tensor)
+    if kernel.role not in roles.ROLES:
+      raise ValueError('the role of kernel %r must be one of %s, got %r'
+                       % (kernel.name, ', '.join(roles.ROLES), kernel.role))
+    if kernel.name in names:
+      raise ValueError('two kernels have the name %r' % kernel.name)
+    names.add(kernel.name)
+    if not tensor.shape.is_fully_defined() or tensor.shape.ndims < 2:
+      raise ValueError('the shape of kernel %r must be known, with at least two axes, '
+                       'got %s' % (kernel.name, tensor.shape))
+    key = kernel.role, tuple(tensor.shape.as_list()), tensor.dtype.base_dtype
+    groups.setdefault(key, []).append((kernel.name, energy.as_neurons(tensor)))
+  return [Stack([name for name, _ in group], role, shape[-2],
+                tf.stack([neurons for _, neurons in group]))
+          for (role, shape, _), group in groups.items()]
