@@ -27,3 +27,10 @@ def session():
 @pytest.fixture
 def rng():
   return np.random.RandomState(0)
+
+
+def pytest_collection_modifyitems(items):
+  """Files that take long start first, so that no worker is left with them at the end."""
+  long = ('test_train_cli.py', 'test_combinations.py', 'test_golden.py')
+  items.sort(key=lambda item: (
+      long.index(item.fspath.basename) if item.fspath.basename in long else len(long)))

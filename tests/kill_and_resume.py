@@ -4,9 +4,11 @@
 
 An uninterrupted run is the reference; every other one is killed once, at a random
 moment after a random number of log lines, and continued with --resume. Both log
-files must equal the reference's byte for byte. All runs are held to one CPU core.
+files must equal the reference's byte for byte, and metrics.jsonl but for the wall
+times. All runs are held to one CPU core.
 """
 import argparse
+import json
 import os
 import random
 import shutil
@@ -18,9 +20,11 @@ import time
 TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                      'train.py')
 FLAGS = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
-         '0.001', '--pd', '10', '--log_every', '1', '--eval_every', '7',
+         '0.001', '--log_every', '1', '--eval_every', '7', '--energy_every', '5',
          '--save_every', '3', '--keep', '2', '--max_steps', '24']
-OWN = {'random': ['--pn', '2'], 'angle': [], 'adversarial': ['--iters', '2']}
+OWN = {'random': ['--pd', '10', '--pn', '2'], 'angle': ['--pd', '10'],
+       'adversarial': ['--pd', '10', '--iters', '2'],
+       'srip': ['--model', 'resnet32', '--width', '0.125']}
 
 
 def start(regularizer, log_dir, *more):
@@ -50,6 +54,16 @@ def logs(log_dir):
   return found
 
 
+def metrics(log_dir):
+  """All entries of metrics.jsonl below a folder, without wall times."""
+  entries = []
+  for folder, _, names in os.walk(log_dir):
+    if 'metrics.jsonl' in names:
+      with open(os.path.join(folder, 'metrics.jsonl')) as file:
+        entries += [dict(json.loads(line), wall_time=None) for line in file]
+  return entries
+
+
 def count_lines(contents):
   return sum(content.count(b'\n') for content in contents.values())
 
@@ -65,6 +79,7 @@ def check(regularizer, times, chance, write):
   try:
     finish(start(regularizer, os.path.join(folder, 'reference')))
     reference = logs(os.path.join(folder, 'reference'))
+    recorded = metrics(os.path.join(folder, 'reference'))
     total, equal = count_lines(reference), 0
     for i in range(times):
       log_dir = os.path.join(folder, str(i))
@@ -81,7 +96,7 @@ def check(regularizer, times, chance, write):
       if all(os.path.basename(path) != 'final.json'
              for _, _, names in os.walk(log_dir) for path in names):
         finish(start(regularizer, log_dir, *(['--resume'] if started(log_dir) else [])))
-      same = logs(log_dir) == reference
+      same = logs(log_dir) == reference and metrics(log_dir) == recorded
       equal += same
       write('%s %2d: killed after %d of %d lines: %s' % (
           regularizer, i, lines, total, 'equal' if same else 'DIFFERENT'))

@@ -8,7 +8,10 @@ import cifar_sample
 import comhe_tf1
 from comhe_tf1 import architectures
 from comhe_tf1 import methods
+from comhe_tf1 import op_seeds
+from comhe_tf1 import projection
 from comhe_tf1 import training
+import ground_truth
 
 
 @pytest.fixture(scope='module')
@@ -57,3 +60,66 @@ def test_two_steps(samples, method, model, dataset):
     assert sorted(values) == sorted(claimed)
     for name, value in values.items():
       assert np.isfinite(value).all() and value.any(), name
+
+
+@pytest.mark.parametrize('method, over', [('random', np.mean), ('random_max', np.max)])
+def test_random_projections_of_resnet32(session, method, over):
+  """Every layer's term against slow NumPy, with the very draws of that evaluation."""
+  tf.set_random_seed(345)
+  network = comhe_tf1.Network(comhe_tf1.resnet32(10, width=0.125), op_seeds.by_name)
+  terms = comhe_tf1.create(method, pd=6, pn=3)(network.kernels)
+  hidden = [kernel for kernel in network.kernels if kernel.role == comhe_tf1.HIDDEN]
+  draws = {}
+  for kernel in hidden:
+    shape = kernel.tensor.shape.as_list()
+    draws[kernel.name] = tf.stack([projection.gaussian_projection(
+        6, np.prod(shape[:3]), shape[2] + i) for i in range(3)])
+  session.run(tf.global_variables_initializer())
+  energies, thom, thomf, drawn, values = session.run([
+      terms.energies, terms.thom, terms.thomf, draws,
+      {kernel.name: kernel.tensor for kernel in network.kernels}])
+  neurons = {name: value.reshape(-1, value.shape[-1]).astype('float64')
+             for name, value in values.items()}
+  expected = {name: over(ground_truth.random_projection_energies(neurons[name], each))
+              for name, each in drawn.items()}
+  assert len(expected) == 32
+  expected['stem'] = ground_truth.half_space_energy(neurons['stem'])
+  assert thom == pytest.approx(sum(expected.values()), rel=1e-5)
+  expected['score'] = ground_truth.full_space_energy(neurons['score'])
+  assert thomf == pytest.approx(10. * expected['score'], rel=1e-5)
+  for name, value in energies.items():
+    assert value == pytest.approx(expected[name], rel=1e-4), name
+
+
+def initial_weights(method, model, classes=100, numbering='by_name'):
+  with tf.Graph().as_default(), new_session() as session:
+    handles = training.build(architectures.MODELS[model](classes, width=0.125),
+                             comhe_tf1.create(method), numbering, 345)
+    session.run(tf.global_variables_initializer())
+    return session.run({kernel.name: kernel.tensor
+                        for kernel in handles.network.kernels})
+
+
+@pytest.mark.parametrize('model', list(architectures.MODELS))
+def test_initial_weights_do_not_depend_on_the_method(model):
+  first = initial_weights('none', model)
+  norms = {name: np.linalg.norm(value) for name, value in first.items()}
+  assert len(set(norms.values())) == len(norms)
+  for method in ('random', 'adversarial', 'srip'):
+    for name, value in initial_weights(method, model).items():
+      np.testing.assert_array_equal(value, first[name])
+  # Nor a layer's on the layers after it.
+  other = initial_weights('none', model, classes=10)
+  for name, value in other.items():
+    if name != 'score':
+      np.testing.assert_array_equal(value, first[name])
+
+
+def test_initial_weights_by_name_are_the_same_on_every_tensorflow():
+  """Recorded under TensorFlow 2.21; 1.14 draws the same."""
+  weights = initial_weights('none', 'resnet32')
+  recorded = {'stem': [-0.032001, 0.094639, -0.126154],
+              'block2_0_shortcut': [0.153318, -0.346538, 0.696657],
+              'score': [0.417806, 0.149796, 0.144623]}
+  assert {name: [round(float(each), 6) for each in weights[name].ravel()[:3]]
+          for name in recorded} == recorded

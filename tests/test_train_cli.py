@@ -98,6 +98,43 @@ def test_reading_pickles(root, tmp_path):
   assert 'SYNTHETIC' not in ''.join(results[0][1])
 
 
+def test_resnet32_on_cifar10_with_energies(root, tmp_path):
+  """Training, its record, and the evaluation of its checkpoint."""
+  cifar_sample.write(str(tmp_path / 'data'), 'cifar10')
+  flags = ['--dataset', 'cifar10', '--data_dir', 'data', '--gpu_no', '-1']
+  status, out, err = call(root, tmp_path, *(flags + [
+      '--model', 'resnet32', '--width', '0.125', '--regularizer', 'mhe', '--power', 'a0',
+      '--energy_every', '2', '--log_every', '1', '--max_steps', '3', '--batch_size', '8',
+      '--base_lr', '0.001']))
+  assert status == 0 and not err
+  # The table of parameters: headings, 34 layers, sums.
+  assert out[0].split()[:3] == ['layer', 'kernel', 'parameters']
+  assert out[1].split() == ['stem', '3x3x3x8', '232', 'E(W)', '1', 'all']
+  assert out[34].split() == ['score', '1x1x32x10', '320', 'E(W)', '10', 'all']
+  trained = sum(int(line.split()[2]) for line in out[1:35])
+  assert out[35].split()[:4] == ['34', 'layers', str(trained), '34']
+  run = tmp_path / 'log' / 'cifar10' / 'resnet32_width0.125' / 'mhe' / 'powera0' / 'run_00'
+  with open(str(run / 'metrics.jsonl')) as file:
+    entries = [json.loads(line) for line in file]
+  energies = [entry for entry in entries if entry['kind'] == 'energies']
+  assert [entry['step'] for entry in energies] == [0, 2, 3]
+  for entry in energies:
+    assert entry['power'] == 'a0'
+    assert len(entry['full_energies']) == len(entry['half_energies']) == 34
+  # What mhe trains on is what is recorded at the same step.
+  terms = [entry['energies'] for entry in entries if entry['kind'] == 'train']
+  assert energies[1]['full_energies'] == pytest.approx(terms[2], rel=1e-6)
+  assert energies[0]['full_energies'] != energies[2]['full_energies']
+
+  status, evaluated, err = call(root, tmp_path, *(flags + ['--eval_only', str(run)]))
+  assert status == 0 and not err
+  assert evaluated[-1].split(', top-5')[0] == logged(out)[-1]
+  status, _, err = call(root, tmp_path, '--dataset', 'sample', '--gpu_no', '-1',
+                        '--eval_only', str(run))
+  assert status == 1 and len(err) == 1
+  assert 'has 10 classes, --dataset sample has 100' in err[0]
+
+
 def test_first_line(root, tmp_path):
   status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1')
   assert status == 0 and not err
@@ -123,6 +160,8 @@ def test_help_names_every_flag_with_its_default(root, tmp_path):
   for flag in ('regularizer', 'pd', 'pn', 'pnd', 'iters', 'dataset', 'data_dir',
                'batch_size', 'base_lr', 'lr_drops', 'max_steps', 'bn_decay',
                'random_seed', 'op_seeds', 'log_dir', 'log_every', 'eval_every',
+               'energy_every', 'groups', 'power', 'energy_weight',
+               'output_energy_weight', 'model', 'width', 'depth',
                'save_every', 'keep', 'gpu_no'):
     assert re.search(r'--%s [^(]*\(default' % flag, text), flag
 
@@ -180,13 +219,36 @@ USAGE = [
     (['--gpu_no', 'first'], "got 'first'"),
     (['--gpu_no', '0,,1'], "got '0,,1'"),
     (['--first_line', '--regularizer', 'angle'], '--first_line takes no --regularizer'),
+    (['--first_line', '--model', 'resnet32'], '--first_line takes no --model'),
+    (['--power', '3'], "invalid choice: '3'"),
+    (['--power', '2', '--regularizer', 'none'], '--power does not apply to --regularizer none'),
+    (['--pd', '3', '--regularizer', 'half_mhe'], '--pd does not apply to --regularizer half_mhe'),
+    (['--groups', '2'], '--groups does not apply to --regularizer random'),
+    (['--groups', '-1', '--regularizer', 'group'], 'expected a whole number from 0'),
+    (['--groups', '7', '--regularizer', 'group'],
+     'groups must divide the input channels of every hidden layer, got 7, but conv1_1 '
+     'has 64'),
+    (['--energy_weight', '-1'], "--energy_weight: expected a number of at least 0, got '-1'"),
+    (['--output_energy_weight', 'nan'], "got 'nan'"),
+    (['--energy_weight', '1', '--regularizer', 'none'], '--energy_weight does not apply'),
+    (['--model', 'vgg'], "invalid choice: 'vgg'"),
+    (['--width', '0'], '--width: expected a number above 0, at most 64'),
+    (['--width', '65'], "got '65'"),
+    (['--width', '0.3'], '--width must give every stage a whole number of filters'),
+    (['--depth', '10'], '--depth: invalid choice: 10'),
+    (['--depth', '9', '--model', 'resnet32'], '--depth does not apply to --model resnet32'),
+    (['--op_seeds', 'tf1.12', '--regularizer', 'mhe'], '--op_seeds tf1.12 is recorded for'),
+    (['--op_seeds', 'tf1.14', '--width', '2'], '--op_seeds tf1.14 is recorded for'),
+    (['--op_seeds', 'tf1.12', '--power', '0'], 'leave it out'),
+    (['--op_seeds', 'tf1.12', '--depth', '15'], 'leave it out'),
+    (['--energy_every', '-1'], '--energy_every: expected a whole number from 0'),
 ]
 
 
 @pytest.mark.parametrize('flags, words', USAGE, ids=lambda v: ' '.join(v) if
                          isinstance(v, list) else '')
 def test_usage_errors(root, tmp_path, flags, words):
-  needs_data = ['--dataset', 'sample'] if words.startswith('pnd must') else []
+  needs_data = ['--dataset', 'sample'] if words.startswith(('pnd must', 'groups must')) else []
   status, out, err = call(root, tmp_path, *(flags + needs_data))
   assert status == 2
   assert not out

@@ -1,0 +1,15 @@
+python train.py --model cnn9 --depth 6 --regularizer none --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 6 --regularizer mhe --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 6 --regularizer half_mhe --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 6 --regularizer random --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 6 --regularizer angle --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 9 --regularizer none --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 9 --regularizer mhe --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 9 --regularizer half_mhe --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 9 --regularizer random --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 9 --regularizer angle --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 15 --regularizer none --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 15 --regularizer mhe --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 15 --regularizer half_mhe --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 15 --regularizer random --random_seed 345 --op_seeds by_name --energy_every 500
+python train.py --model cnn9 --depth 15 --regularizer angle --random_seed 345 --op_seeds by_name --energy_every 500

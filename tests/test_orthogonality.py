@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1 import orthogonality
+import ground_truth
+
+SHAPES = pytest.mark.parametrize('shape', [(6, 4), (3, 5), (4, 1)], ids=str)
+
+
+@SHAPES
+def test_distance(session, rng, shape):
+  w = rng.randn(*shape)
+  neurons = tf.constant(w)
+  value = orthogonality.distance(neurons)
+  assert session.run(value) == pytest.approx(ground_truth.orthogonality(w))
+  np.testing.assert_allclose(
+      session.run(tf.gradients(value, neurons)[0]),
+      ground_truth.gradient(ground_truth.orthogonality, w), rtol=1e-6, atol=1e-8)
+
+
+def test_distance_of_orthogonal_neurons_is_nearly_0(session):
+  assert session.run(orthogonality.distance(1e3 * np.eye(5))) < 1e-12
+
+
+@SHAPES
+def test_spectral_distance(session, rng, shape):
+  w, start = rng.randn(*shape), rng.randn(shape[1], 1)
+  neurons = tf.constant(w)
+  value = orthogonality.spectral_distance(neurons, tf.constant(start))
+  assert session.run(value) == pytest.approx(ground_truth.spectral_distance(w, start))
+  np.testing.assert_allclose(
+      session.run(tf.gradients(value, neurons)[0]), ground_truth.gradient(
+          lambda w: ground_truth.spectral_distance(w, start), w), rtol=1e-5, atol=1e-7)
+
+
+def test_spectral_distance_approaches_the_norm(session, rng):
+  """From its own eigenvector at once."""
+  w = rng.randn(6, 4)
+  values, vectors = np.linalg.eigh(np.dot(w.T, w) - np.eye(4))
+  largest = np.abs(values).argmax()
+  assert session.run(orthogonality.spectral_distance(
+      w, vectors[:, largest:largest + 1])) == pytest.approx(np.abs(values).max())
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_orthonormal_and_zero_neurons(session, rng, dtype):
+  start = rng.randn(4, 1).astype(dtype)
+  for w, expected in [(np.eye(5)[:, :4], 0.), (np.zeros((5, 4)), 1.)]:
+    neurons = tf.constant(w.astype(dtype))
+    value = orthogonality.spectral_distance(neurons, start)
+    gradient, = tf.gradients(value, neurons)
+    second, = tf.gradients(tf.reduce_sum(gradient), neurons)
+    value, gradient, second = session.run([value, gradient, second])
+    assert value == pytest.approx(expected, abs=1e-6)
+    assert not gradient.any()
+    assert np.isfinite(second).all()

@@ -1,0 +1,82 @@
+"""Every shipped command line."""
+import glob
+import os
+import shlex
+
+import pytest
+
+from comhe_tf1 import methods
+import train
+
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'runs')
+FILES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, '*.sh')))
+
+
+def recipes(name):
+  """Flags of every line."""
+  with open(os.path.join(FOLDER, name)) as file:
+    for line in file:
+      words = shlex.split(line)
+      assert words[:2] == ['python', 'train.py']
+      yield train.parse(words[2:])[0]
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_lines_are_good_and_differ(name):
+  lines = list(recipes(name))
+  assert lines
+  flags = [repr(sorted(vars(args).items())) for args in lines]
+  assert len(set(flags)) == len(flags)
+  with open(os.path.join(FOLDER, 'README.md')) as file:
+    assert '| `%s` |' % name in file.read()
+
+
+@pytest.mark.parametrize('name', [name for name in FILES if name not in (
+    'published.sh', 'mhe_repository.sh')])
+def test_methods_are_compared_from_one_start(name):
+  for args in recipes(name):
+    assert (args.op_seeds, args.random_seed) == ('by_name', 345)
+
+
+@pytest.mark.parametrize('dataset', ['cifar100', 'cifar10'])
+def test_every_method_on_both_networks(dataset):
+  assert [(args.dataset, args.model, args.regularizer)
+          for args in recipes(dataset + '_methods.sh')] == [
+              (dataset, model, method) for model in ('cnn9', 'resnet32')
+              for method in ('none', 'orthogonal', 'srip', 'mhe', 'half_mhe', 'group',
+                             'random', 'random_max', 'angle_alternating', 'angle',
+                             'adversarial')]
+  assert len(methods.METHODS) == 11
+
+
+def test_what_is_varied():
+  assert [args.pd for args in recipes('projection_dimension.sh')] == [10, 20, 30, 40, 80]
+  assert [args.pn for args in recipes('number_of_projections.sh')] == [
+      1, 5, 10, 20, 30, 80]
+  assert sorted({64 * args.width for args in recipes('width.sh')}) == [
+      16 * t for t in (1, 2, 4, 8, 16)]
+  assert {args.depth for args in recipes('depth.sh')} == {6, 9, 15}
+  for method in ('half_mhe', 'random'):
+    assert [args.power for args in recipes('powers.sh')
+            if args.regularizer == method] == list(methods.POWERS)
+
+
+def test_published_runs():
+  random, angle, adversarial = recipes('published.sh')
+  assert (random.random_seed, random.pd, random.pn) == (1234, 40, 20)
+  assert (angle.random_seed, angle.pd, angle.iters) == (345, 30, 1)
+  assert (adversarial.random_seed, adversarial.pd, adversarial.iters) == (3456, 30, 10)
+  for args in (random, angle, adversarial):
+    assert (args.op_seeds, args.max_steps) == ('tf1.12', 75000)
+
+
+def test_protocol_of_the_mhe_repository():
+  lines = list(recipes('mhe_repository.sh'))
+  assert [(args.regularizer, args.power) for args in lines] == [('none', None)] + [
+      (method, power) for method in ('half_mhe', 'mhe') for power in methods.POWERS]
+  for args in lines:
+    assert (args.max_steps, args.lr_drops) == (42500, [20000, 30000, 37500])
+    if args.regularizer == 'mhe':   # logged with a tenth of the code's weights
+      weights = methods.POWERS[args.power]
+      assert args.energy_weight == pytest.approx(weights[0] / 10.)
+      assert args.output_energy_weight == pytest.approx(weights[1] / 10.)
