@@ -33,14 +33,15 @@ def main(argv=None):
   try:
     path, arrays, facts = checkpoint.find(args.path, lambda text: note(
         'warning: %s' % text))
-    energies, shapes = diagnosis.of_arrays(arrays, powers)
-    if not shapes:
+    kernels = diagnosis.kernels_of(arrays)
+    if not kernels:
       raise checkpoint.CheckpointError('%s holds no <layer>/filter' % path)
   except checkpoint.CheckpointError as error:
     note('error: %s' % error)
     return 1
   print('checkpoint: %s, after %d steps' % (path, facts['steps']))
-  print('\n'.join(diagnosis.table(energies, shapes)), flush=True)
+  print('\n'.join(diagnosis.table(kernels, diagnosis.of_arrays(kernels, powers))),
+        flush=True)
   return 0
 
 

@@ -5,7 +5,6 @@ neurons, and what becomes of the unprojected ones is the question.
 """
 import collections
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1 import energy
@@ -43,39 +42,40 @@ def unprojected_energies(kernels, power='2'):
                                  for kernel in kernels)
 
 
-def of_arrays(arrays, powers):
-  """Energies of the kernels in a checkpoint, computed in float64.
+def kernels_of(arrays):
+  """The kernels among a checkpoint's arrays: ordered dict, layer name -> array."""
+  suffix = '/filter'
+  return collections.OrderedDict((name[:-len(suffix)], value)
+                                 for name, value in arrays.items()
+                                 if name.endswith(suffix))
+
+
+def of_arrays(values, powers):
+  """Energies of kernels that are there as arrays, computed in float64.
 
   Args:
-    arrays: dict from variable name to array; kernels are named `<layer>/filter`.
+    values: ordered dict, layer name -> array [..., N].
     powers: sequence of powers.
 
   Returns:
-    Ordered dict, power -> (ordered dict, layer name -> `Energies` of floats), and
-    ordered dict from layer name to the kernel's shape.
+    Ordered dict, power -> (ordered dict, layer name -> `Energies` of floats).
   """
-  suffix = '/filter'
-  values = collections.OrderedDict(
-      (name[:-len(suffix)], value.astype(np.float64))
-      for name, value in arrays.items() if name.endswith(suffix))
   with tf.Graph().as_default(), tf.Session() as session:
     # Fed, since a graph holds no more than 2 GiB of constants.
     kernels = [roles.Kernel(name, tf.placeholder(tf.float64, value.shape), roles.HIDDEN)
                for name, value in values.items()]
-    energies = session.run(
+    return session.run(
         collections.OrderedDict((power, unprojected_energies(kernels, power))
                                 for power in powers),
         {kernel.tensor: values[kernel.name] for kernel in kernels})
-  return energies, collections.OrderedDict(
-      (name, value.shape) for name, value in values.items())
 
 
-def table(energies, shapes):
-  """The table of what `of_arrays` returns, and the sums over the layers, as lines."""
+def table(values, energies):
+  """The table of `of_arrays(values, ...)`, and the sums over the layers, as lines."""
   rows = [['layer', 'kernel'] + ['%s, power %s' % (space, power) for power in energies
                                  for space in Energies._fields]]
-  for layer, shape in shapes.items():
-    rows.append([layer, 'x'.join(map(str, shape))] + [
+  for layer, kernel in values.items():
+    rows.append([layer, 'x'.join(map(str, kernel.shape))] + [
         '%.6g' % value for layers in energies.values() for value in layers[layer]])
   rows.append(['sum', ''] + [
       '%.6g' % sum(column) for layers in energies.values()
