@@ -3,7 +3,7 @@
 Not photographs and not a benchmark: class k shows a band of colour k // 10 over
 a band of colour k % 10, under heavy noise. As CIFAR-10 the same images have ten
 classes, the upper band's colours. Integer arithmetic and NumPy's frozen
-`RandomState` make it the same, byte for byte, on every machine.
+`RandomState` make every image and label the same on every machine.
 
     python cifar_sample.py FOLDER [--dataset cifar100|cifar10]     writes the pickles
 """

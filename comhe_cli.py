@@ -45,6 +45,13 @@ class Parser(argparse.ArgumentParser):
     self.exit(2)
 
 
+def path(text):
+  """Type of a flag: where something is or goes; an unset variable of a shell is not."""
+  if not text:
+    raise argparse.ArgumentTypeError('expected a path, got \'\'')
+  return text
+
+
 def whole(least, most):
   """Type of a flag: a whole number from `least` to `most`."""
   def parse(text):

@@ -19,7 +19,7 @@ def main(argv=None):
                   'checkpoint: of the kernels as they are, not projected, computed in '
                   'float64.')
   parser.add_argument(
-      'path', metavar='PATH',
+      'path', type=comhe_cli.path, metavar='PATH',
       help='a checkpoint, or the folder of a run, whose newest one is taken')
   parser.add_argument(
       '--power', choices=list(methods.POWERS) + ['all'], default='2', metavar='POWER',

@@ -11,7 +11,7 @@ import numpy as np
 import cifar_input
 import cifar_sample
 import comhe_cli
-from comhe_cli import Parser, real, whole
+from comhe_cli import Parser, path, real, whole
 from comhe_tf1 import architectures, methods, op_seeds
 
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
@@ -47,7 +47,7 @@ def _values(setting):
     return {'type': whole(setting.least, setting.most)}
   if setting.kind is float:
     return {'type': real(lambda value: setting.least <= value <= setting.most,
-                         'of at least %g' % setting.least)}
+                         'from %g to %g' % (setting.least, setting.most))}
   return {'choices': setting.kind}
 
 
@@ -92,7 +92,7 @@ def make_parser():
            'the spot, for trying things, and reads nothing (default: cifar100; '
            'original)')
   group.add_argument(
-      '--data_dir', metavar='FOLDER',
+      '--data_dir', type=path, metavar='FOLDER',
       help='folder of the set\'s pickles (default: %s, as the archives unpack)'
            % ' or '.join(layout.folder for layout in cifar_input.LAYOUTS.values()))
   group.add_argument(
@@ -136,7 +136,7 @@ def make_parser():
 
   group = parser.add_argument_group('output')
   group.add_argument(
-      '--log_dir', metavar='FOLDER', default='log',
+      '--log_dir', type=path, metavar='FOLDER', default='log',
       help='folder of the logs, which are named and numbered below it as the '
            'original\'s (default: log; original)')
   group.add_argument(
@@ -149,7 +149,7 @@ def make_parser():
       '--energy_every', type=whole(0, MANY), default=0, metavar='STEPS',
       help='steps between records of every layer\'s energy, full and half space, of '
            'the kernels as they are, not projected, in metrics.jsonl and for '
-           'TensorBoard, with --power (2 where there is none); 0 for none (default: '
+           'TensorBoard, with --power, or 2 where there is none; 0 for none (default: '
            '0)')
 
   group = parser.add_argument_group('checkpoints')
@@ -165,7 +165,7 @@ def make_parser():
       help='continue the newest unfinished run with these flags, exactly where its '
            'newest checkpoint left it')
   group.add_argument(
-      '--eval_only', metavar='PATH',
+      '--eval_only', type=path, metavar='PATH',
       help='print the test accuracy and top-5 accuracy of a checkpoint\'s network, or '
            'of the newest one of a run\'s folder, on --dataset or --data_dir, and exit')
   group.add_argument(
@@ -401,12 +401,12 @@ def resume(session, handles, batches, record):
     record.cut({})
     print('no checkpoint yet: starting again from step 0', flush=True)
     return 0
-  path, arrays, facts = found
+  checkpoint_path, arrays, facts = found
   steps = facts['steps']
-  training.restore(session, arrays, path)
+  training.restore(session, arrays, checkpoint_path)
   batches.restore(arrays, facts['batches'])
   record.cut(facts['sizes'])
-  print('continuing after %d steps, from %s' % (steps, path), flush=True)
+  print('continuing after %d steps, from %s' % (steps, checkpoint_path), flush=True)
   with progress.Progress(steps, label='advancing the random streams') as terminal:
     training.advance(session, handles, steps, terminal.step)
   return steps
@@ -416,20 +416,20 @@ def evaluate(args, session, train_set, _, test_set, data_line):
   """Prints the test accuracy of a checkpoint."""
   from comhe_tf1 import checkpoint, evaluation, training
 
-  path, arrays, facts = checkpoint.find(args.eval_only, warn)
+  found, arrays, facts = checkpoint.find(args.eval_only, warn)
   # Version 0.1.0 knew one network and did not say which.
   network = facts.get('network', dict(ORIGINAL, classes=100))
   classes = layout_of(args).classes
   if network['classes'] != classes:
     raise checkpoint.CheckpointError(
         '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
-        % (path, network['classes'], args.dataset, classes))
+        % (found, network['classes'], args.dataset, classes))
   handles = evaluation.build(layers_of(network, classes))
-  training.restore(session, arrays, path)
-  if facts['data_md5'] != cifar_input.digest(train_set, test_set):
-    warn('%s was trained with other data than this' % path)
+  training.restore(session, arrays, found)
+  if facts.get('data_md5') != cifar_input.digest(train_set, test_set):
+    warn('%s was trained with other data than this' % found)
   print(data_line)
-  print('checkpoint: %s' % path)
+  print('checkpoint: %s' % found)
   last_step = facts['steps'] - 1
 
   def report(label):

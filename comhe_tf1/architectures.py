@@ -45,7 +45,7 @@ def widened(filters, width):
   products = [count * width for count in filters]
   if any(product < 1 or product != int(product) for product in products):
     raise methods.SettingError(
-        'width must give every stage a whole number of filters, of %s times it; got %g'
+        'width must give every stage a whole number of filters, of %s times it; got %s'
         % (', '.join(map(str, filters)), width))
   return [int(product) for product in products]
 

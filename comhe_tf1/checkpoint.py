@@ -29,7 +29,7 @@ def save(folder, step, arrays, facts, keep):
     folder: made where missing.
     step: number of finished training steps.
     arrays: dict from name to array.
-    facts: dict that JSON can hold.
+    facts: dict that JSON can hold; `steps` among them.
     keep: number of checkpoints to leave, at least 1.
 
   Returns:
@@ -77,13 +77,14 @@ def load(path):
     zipfile.ZipFile(path).close()   # NumPy 1 complains of a broken one by itself
     with np.load(path, allow_pickle=False) as content:
       facts = json.loads(content[_FACTS].tobytes().decode())
+      facts['steps']   # in all of them
       # Reading every array checks its sum.
       return {name[len('array/'):]: content[name] for name in content.files
               if name.startswith('array/')}, facts
   except OSError as error:
     raise CheckpointError('cannot read checkpoint %s: %s'
                           % (path, error.strerror or error))
-  except (ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
+  except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
     raise CheckpointError('%s is damaged or no checkpoint' % path)
 
 

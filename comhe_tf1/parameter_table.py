@@ -31,12 +31,16 @@ def lines(network, regularizer, energies, decayed):
         kernel.name, 'x'.join(map(str, kernel.tensor.shape.as_list())), '%d' % count,
         formulas[kernel.role] if has_term else '-',
         '%g' % regularizer.weights[kernel.role] if has_term else '-',
-        'all' if decayed_count == count else '%d of them' % decayed_count))
+        _share(decayed_count, count)))
     trained += count
     all_decayed += decayed_count
   rows.append(('%d layers' % len(network.kernels), '', '%d' % trained,
-               '%d layers' % len(energies), '', '%d of them' % all_decayed))
+               '%d layers' % len(energies), '', _share(all_decayed, trained)))
   return aligned(rows, left={0, 1, 3, 4, 5})
+
+
+def _share(part, whole):
+  return 'all' if part == whole else '%d of them' % part
 
 
 def _size(variables):

@@ -164,7 +164,7 @@ def train(session, graph, batches, test, rate_of, first_step, max_steps, log_eve
               if not np.isfinite(item[1])]
     if broken:
       raise NonFiniteError('the loss is not finite at step %d: %s; try a smaller '
-                           '--base_lr' % (i, ', '.join(broken)))
+                           '--base_lr or --energy_weight' % (i, ', '.join(broken)))
     if logged:
       on_train(i, measures, energies)
     if (i > 0 and i % eval_every == 0) or i == max_steps - 1:

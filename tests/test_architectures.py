@@ -99,7 +99,7 @@ def test_number_of_parameters_of_resnet32(classes):
 @pytest.mark.parametrize('width', [0.3, 1. / 128., 0.01])
 def test_widths_without_whole_filters(make, width):
   with pytest.raises(methods.SettingError, match='width must give every stage a whole '
-                     'number of filters, of 64, 128, 256 times it; got %g' % width):
+                     'number of filters, of 64, 128, 256 times it; got %s' % width):
     make(width=width)
 
 

@@ -74,6 +74,7 @@ def test_energies_of_a_checkpoint(root, tmp_path, kernels):
 
 @pytest.mark.parametrize('flags, status, words', [
     (['nowhere'], 1, 'cannot read checkpoint nowhere'),
+    ([''], 2, "PATH: expected a path, got ''"),
     ([], 2, 'the following arguments are required: PATH'),
     (['x', '--power', '3'], 2, "invalid choice: '3'"),
     (['.'], 1, 'no checkpoint in .')])
@@ -83,6 +84,12 @@ def test_mistakes(root, tmp_path, monkeypatch, flags, status, words):
   assert result == status and not out
   assert len(err) == 1 and words in err[0]
   assert err[0].startswith('energies.py: error: ')
+
+
+def test_an_archive_that_is_no_checkpoint(root, tmp_path):
+  path = checkpoint.save(str(tmp_path), 1, {'a/filter': np.zeros((3, 2))}, {}, 1)
+  status, _, err = call(root, path)
+  assert status == 1 and len(err) == 1 and 'is damaged or no checkpoint' in err[0]
 
 
 def test_a_checkpoint_without_kernels(root, tmp_path):

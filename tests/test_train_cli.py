@@ -228,9 +228,12 @@ USAGE = [
     (['--groups', '7', '--regularizer', 'group'],
      'groups must divide the input channels of every hidden layer, got 7, but conv1_1 '
      'has 64'),
-    (['--energy_weight', '-1'], "--energy_weight: expected a number of at least 0, got '-1'"),
+    (['--energy_weight', '-1'], "--energy_weight: expected a number from 0 to 3e+38, got '-1'"),
     (['--output_energy_weight', 'nan'], "got 'nan'"),
     (['--energy_weight', '1', '--regularizer', 'none'], '--energy_weight does not apply'),
+    (['--eval_only', ''], "--eval_only: expected a path, got ''"),
+    (['--log_dir', ''], "--log_dir: expected a path, got ''"),
+    (['--width', '1.0000000001'], 'times it; got 1.0000000001'),
     (['--model', 'vgg'], "invalid choice: 'vgg'"),
     (['--width', '0'], '--width: expected a number above 0, at most 64'),
     (['--width', '65'], "got '65'"),
