@@ -94,13 +94,24 @@ def quiet_stderr():
       os.close(stderr)
 
 
-def start_tensorflow(gpu_no):
+def start_tensorflow(gpu_no, xla=False, tf32=False, deterministic=False):
   """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
 
   Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
   a dozen lines as they load and with the first session.
+
+  Args:
+    gpu_no: value of CUDA_VISIBLE_DEVICES.
+    xla: whether XLA compiles what it can.
+    tf32: whether GPUs may round the factors of products to 10 bits, as TensorFlow
+      does from 2.4 on unless it is told not to.
+    deterministic: whether sums keep one order: by what this version knows of it, and
+      with one thread.
   """
   os.environ['CUDA_VISIBLE_DEVICES'] = gpu_no
+  if deterministic:
+    # For versions 1.14 to 2.0, and 2.1 to 2.8; later ones are told below.
+    os.environ['TF_CUDNN_DETERMINISTIC'] = os.environ['TF_DETERMINISTIC_OPS'] = '1'
   quiet = 'TF_CPP_MIN_LOG_LEVEL' not in os.environ
   if quiet:
     os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
@@ -109,6 +120,14 @@ def start_tensorflow(gpu_no):
     tf.logging.set_verbosity(tf.logging.ERROR)
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
+    if xla:
+      config.graph_options.optimizer_options.global_jit_level = tf.OptimizerOptions.ON_1
+    if hasattr(tf.config.experimental, 'enable_tensor_float_32_execution'):
+      tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    if deterministic:
+      config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = 1
+      if hasattr(tf.config.experimental, 'enable_op_determinism'):
+        tf.config.experimental.enable_op_determinism()
     with tf.Graph().as_default(), tf.Session(config=config) as session:
       session.run(tf.no_op())
   return tf, config

@@ -17,7 +17,8 @@ from comhe_tf1 import architectures, methods, op_seeds
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
 # Flags that may change when a run is resumed: where things are, not what is computed.
 FREE = ('log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
-        'recalibrate_bn', 'first_line')
+        'recalibrate_bn', 'first_line', 'profile')
+DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic')
 ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
 
 
@@ -178,6 +179,20 @@ def make_parser():
       '--gpu_no', type=gpus, metavar='N',
       help='number of the GPU, -1 for the CPU (default: CUDA_VISIBLE_DEVICES if '
            'set, else 0; original: 0)')
+  group.add_argument(
+      '--xla', action='store_true', help='let XLA compile what it can')
+  group.add_argument(
+      '--tf32', action='store_true',
+      help='allow TensorFloat-32 on GPUs that have it: faster products of 10-bit '
+           'factors, which the original\'s GPUs did not have')
+  group.add_argument(
+      '--deterministic', action='store_true',
+      help='the same sums in the same order in every run: one thread, and on a GPU what '
+           'this TensorFlow knows of it (all from 2.9 on, convolutions from 1.14 on)')
+  group.add_argument(
+      '--profile', type=whole(0, MANY), default=0, metavar='STEPS',
+      help='write timelines of so many steps, after five others, to the run\'s folder, '
+           'for ui.perfetto.dev (default: 0)')
   return parser
 
 
@@ -187,7 +202,7 @@ def parse(argv):
   args = parser.parse_args(argv)
   if args.first_line:
     for name, value in vars(parser.parse_args(['--first_line'])).items():
-      if name != 'gpu_no' and getattr(args, name) != value:
+      if name not in DEVICE and getattr(args, name) != value:
         parser.error('--first_line takes no --%s: it runs the published settings'
                      % name)
   if args.resume and args.eval_only:
@@ -288,7 +303,8 @@ def run(args, parser):
   """Does as the flags say; returns the exit status."""
   # Before TensorFlow, so that a mistake shows at once.
   data = None if args.first_line else load_data(args)
-  tf, config = comhe_cli.start_tensorflow(args.gpu_no)
+  tf, config = comhe_cli.start_tensorflow(
+      args.gpu_no, args.xla, args.tf32, args.deterministic)
   from comhe_tf1 import checkpoint, first_line, run_record, training
   try:
     if args.first_line:
@@ -311,7 +327,8 @@ def run(args, parser):
 def train(args, parser, tf, session, train_set, batches, test_set, data_line):
   """Builds the graph and trains in `session`; returns the exit status."""
   from comhe_tf1 import environment, interruption, legacy_log, optimization
-  from comhe_tf1 import parameter_table, progress, run_record, training
+  from comhe_tf1 import parameter_table, prefetch, profiling, progress, run_record
+  from comhe_tf1 import training
 
   diagnosed_power = args.power or '2'
   settings = {name: getattr(args, name)
@@ -341,6 +358,8 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
     done = resume(session, handles, batches, record) if args.resume else 0
     record.begin(session, environment.describe(session), done)
     interrupted = interruption.Interruption()
+    profiler = profiling.Profiler(session, os.path.join(record.path, 'timelines'), done,
+                                  args.profile)
 
     def rate_of(step):
       return optimization.learning_rate(step, args.base_lr, args.lr_drops)
@@ -356,16 +375,18 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
 
     def on_step(steps):
       terminal.step()
+      profiler.begin(steps)
       last = interrupted.signal or steps == args.max_steps
       if args.save_every and (last or steps % args.save_every == 0):
-        save(session, batches, record, steps, {
+        save(session, made_ahead, record, steps, {
             'data_md5': flags['data_md5'], 'network': network}, args.keep)
       if interrupted.signal and steps < args.max_steps:
         raise Stopped(steps)
 
     try:
-      with interrupted, progress.Progress(args.max_steps, done) as terminal:
-        training.train(session, handles, batches, test_set, rate_of, done,
+      with interrupted, progress.Progress(args.max_steps, done) as terminal, (
+          prefetch.Prefetched(batches)) as made_ahead:
+        training.train(profiler, handles, made_ahead, test_set, rate_of, done,
                        args.max_steps, args.log_every, args.eval_every,
                        args.energy_every, on_train, on_test, on_energies, on_step)
     except Stopped as stopped:

@@ -51,8 +51,15 @@ def axis_length(tensor, axis):
   return tf.shape(tensor)[axis] if length is None else length
 
 
-def _unit(neurons):
-  """Returns w_i / r_i and 1 / r_i, for neurons [..., d, N]."""
+def unit(neurons):
+  """Neurons over their norms, w_i / r_i, and 1 / r_i.
+
+  Args:
+    neurons: tensor [..., d, N].
+
+  Returns:
+    Tensors [..., d, N] and [..., 1, N].
+  """
   squares = tf.reduce_sum(tf.square(neurons), axis=-2, keepdims=True)
   inverse_norms = tf.rsqrt(squares + NORM_FLOOR)
   return neurons * inverse_norms, inverse_norms
@@ -70,8 +77,8 @@ def cosines(neurons):
   Returns:
     Tensor [..., N, N], symmetric.
   """
-  unit, _ = _unit(neurons)
-  return tf.matmul(unit, unit, transpose_a=True)
+  directions, _ = unit(neurons)
+  return tf.matmul(directions, directions, transpose_a=True)
 
 
 def of_cosines(neurons, function, *references):
@@ -94,15 +101,15 @@ def of_cosines(neurons, function, *references):
   """
   @tf.custom_gradient
   def value_of(neurons, *references):
-    unit, inverse_norms = _unit(neurons)
-    results = function(tf.matmul(unit, unit, transpose_a=True), *references)
+    directions, inverse_norms = unit(neurons)
+    results = function(tf.matmul(directions, directions, transpose_a=True), *references)
     value, slope, reference_slopes = results[0], results[1], results[2:]
 
     def gradient(upstream):
       upstream = upstream[..., tf.newaxis, tf.newaxis]
-      along = tf.matmul(unit, slope)
-      radial = tf.reduce_sum(unit * along, axis=-2, keepdims=True)
-      return [2. * upstream * inverse_norms * (along - unit * radial)] + [
+      along = tf.matmul(directions, slope)
+      radial = tf.reduce_sum(directions * along, axis=-2, keepdims=True)
+      return [2. * upstream * inverse_norms * (along - directions * radial)] + [
           upstream * reference_slope for reference_slope in reference_slopes]
 
     return value, gradient

@@ -34,6 +34,9 @@ SETTINGS = collections.OrderedDict([
     ('pnd', Setting(int, 0, _MANY, 'N', 'pnd', 'original',
                     'one projection per N neurons of a layer instead of --pn; 0 is '
                     'off')),
+    ('draw', Setting(('original', 'reduced'), None, None, 'DRAW', 'draw', 'original',
+                     'what is drawn at random: projections as the original, or fewer '
+                     'numbers that give each layer\'s term the same law')),
     ('iters', Setting(int, 0, _MANY, 'STEPS', 'iter', 'original',
                       'gradient steps of the projections before each training step')),
     ('groups', Setting(int, 0, 65536, 'N', 'groups', 'paper',
@@ -92,13 +95,13 @@ METHODS = collections.OrderedDict([
         'regularizer.HalfSpace', _energy(), 345,
         'energy of the neurons and their opposites', (_HALF, _HALF, _FULL), _MHE)),
     ('random', Method(
-        'random_projection.RandomProjection', _energy(pd=40, pn=20, pnd=0), 345,
+        'random_projection.RandomProjection', _energy(pd=40, pn=20, pnd=0, draw='original'), 345,
         'mean over random projections',
         (_HALF, 'mean_i E_h(P_i W), P_i drawn anew at every step', _FULL),
         _COMHE + '; authors\' code')),
     ('random_max', Method(
         'random_projection.MaximumOverRandomProjections',
-        _energy(pd=40, pn=20, pnd=0), 345,
+        _energy(pd=40, pn=20, pnd=0, draw='original'), 345,
         'maximum over random projections',
         (_HALF, 'max_i E_h(P_i W), P_i drawn anew at every step', _FULL), _COMHE)),
     ('angle', Method(

@@ -92,13 +92,15 @@ class Network(object):
                               padding='SAME' if layer.batch_norm else 'VALID')
         if layer.batch_norm:
           norm = self._norms[layer.name]
-          mean, variance = norm.mean, norm.variance
           if training:
-            mean, variance = tf.nn.moments(hidden, [0, 1, 2])
+            hidden, mean, variance = tf.nn.fused_batch_norm(
+                hidden, norm.scale, norm.shift, epsilon=BN_EPSILON)
             updates += [self._follow(norm.mean, mean),
-                        self._follow(norm.variance, variance)]
-          hidden = tf.nn.batch_normalization(
-              hidden, mean, variance, norm.shift, norm.scale, BN_EPSILON)
+                        self._follow(norm.variance, variance * _biased(hidden))]
+          else:
+            hidden, _, _ = tf.nn.fused_batch_norm(
+                hidden, norm.scale, norm.shift, norm.mean, norm.variance, BN_EPSILON,
+                is_training=False)
         if layer.addend:
           hidden += outputs[layer.addend]
         if layer.relu:
@@ -108,6 +110,12 @@ class Network(object):
 
   def _follow(self, moving, value):
     return moving.assign_sub((1. - self._bn_decay) * (moving - value))
+
+
+def _biased(hidden):
+  """What makes of the fused operation's unbiased variance the original's."""
+  count = tf.cast(tf.reduce_prod(tf.shape(hidden)[:3]), tf.float32)
+  return (count - 1.) / count
 
 
 _BatchNorm = collections.namedtuple('_BatchNorm', 'scale shift mean variance')

@@ -6,6 +6,7 @@ projection [pd, d], E and E_h the full-space and half-space energy.
 Source: Lin et al., "Regularizing Neural Networks via Minimizing Hyperspherical
 Energy", CVPR 2020 (arXiv 1906.04892), section 4; constants as the original.
 """
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1 import energy
@@ -50,6 +51,63 @@ def random_projection_energies(neurons, projections, power='2'):
                          [pn, pd, sets, count])
   return energy.of_cosines(tf.transpose(projected, [2, 0, 1, 3]),
                            energy.half_space(power))
+
+
+def reduced_projection_energies(neurons, draws, power='2'):
+  """As `random_projection_energies`, in law, from fewer random numbers.
+
+  The energy depends on W only through P W. With W = Q R, Q [d, N] of orthonormal
+  columns, P W = (P Q) R, and P Q of a Gaussian P [pd, d] is a Gaussian matrix [pd, N]:
+  G R with a Gaussian G has the law of P W. R^T is the Cholesky factor of W^T W, so that
+  Q is never formed. The gradient is that of E_h(P' W) by W where P' = G Q^T is held
+  constant, Q G^T dE_h / d(P' W) with Q = W R^-1: it has the law of the original's
+  gradient projected onto the span of the neurons. The original's component outside of
+  it is noise of mean zero, independent of the energy, and is left out; means agree.
+
+  Each layer's law is meant: how draws that several layers share make their terms
+  depend on each other is not the same.
+
+  W^T W is taken of the neurons over their norms (`energy`), with N times the type's
+  resolution added to its diagonal (3e-5 at N = 256 in float32): it stays positive
+  definite where neurons are zero, alike or, N > d, dependent.
+
+  Args:
+    neurons: tensor [sets, d, N].
+    draws: G of all projections, standard normal, tensor [pn, pd, N].
+    power: as `energy.half_space_energy`.
+
+  Returns:
+    Tensor [sets, pn].
+  """
+  sets, count = energy.axis_length(neurons, 0), energy.axis_length(neurons, 2)
+  pn, pd = [energy.axis_length(draws, axis) for axis in range(2)]
+  projected = _reduced(neurons, tf.reshape(draws, [-1, count]))
+  return energy.of_cosines(tf.reshape(projected, [sets, pn, pd, count]),
+                           energy.half_space(power))
+
+
+def _reduced(neurons, draws):
+  """G R [sets, rows, N] of neurons [sets, d, N] and G [rows, N]."""
+  draws = tf.tile(draws[tf.newaxis], [energy.axis_length(neurons, 0), 1, 1])
+
+  @tf.custom_gradient
+  def of_neurons(neurons):
+    directions, inverse_norms = energy.unit(neurons)
+    gram = tf.matmul(directions, directions, transpose_a=True)
+    floor = tf.cast(energy.axis_length(gram, -1), gram.dtype) * (
+        np.finfo(gram.dtype.as_numpy_dtype).eps)
+    gram = tf.linalg.set_diag(gram, tf.linalg.diag_part(gram) + floor)
+    # In float64, so that only the roundings of the products count.
+    factor = tf.cast(tf.linalg.cholesky(tf.cast(gram, tf.float64)), gram.dtype)
+
+    def gradient(upstream):
+      within = tf.linalg.triangular_solve(
+          factor, tf.matmul(draws, upstream, transpose_a=True), adjoint=True)
+      return tf.matmul(directions, within)
+
+    return tf.matmul(draws, factor, transpose_b=True) / inverse_norms, gradient
+
+  return of_neurons(neurons)
 
 
 def random_projection_energy(kernel, projections, power='2',

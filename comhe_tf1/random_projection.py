@@ -40,27 +40,28 @@ class RandomProjection(regularizer.Energy):
   def _hidden(self, hidden, learning_rate, op_seed_of):
     # Reproducible draws want the graph's seed set before; the op seeds are fixed.
     del learning_rate, op_seed_of
-    draws, drawn = {}, {}
-
-    def draw(*key):
-      if key not in draws:
-        draws[key] = projection.gaussian_projection(self.settings['pd'], *key)
-      return draws[key]
-
-    def terms(stack):
-      _, d, neurons = stack.neurons.shape.as_list()
-      key = stack.c_in, d, stack.neurons.dtype, self.projections(neurons)
-      if key not in drawn:
-        drawn[key] = tf.stack([draw(d, stack.c_in + i, stack.neurons.dtype)
-                               for i in range(key[-1])])
-      return self._over_projections(projection.random_projection_energies(
-          stack.neurons, drawn[key], self.power), axis=-1)
-
     smallest = min(hidden, key=lambda stack: stack.neurons.shape.as_list()[-1],
                    default=None)
     if smallest:
       self.projections(smallest.neurons.shape.as_list()[-1])
-    return regularizer.Computed([terms(stack) for stack in hidden], None,
+    draws, drawn, energies = {}, {}, []
+    reduced = self.settings['draw'] == 'reduced'
+    of_projected = (projection.reduced_projection_energies if reduced
+                    else projection.random_projection_energies)
+    for stack in hidden:
+      _, d, neurons = stack.neurons.shape.as_list()
+      pn, width = self.projections(neurons), neurons if reduced else d
+      for i in range(pn):
+        key = width, stack.c_in + i, stack.neurons.dtype
+        if key not in draws:
+          draws[key] = projection.gaussian_projection(self.settings['pd'], *key)
+      key = stack.c_in, width, stack.neurons.dtype, pn
+      if key not in drawn:
+        drawn[key] = tf.stack([draws[width, stack.c_in + i, stack.neurons.dtype]
+                               for i in range(pn)])
+      energies.append(self._over_projections(
+          of_projected(stack.neurons, drawn[key], self.power), axis=-1))
+    return regularizer.Computed(energies, None,
                                 tf.group(*draws.values()) if draws else None)
 
 

@@ -191,3 +191,82 @@ def test_wrong_arguments(session, layer):
     comhe_tf1.random_projection_energy(w, p)
   with pytest.raises(ValueError, match='does not depend on the projection'):
     comhe_tf1.gradient_step(lambda _: tf.constant(1.), tf.constant(p), 0.1)
+
+
+def held_projections(neurons, draws):
+  """P' = G Q^T of `reduced_projection_energies`, in NumPy: Q = U L^-T."""
+  unit = neurons / np.sqrt(np.sum(neurons ** 2, axis=0) + 1e-4)
+  factor = np.linalg.cholesky(np.dot(unit.T, unit))
+  return np.dot(draws, np.linalg.solve(factor, unit.T))
+
+
+@powers
+def test_reduced_draw(session, rng, power):
+  """Value, and gradient with P' held constant, of every set as if it were alone."""
+  neurons, draws = rng.randn(2, 7, 4), rng.randn(5, 3, 4)
+  tensor = tf.constant(neurons)
+  energies = projection.reduced_projection_energies(tensor, tf.constant(draws), power)
+  gradient = session.run(tf.gradients(energies, tensor)[0])
+  for i, w in enumerate(neurons):
+    held = held_projections(w, draws)
+    np.testing.assert_allclose(
+        session.run(energies)[i],
+        ground_truth.random_projection_energies(w, held, power), rtol=1e-6)
+    np.testing.assert_allclose(gradient[i], ground_truth.gradient(
+        lambda w: sum(ground_truth.random_projection_energies(w, held, power)), w),
+                               rtol=1e-5, atol=1e-6)
+
+
+def distance_of_distributions(first, second):
+  """The Kolmogorov-Smirnov statistic over its bound at the level of 1e-3."""
+  values = np.concatenate([first, second])
+  gap = np.abs(np.searchsorted(np.sort(first), values, 'right') / float(len(first))
+               - np.searchsorted(np.sort(second), values, 'right') / float(len(second)))
+  bound = 1.95 * np.sqrt((len(first) + len(second)) / float(len(first) * len(second)))
+  return gap.max() / bound
+
+
+def test_both_draws_have_the_same_law(session, rng):
+  """Energy, and the gradient within the neurons' span; outside only noise is missing."""
+  times, (d, count), pd = 4000, (9, 4), 5
+  neurons = rng.randn(d, count)
+  within = np.dot(neurons, rng.randn(count, count))   # a direction in their span
+  samples, gradients = [], []
+  for energies_of, width in ((projection.random_projection_energies, d),
+                             (projection.reduced_projection_energies, count)):
+    # Independent draws as so many projections of as many equal sets.
+    tensor = tf.constant(np.repeat(neurons[None], times, axis=0))
+    numbers = tf.constant(rng.randn(times, 1, pd, width))
+    energy = tf.map_fn(lambda each: energies_of(each[0][None], each[1])[0, 0],
+                       (tensor, numbers), dtype=tf.float64)
+    values, slopes = session.run([energy, tf.gradients(energy, tensor)[0]])
+    samples.append(values)
+    gradients.append(slopes)
+  assert distance_of_distributions(*samples) < 1.
+  for moment in (1, 2):
+    first, second = [each ** moment for each in samples]
+    error = np.sqrt((first.var() + second.var()) / times)
+    assert abs(first.mean() - second.mean()) < 4. * error
+  along = [np.sum(each * within, axis=(1, 2)) for each in gradients]
+  assert distance_of_distributions(*along) < 1.
+  # Means of the whole gradients agree, entry by entry.
+  error = np.sqrt((gradients[0].var(0) + gradients[1].var(0)) / times)
+  assert (np.abs(gradients[0].mean(0) - gradients[1].mean(0)) < 5. * error).all()
+  # What is outside of the span: there with the one draw, not with the other.
+  q, _ = np.linalg.qr(neurons)
+  outside = [np.abs(each - np.matmul(np.dot(q, q.T), each)).max() for each in gradients]
+  assert outside[0] > 1e-2 and outside[1] < 1e-9
+  # The test would tell another law: a twentieth more of energy.
+  assert distance_of_distributions(samples[0], 1.05 * samples[1]) > 1.
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_reduced_draw_of_dependent_neurons(session, rng, dtype):
+  w = rng.randn(6, 4)
+  for neurons in (0. * w, w[:, [0, 0, 1, 1]], w * [1., -1., 0., 1.], 1e4 * w[:2],
+                  np.repeat(w[:, :1], 4, axis=1), 1e-20 * w):
+    tensor = tf.constant(neurons[None].astype(dtype))
+    energies = projection.reduced_projection_energies(
+        tensor, tf.constant(rng.randn(3, 2, 4).astype(dtype)))
+    for result in session.run([energies, tf.gradients(energies, tensor)[0]]):
+      assert np.isfinite(result).all()

@@ -114,6 +114,28 @@ def test_random_projections(session, rng, method, over, power):
               columns(values[name]), drawn[name], power)), rel=1e-4)
 
 
+@pytest.mark.parametrize('method', ['random', 'random_max'])
+def test_reduced_draw_has_fewer_numbers(session, rng, method):
+  """Of N, not of d numbers a row; the terms are near those of the original draw."""
+  kernels = some_kernels(rng)[1]
+  energies = {}
+  for draw in ('original', 'reduced'):
+    with tf.name_scope(draw):
+      terms = comhe_tf1.create(method, pd=4, pn=200, draw=draw)(kernels)
+    energies[draw] = session.run(terms.energies)
+  shapes = {op.name.split('/')[0]: set() for op in session.graph.get_operations()}
+  for op in session.graph.get_operations():
+    if op.type == 'RandomStandardNormal':
+      shapes[op.name.split('/')[0]].add(tuple(op.outputs[0].shape.as_list()))
+  assert shapes['original'] == {(4, 54), (4, 6)}
+  assert shapes['reduced'] == {(4, 6), (4, 7)}
+  for name in ('body', 'twin'):
+    if method == 'random':   # a mean of 200
+      assert energies['reduced'][name] == pytest.approx(energies['original'][name],
+                                                        rel=0.2)
+    assert energies['reduced'][name] != energies['original'][name]
+
+
 @pytest.mark.parametrize('groups', [0, 1, 2, 3, 6])
 def test_group(session, rng, groups):
   values, kernels = some_kernels(rng)

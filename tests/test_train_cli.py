@@ -85,6 +85,25 @@ def test_runs_repeat_and_differ_by_seed(root, tmp_path):
   assert lines[0] == lines[1] != lines[2]
 
 
+def test_device_flags_and_timelines(root, tmp_path):
+  """Two runs with --deterministic are equal; the reduced draw has its own folder."""
+  flags = ['--dataset', 'sample', '--width', '0.125', '--draw', 'reduced', '--pd', '5',
+           '--batch_size', '8', '--max_steps', '8', '--log_every', '1', '--base_lr',
+           '0.001', '--gpu_no', '-1', '--deterministic', '--xla', '--tf32']
+  folder = tmp_path.joinpath('log', 'sample', 'cnn9_width0.125', 'random_projection',
+                             'pd5_pn20_drawreduced')
+  for more in (['--profile', '2'], []):
+    status, _, err = call(root, tmp_path, *(flags + more))
+    assert status == 0 and not err
+  first, second = [(folder / ('log_train_%02d.txt' % number)).read_text()
+                   for number in range(2)]
+  assert first == second and len(first.splitlines()) == 8
+  with open(str(folder / 'run_00' / 'args.json')) as file:
+    assert json.load(file)['draw'] == 'reduced'
+  assert os.listdir(str(folder / 'run_00' / 'timelines'))
+  assert not (folder / 'run_01' / 'timelines').exists()
+
+
 def test_reading_pickles(root, tmp_path):
   """The sample's pickles train as the sample does; other folder of logs."""
   cifar_sample.write(str(tmp_path / 'data'))
@@ -160,7 +179,7 @@ def test_help_names_every_flag_with_its_default(root, tmp_path):
   for flag in ('regularizer', 'pd', 'pn', 'pnd', 'iters', 'dataset', 'data_dir',
                'batch_size', 'base_lr', 'lr_drops', 'max_steps', 'bn_decay',
                'random_seed', 'op_seeds', 'log_dir', 'log_every', 'eval_every',
-               'energy_every', 'groups', 'power', 'energy_weight',
+               'energy_every', 'groups', 'power', 'draw', 'profile', 'energy_weight',
                'output_energy_weight', 'model', 'width', 'depth',
                'save_every', 'keep', 'gpu_no'):
     assert re.search(r'--%s [^(]*\(default' % flag, text), flag
@@ -244,6 +263,9 @@ USAGE = [
     (['--op_seeds', 'tf1.14', '--width', '2'], '--op_seeds tf1.14 is recorded for'),
     (['--op_seeds', 'tf1.12', '--power', '0'], 'leave it out'),
     (['--op_seeds', 'tf1.12', '--depth', '15'], 'leave it out'),
+    (['--draw', 'small'], "invalid choice: 'small'"),
+    (['--draw', 'reduced', '--regularizer', 'angle'], '--draw does not apply to'),
+    (['--profile', '-1'], '--profile: expected a whole number from 0'),
     (['--energy_every', '-1'], '--energy_every: expected a whole number from 0'),
 ]
 
