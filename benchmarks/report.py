@@ -26,7 +26,8 @@ def lines(rows):
   for key, contenders in groups.items():
     for contender, samples in contenders.items():
       table.append((' '.join(key), contender) + tuple(
-          '%.4g' % value for value in (np.median(samples), min(samples), max(samples)))
+          ('%.0f' if value >= 1000 else '%.4g') % value
+          for value in (np.median(samples), min(samples), max(samples)))
                    + (str(len(samples)),))
   names = list(collections.OrderedDict.fromkeys(row['contender'] for row in rows))
   ratios = [['ratio of medians'] + names]

@@ -229,7 +229,8 @@ def measure(contenders, job, repeats):
   taking_part = [contender for contender in contenders
                  if job.measure in MEASURED[contender.kind]
                  and (contender.kind != 'floor' or job.variant == 'random')]
-  references, samples = {}, collections.OrderedDict()
+  references = {}
+  samples = {contender.label: collections.OrderedDict() for contender in taking_part}
   for contender in taking_part:
     values, least = (
         (contender.train(job.variant)[0], agreement.FOUR_DECIMALS)
@@ -246,9 +247,10 @@ def measure(contenders, job, repeats):
       once = contender.kind == 'original' and job.measure == 'graph'
       if job.measure == 'start' or once or repetition >= WARM_UPS:
         for quantity, value in found.items():
-          samples.setdefault((quantity, contender.label), []).append(value)
-  return [{'measure': title(job), 'quantity': quantity, 'contender': label,
-           'samples': values} for (quantity, label), values in samples.items()]
+          samples[contender.label].setdefault(quantity, []).append(value)
+  return [{'measure': title(job), 'quantity': quantity, 'contender': contender.label,
+           'samples': values} for contender in taking_part
+          for quantity, values in samples[contender.label].items()]
 
 
 def title(job):

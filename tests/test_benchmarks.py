@@ -113,9 +113,9 @@ def test_tables():
 
 @pytest.mark.parametrize('flags', [
     ['--only', 'speed'], ['--only', ''], ['--variants', 'none'], ['--repeats', '0'],
-    ['--python', '/no/such'], ['--original', '.'], ['--original_python', sys.executable],
-    ['--json', '/no/such/folder/file'], ['--plot', '/no/such/folder/file'],
-    ['--repeat', '1'], ['terms']])
+    ['--python', '/no/such'], ['--original', '.'],
+    ['--original_python', sys.executable], ['--json', '/no/such/folder/file'],
+    ['--plot', '/no/such/folder/file'], ['--repeat', '1'], ['terms']])
 def test_usage_errors(flags, capsys):
   with pytest.raises(SystemExit) as exit_:
     run.main(flags)
