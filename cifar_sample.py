@@ -104,6 +104,13 @@ def _rows(rng, per_class, batch_label):
   }
 
 
+def pickled(rows):
+  """Bytes of a pickle that Python 2 and every NumPy can read."""
+  # NumPy 2 names its modules anew, which NumPy 1 cannot read; both read these.
+  return pickle.dumps(rows, protocol=2).replace(
+      b'cnumpy._core.multiarray\n', b'cnumpy.core.multiarray\n')
+
+
 def write(folder, dataset='cifar100'):
   """Writes the set's pickles, readable by NumPy 1 and 2.
 
@@ -123,12 +130,9 @@ def write(folder, dataset='cifar100'):
   parts = []
   try:
     for name, rows in content.items():
-      # NumPy 2 names its modules anew, which NumPy 1 cannot read; both read these.
-      pickled = pickle.dumps(rows, protocol=2).replace(
-          b'cnumpy._core.multiarray\n', b'cnumpy.core.multiarray\n')
       parts.append((paths[name] + '.part', paths[name]))
       with open(parts[-1][0], 'wb') as file:
-        file.write(pickled)
+        file.write(pickled(rows))
     for part, path in parts:
       os.rename(part, path)
   finally:

@@ -1,0 +1,399 @@
+#!/usr/bin/env python
+"""Measures this project's speed beside the original's way of computing the same.
+
+    python benchmarks/run.py [--only terms,cnn9] [--variants random,angle] [--repeats 5]
+        [--python /path/to/another/python]
+        [--original CHECKOUT --original_python /path/to/python3.6]
+        [--json FILE] [--plot FILE.png]
+
+Contenders, each in a process of its own (`worker.py`): `ours`; `plain`, the terms and
+the augmentation as the original builds them (`plain.py`); `floor`, only the draws and
+the two matrix products that random projection takes. --python adds the three under
+another interpreter, hence another TensorFlow; --original a checkout of the authors'
+repository (`original.py`), of which a copy is run. They are asked in turn for one
+repetition at a time, so that drifts of the machine hit all alike, and only one computes
+at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's layout.
+
+    graph      operations in CNN-9's training graph, time to build it
+    start      from the command to the line iter_0, in a fresh process; peak memory
+    terms      energy terms and gradients of CNN-9, after all steps of the projections
+    augment    a batch of 128 images
+    cnn9       a whole training step, batch 128
+    resnet32   likewise
+
+Before anything is timed the contenders must agree (`agreement.py`): the terms with slow
+NumPy versions and with values recorded from the original, every first repetition with
+that of the first contender. If they do not, no timing is shown and the status is 1.
+A GPU is used where TensorFlow finds one (CUDA_VISIBLE_DEVICES=-1 hides it).
+"""
+import argparse
+import collections
+import contextlib
+import datetime
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.join(ROOT, 'benchmarks')
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests')]
+
+import numpy as np
+
+import agreement
+import cifar_sample
+import comhe_cli
+import report
+from comhe_tf1 import durable
+
+VARIANTS = tuple(agreement.SMALL)
+MEASURES = ('graph', 'start', 'terms', 'augment', 'cnn9', 'resnet32')
+MEASURED = {
+    'ours': MEASURES, 'plain': ('graph', 'terms', 'augment', 'cnn9', 'resnet32'),
+    'floor': ('terms',), 'original': ('graph', 'start', 'augment', 'cnn9')}
+WARM_UPS = 1   # and one more, of which the values are checked
+TRAIN, TEST = 50000, 10000
+LINE = '====iter_0:'
+
+Job = collections.namedtuple('Job', 'measure variant')
+
+
+class ContenderError(Exception):
+  """A contender has failed; the message is for the user."""
+
+
+class Contender(object):
+  """A process that measures, and the command that trains.
+
+  Args:
+    kind: key of MEASURED.
+    python: its interpreter.
+    data: folder of the data set, and of copies of the original.
+
+  Attributes:
+    kind: as given.
+    environment: dict, known once it has been started.
+  """
+
+  def __init__(self, kind, python, data):
+    self.kind, self._python, self._data = kind, python, data
+    self._process = self._variant = self.environment = None
+    self._stderr = tempfile.TemporaryFile()
+
+  @property
+  def label(self):
+    return '%s py%s tf%s' % (self.kind, self.environment['python'],
+                             self.environment['tensorflow'])
+
+  def start(self, variant=None):
+    """Starts the process; that of the original serves one variant."""
+    self.stop()
+    self._variant = variant
+    command, folder = [os.path.join(HERE, 'worker.py'), self.kind], None
+    if self.kind == 'original':
+      command, folder = [os.path.join(HERE, 'original.py')], self._folder(variant)
+      command += self._gpu_flags()
+    self._process = self._spawn(command, folder)
+    self.environment = self._answer()
+
+  def ask(self, **request):
+    """Sends a request; returns the reply, a dict."""
+    try:
+      self._process.stdin.write(json.dumps(request) + '\n')
+      self._process.stdin.flush()
+    except BrokenPipeError:
+      pass   # reading will tell why
+    return self._answer()
+
+  def prepare(self, job):
+    """Makes the first repetition of a job, not timed; returns its values."""
+    if self.kind == 'original' and self._variant != job.variant:
+      self.start(job.variant)
+    return self.ask(do='prepare', data=self._data, **job._asdict())
+
+  def train(self, variant):
+    """Trains in a fresh process up to the line of step 0.
+
+    Returns:
+      Its values, and samples by quantity.
+    """
+    folder, flags = self._data, [
+        os.path.join(ROOT, 'train.py'), '--regularizer', variant, '--op_seeds',
+        'tf1.14', '--data_dir', self._data, '--log_dir',
+        os.path.join(self._data, 'log'), '--save_every', '0']
+    if self.kind == 'original':
+      folder, flags = self._folder(variant), ['-u', 'train.py']
+    start = time.perf_counter()
+    process = self._spawn(flags + self._gpu_flags(), folder)
+    try:
+      line = next((line for line in process.stdout if line.startswith(LINE)), None)
+      seconds = time.perf_counter() - start
+      if line is None:
+        self._fail()
+      samples = {'time, s': seconds}
+      with contextlib.suppress(OSError):   # where there is no /proc
+        with open('/proc/%d/status' % process.pid) as file:
+          peak = re.search(r'VmHWM:\s*(\d+) kB', file.read())
+        samples['peak memory, MB'] = int(peak.group(1)) / 1024.
+    finally:
+      _end(process)
+    values = dict(re.findall(r'(\w+)=(\S+?)(?:,|$)', line.strip()))
+    del values['acc']   # one image more or less would be no disagreement
+    return {name: float(value) for name, value in values.items()}, samples
+
+  def stop(self):
+    """Ends the process, if there is one."""
+    if self._process:
+      _end(self._process)
+      self._process = None
+
+  def _folder(self, variant):
+    return os.path.join(self._data, '%s_projection' % variant)
+
+  def _gpu_flags(self):
+    return ['--gpu_no', os.environ.get('CUDA_VISIBLE_DEVICES', '0')]
+
+  def _spawn(self, command, folder):
+    self._stderr.truncate(0)
+    environment = dict({'TF_CPP_MIN_LOG_LEVEL': '3'}, **os.environ)
+    return subprocess.Popen(
+        [self._python] + command, cwd=folder, env=environment, bufsize=1,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
+        universal_newlines=True)
+
+  def _answer(self):
+    line = self._process.stdout.readline()
+    if not line:
+      self._fail()
+    return json.loads(line)
+
+  def _fail(self):
+    self._stderr.seek(0)
+    said = self._stderr.read().decode(errors='replace').strip()
+    raise ContenderError('%s under %s failed: %s' % (self.kind, self._python,
+                                                     said.split('\n')[-1]))
+
+
+def _end(process):
+  process.kill()
+  process.communicate()
+
+
+def write_data(folder):
+  """Random images in CIFAR-100's layout."""
+  rng = np.random.RandomState(0)
+  for name, count in (('train', TRAIN), ('test', TEST)):
+    with open(os.path.join(folder, name), 'wb') as file:
+      file.write(cifar_sample.pickled({
+          'data': rng.randint(0, 256, (count, 3072), np.uint8),
+          'fine_labels': rng.randint(0, 100, count).tolist()}))
+
+
+def check(contenders, variants):
+  """Compares the terms of all contenders with known values.
+
+  Raises:
+    agreement.Disagreement: they differ.
+  """
+  for variant in variants:
+    expected = agreement.truth(variant)
+    _, recorded = agreement.golden(variant)
+    reference = None
+    for contender in contenders:
+      whose = '%s, %s' % (contender.label, variant)
+      if contender.kind in ('ours', 'plain'):
+        agreement.compare(whose + ', small kernels beside NumPy',
+                          contender.ask(do='check', variant=variant), expected)
+        values = contender.ask(do='golden', variant=variant)
+        agreement.compare(whose + ', step 0 beside the recorded one', values, recorded)
+        reference = reference or values
+        agreement.compare(whose + ', beside the first contender', values, reference)
+      elif contender.kind == 'floor' and variant == 'random':
+        agreement.compare(whose + ', small kernels beside NumPy',
+                          contender.ask(do='check', variant=variant),
+                          agreement.floor_truth())
+
+
+def measure(contenders, job, repeats):
+  """Measures a job for all contenders in turn; returns rows as `report` has them.
+
+  Raises:
+    agreement.Disagreement: a first repetition differs from the first contender's.
+  """
+  taking_part = [contender for contender in contenders
+                 if job.measure in MEASURED[contender.kind]
+                 and (contender.kind != 'floor' or job.variant == 'random')]
+  references = {}
+  samples = {contender.label: collections.OrderedDict() for contender in taking_part}
+  for contender in taking_part:
+    values, least = (
+        (contender.train(job.variant)[0], agreement.FOUR_DECIMALS)
+        if job.measure == 'start' else (contender.prepare(job), 0.))
+    # The floor computes no term: floors are compared with each other.
+    reference = references.setdefault(contender.kind == 'floor', values)
+    agreement.compare('%s, %s' % (contender.label, title(job)), values, reference,
+                      least)
+  for repetition in range(WARM_UPS * (job.measure != 'start') + repeats):
+    for contender in taking_part:
+      found = (contender.train(job.variant)[1] if job.measure == 'start'
+               else contender.ask(do='repeat'))
+      # The original builds its graph once, which is no warm-up.
+      once = contender.kind == 'original' and job.measure == 'graph'
+      if job.measure == 'start' or once or repetition >= WARM_UPS:
+        for quantity, value in found.items():
+          samples[contender.label].setdefault(quantity, []).append(value)
+  return [{'measure': title(job), 'quantity': quantity, 'contender': contender.label,
+           'samples': values} for contender in taking_part
+          for quantity, values in samples[contender.label].items()]
+
+
+def title(job):
+  return job.measure if job.measure == 'augment' else '%s %s' % job
+
+
+def jobs_of(only, variants):
+  """Jobs, those of a variant together: the original's process serves one."""
+  chosen = {name: variants or (VARIANTS if name == 'terms' else VARIANTS[:1])
+            for name in only}
+  # Augmentation is the same for all variants.
+  return [Job(name, variant) for variant in VARIANTS for name in only
+          if variant in (chosen[name][:1] if name == 'augment' else chosen[name])]
+
+
+def names(known):
+  """Type of a flag: some of the known names, in their order."""
+  def parse(text):
+    given = text.split(',')
+    unknown = [name for name in given if name not in known]
+    if unknown:
+      raise argparse.ArgumentTypeError('expected some of %s, got %r'
+                                       % (', '.join(known), unknown[0]))
+    return [name for name in known if name in given]
+  return parse
+
+
+def executable(text):
+  """Type of a flag: an interpreter."""
+  if not shutil.which(text):
+    raise argparse.ArgumentTypeError('cannot run %r' % text)
+  return text
+
+
+def checkout(text):
+  """Type of --original."""
+  if not os.path.isfile(os.path.join(text, 'random_projection', 'train.py')):
+    raise argparse.ArgumentTypeError(
+        'expected a checkout of the authors\' repository, but there is no '
+        'random_projection/train.py in %r' % text)
+  return text
+
+
+def parse(argv):
+  parser = comhe_cli.Parser(
+      prog='run.py',
+      description='Measure speed beside the original\'s way of computing the same.')
+  parser.add_argument(
+      '--only', type=names(MEASURES), default=list(MEASURES), metavar='NAME,...',
+      help='what to measure: some of %s (default: all)' % ', '.join(MEASURES))
+  parser.add_argument(
+      '--variants', type=names(VARIANTS), metavar='NAME,...',
+      help='methods: some of %s (default: all for terms, otherwise random)'
+           % ', '.join(VARIANTS))
+  parser.add_argument(
+      '--repeats', type=comhe_cli.whole(1, 10 ** 6), default=5, metavar='N',
+      help='timed repetitions of each (default: 5)')
+  parser.add_argument(
+      '--python', type=executable, action='append', default=[], metavar='PATH',
+      help='also measure under this interpreter; may be repeated')
+  parser.add_argument(
+      '--original', type=checkout, metavar='FOLDER',
+      help='also measure the authors\' repository, of which this is a checkout')
+  parser.add_argument(
+      '--original_python', type=executable, metavar='PATH',
+      help='a Python 3.6 with TensorFlow 1.14, for --original')
+  parser.add_argument(
+      '--json', default=os.path.join(HERE, 'results.json'), metavar='FILE',
+      help='where all samples and the environment go (default: '
+           'benchmarks/results.json)')
+  parser.add_argument('--plot', metavar='FILE', help='draw a figure, with matplotlib')
+  args = parser.parse_args(argv)
+  if (args.original is None) != (args.original_python is None):
+    parser.error('--original and --original_python go together')
+  for flag, path in (('--json', args.json), ('--plot', args.plot)):
+    if path is not None and not os.path.isdir(os.path.dirname(path) or '.'):
+      parser.error('%s: there is no folder %r' % (flag, os.path.dirname(path)))
+  if args.plot is not None:
+    try:
+      importlib.import_module('matplotlib')
+    except ImportError:
+      parser.error('--plot needs matplotlib: pip install matplotlib')
+  return args
+
+
+def contenders_of(args, data):
+  """All that have something to measure, `ours` under this interpreter first."""
+  contenders = [Contender(kind, python, data)
+                for python in [sys.executable] + args.python
+                for kind in ('ours', 'plain', 'floor')]
+  if args.original:
+    for variant in VARIANTS:
+      name = '%s_projection' % variant
+      shutil.copytree(os.path.join(args.original, name), os.path.join(data, name))
+    contenders.append(Contender('original', args.original_python, data))
+  return [contender for contender in contenders
+          if set(args.only) & set(MEASURED[contender.kind])]
+
+
+def run(args, data):
+  """Checks, measures and reports."""
+  jobs = jobs_of(args.only, args.variants)
+  contenders = contenders_of(args, data)
+  with contextlib.ExitStack() as stack:
+    for contender in contenders:
+      stack.callback(contender.stop)
+      contender.start(jobs[0].variant)
+    if len({contender.label for contender in contenders}) < len(contenders):
+      raise ContenderError('two interpreters have the same Python and TensorFlow')
+    comhe_cli.note('run.py', 'checking that all compute the same')
+    check(contenders, [variant for variant in VARIANTS
+                       if any(job.variant == variant for job in jobs)])
+    rows = []
+    for job in jobs:
+      comhe_cli.note('run.py', 'measuring %s' % title(job))
+      rows += measure(contenders, job, args.repeats)
+  print('\n'.join(report.lines(rows)))
+  result = {'date': datetime.datetime.now().isoformat(), 'arguments': vars(args),
+            'environments': {contender.label: contender.environment
+                             for contender in contenders}, 'rows': rows}
+  durable.write_atomically(args.json, lambda file: file.write(
+      json.dumps(result, indent=1, sort_keys=True).encode()))
+  if args.plot:
+    report.plot(rows, args.plot)
+
+
+def main(argv=None):
+  args = parse(argv)
+  try:
+    with tempfile.TemporaryDirectory() as data:
+      write_data(data)
+      run(args, data)
+    return 0
+  except agreement.Disagreement as error:
+    comhe_cli.note('run.py', 'error: no timings, the contenders disagree: %s' % error)
+  except (ContenderError, OSError) as error:
+    comhe_cli.note('run.py', 'error: %s' % error)
+  except KeyboardInterrupt:
+    comhe_cli.note('run.py', 'interrupted')
+    return 130
+  return 1
+
+
+if __name__ == '__main__':
+  comhe_cli.print_anything()
+  sys.exit(main())

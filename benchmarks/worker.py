@@ -1,0 +1,288 @@
+"""One contender in a process of its own, which computes only when it is asked to.
+
+    python benchmarks/worker.py ours|plain|floor
+
+Requests come on standard input and a reply goes to standard output for each, a JSON
+object a line. The first line, unasked, describes the environment. Requests are
+
+    {"do": "check" or "golden", "variant": V}   reply: values, see `agreement`
+    {"do": "prepare", "measure": M, "variant": V, "data": FOLDER}
+                                                values of one repetition, not timed
+    {"do": "repeat"}                            samples of one repetition, in seconds
+
+Whatever is timed ends with its values fetched: computed to the end, on a GPU too. And
+every gradient is part of a fetched value, its sum of squares, since the graph
+optimiser prunes what nobody fetches, even out of a tf.group.
+"""
+import functools
+import json
+import os
+import sys
+import time
+import zlib
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests')]
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import agreement
+import cifar_input
+import plain
+from comhe_tf1 import architectures
+from comhe_tf1 import environment
+from comhe_tf1 import kernels as roles
+from comhe_tf1 import loss
+from comhe_tf1 import methods
+from comhe_tf1 import network as networks
+from comhe_tf1 import op_seeds
+from comhe_tf1 import training
+
+BATCH = 128
+# Of CNN-9's initial weights: so that the original, under TensorFlow 1.14, has the same.
+NUMBERING = 'tf1.14'
+CONFIG = tf.ConfigProto(allow_soft_placement=True)
+CONFIG.gpu_options.allow_growth = True
+
+
+def random_seed_of(variant):
+  return methods.METHODS[variant].random_seed
+
+
+def regularizer_of(contender, variant, settings):
+  """The contender's regulariser, and its session calls before a training step."""
+  create = plain.Plain if contender == 'plain' else methods.create
+  regularizer = create(variant, **settings)
+  iters = regularizer.settings.get('iters', 0)
+  # A call for every step of the projections, or one for all of them.
+  return regularizer, iters if contender == 'plain' else min(iters, 1)
+
+
+def update_of(contender, variant, kernels, op_seed_of, settings, rate):
+  """A whole update of the terms, in the default graph.
+
+  Args:
+    contender: 'ours', 'plain' or 'floor'.
+    variant: name of the method.
+    kernels: list of `kernels.Kernel`.
+    op_seed_of: as `regularizer.Regularizer`.
+    settings: those of the method that differ from its defaults.
+    rate: learning rate.
+
+  Returns:
+    Function of a session that takes the steps of the projections, then computes the
+    terms and their gradients; returns values by name.
+  """
+  if contender == 'floor':
+    fetches = floor_of(kernels, methods.resolve(variant, settings))
+    return lambda session: session.run(fetches)
+  regularizer, calls = regularizer_of(contender, variant, settings)
+  terms = regularizer(kernels, tf.constant(rate), op_seed_of)
+  gradients = tf.gradients(terms.thom + terms.thomf,
+                           [kernel.tensor for kernel in kernels])
+  fetches = {'thom': terms.thom, 'thomf': terms.thomf}
+  for kernel, gradient in zip(kernels, gradients):
+    fetches['gradient of ' + kernel.name] = tf.reduce_sum(tf.square(gradient))
+
+  def update(session):
+    for _ in range(calls):
+      session.run(terms.before_step)
+    return session.run(fetches)
+
+  return update
+
+
+def floor_of(kernels, settings):
+  """What random projection cannot do without: draws, P W, and the product backward.
+
+  Layers of equal c_in and d have the same draws. P^T (P W) stands for the backward
+  product, P^T times the slopes by P W. Returns tensors by name.
+  """
+  groups = {}
+  for kernel in kernels:
+    if kernel.role == roles.HIDDEN:
+      c_in, count = kernel.tensor.shape.as_list()[-2:]
+      neurons = tf.reshape(kernel.tensor, [-1, count])
+      groups.setdefault((c_in, neurons.shape.as_list()[0]), []).append(
+          (kernel.name, neurons))
+  fetches = {}
+  for (c_in, d), layers in groups.items():
+    draws = tf.concat([tf.random_normal([settings['pd'], d], seed=c_in + i)
+                       for i in range(settings['pn'])], 0)
+    projected = tf.matmul(draws, tf.concat([neurons for _, neurons in layers], 1))
+    backward = tf.matmul(draws, projected, transpose_a=True)
+    fetches['products of ' + ' '.join(name for name, _ in layers)] = tf.reduce_sum(
+        tf.square(backward))
+  return fetches
+
+
+def check(contender, variant):
+  """Values of the small kernels, all draws replaced by `agreement.draw`."""
+  with tf.Graph().as_default() as graph, tf.Session(config=CONFIG) as session:
+    tf.set_random_seed(1)
+    kernels = [roles.Kernel(name, tf.constant(kernel), role)
+               for name, role, kernel in agreement.small_kernels()]
+    update = update_of(contender, variant, kernels, op_seeds.by_name,
+                       agreement.SMALL[variant], agreement.RATE)
+    given = {op.outputs[0]: agreement.draw(op.outputs[0].shape.as_list(),
+                                           op.get_attr('seed2'))
+             for op in graph.get_operations() if op.type == 'RandomStandardNormal'}
+
+    class Given(object):
+      """The session, fed with the given draws."""
+      run = staticmethod(lambda fetches: session.run(fetches, given))
+
+    Given.run(tf.global_variables_initializer())
+    return update(Given)
+
+
+def golden(contender, variant):
+  """Weight decay, terms and gradients of CNN-9 with a recorded run's settings."""
+  args, _ = agreement.golden(variant)
+  settings = {name: args[name] for name in agreement.SMALL[variant]}
+  with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
+    network, update = cnn9_terms(contender, variant, settings, args['seed'], args['lr'])
+    reg = loss.weight_decay(network.trainable)
+    session.run(tf.global_variables_initializer())
+    return dict(update(session), reg=session.run(reg))
+
+
+def cnn9_terms(contender, variant, settings, random_seed, rate):
+  """CNN-9 and `update_of` its kernels, in the default graph."""
+  tf.set_random_seed(random_seed)
+  layers = architectures.cnn()
+  regularizer, _ = regularizer_of(contender, variant, settings)
+  op_seed_of = op_seeds.original_op_seeds(variant, NUMBERING, layers,
+                                          regularizer.projections).get
+  network = networks.Network(layers, op_seed_of)
+  return network, update_of(contender, variant, network.kernels, op_seed_of, settings,
+                            rate)
+
+
+def build(contender, variant, layers, numbering):
+  """A whole training graph as the default graph; returns its handles and calls."""
+  regularizer, calls = regularizer_of(contender, variant, {})
+  return training.build(layers, regularizer, numbering,
+                        random_seed_of(variant)), calls
+
+
+class Timer(object):
+  """Seconds within a `with` statement."""
+
+  def __enter__(self):
+    self._start = time.perf_counter()
+    return self
+
+  def __exit__(self, *error):
+    self.seconds = time.perf_counter() - self._start
+
+
+# What is measured. Each is a generator: of its first repetition it gives the values,
+# of every further one the samples, by quantity.
+
+
+def graph(contender, variant, data):
+  """Building the training graph of CNN-9, and its operations."""
+  del data
+  for repetition in range(sys.maxsize):
+    with tf.Graph().as_default() as built, Timer() as timer:
+      handles, calls = build(contender, variant, architectures.cnn(), NUMBERING)
+    if repetition:
+      yield {'build, s': timer.seconds, 'operations': len(built.get_operations())}
+      continue
+    with tf.Session(graph=built, config=CONFIG) as session, built.as_default():
+      session.run(tf.global_variables_initializer())
+      feed = {handles.learning_rate: agreement.RATE}
+      for _ in range(calls):
+        session.run(handles.before_step, feed)
+      yield session.run({name: getattr(handles.measures, name)
+                         for name in ('reg', 'thom', 'thomf')}, feed)
+
+
+def terms(contender, variant, data):
+  """All steps of the projections, then terms and gradients of CNN-9's ten layers."""
+  del data
+  with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
+    _, update = cnn9_terms(contender, variant, {}, random_seed_of(variant),
+                           agreement.RATE)
+    session.run(tf.global_variables_initializer())
+    yield update(session)
+    while True:
+      with Timer() as timer:
+        update(session)
+      yield {'time, s': timer.seconds}
+
+
+def batches_of(variant, data):
+  train_set, _ = cifar_input.load_folder(data)
+  return cifar_input.TrainingBatches(
+      train_set, BATCH, np.random.RandomState(random_seed_of(variant)))
+
+
+def augment(contender, variant, data):
+  """Taking and augmenting a batch of 128. The first one also shuffles the set."""
+  del contender
+  batches = batches_of(variant, data)
+  yield {'batch': zlib.crc32(batches.next()[0].tobytes())}
+  while True:
+    with Timer() as timer:
+      batches.next()
+    yield {'time, s': timer.seconds}
+
+
+def step(layers, numbering, contender, variant, data):
+  """A whole training step: batch, steps of the projections, the network's update."""
+  batches = batches_of(variant, data)
+  with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
+    handles, calls = build(contender, variant, layers, numbering)
+    session.run(tf.global_variables_initializer())
+    for repetition in range(sys.maxsize):
+      with Timer() as timer:
+        images, labels = batches.next()
+        for _ in range(calls - 1):   # `training.step` makes the last one
+          session.run(handles.before_step, {handles.learning_rate: agreement.RATE})
+        measures, _ = training.step(session, handles, images, labels, agreement.RATE)
+      if repetition:
+        yield {'time, s': timer.seconds}
+      else:
+        values = measures._asdict()
+        del values['acc']   # one image more or less would be no disagreement
+        yield dict(values, batch=zlib.crc32(images.tobytes()))
+
+
+MEASURES = {
+    'graph': graph, 'terms': terms, 'augment': augment,
+    'cnn9': functools.partial(step, architectures.cnn(), NUMBERING),
+    'resnet32': functools.partial(step, architectures.resnet32(), op_seeds.BY_NAME)}
+
+
+def main(contender):
+  # Whatever else is printed goes to standard error.
+  replies = os.fdopen(os.dup(1), 'w', 1)
+  os.dup2(2, 1)
+
+  def reply(values):
+    replies.write(json.dumps(values, default=float) + '\n')
+
+  if contender == 'plain':
+    cifar_input.augment = plain.augment   # in this process alone
+  with tf.Session(config=CONFIG) as session:
+    reply(environment.describe(session))
+  repetitions = None
+  for line in sys.stdin:
+    request = json.loads(line)
+    if request['do'] == 'check':
+      reply(check(contender, request['variant']))
+    elif request['do'] == 'golden':
+      reply(golden(contender, request['variant']))
+    elif request['do'] == 'prepare':
+      repetitions = MEASURES[request['measure']](contender, request['variant'],
+                                                 request['data'])
+      reply(next(repetitions))
+    else:
+      reply(next(repetitions))
+
+
+if __name__ == '__main__':
+  main(sys.argv[1])

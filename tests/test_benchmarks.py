@@ -1,0 +1,133 @@
+"""The benchmarks compute what they claim to; how fast is not tested."""
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+
+import cifar_input
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), 'benchmarks'))
+
+import agreement
+import plain
+import report
+import run
+import worker
+
+
+@pytest.fixture
+def small_set(monkeypatch):
+  """A data set of a few images for the runs."""
+  monkeypatch.setattr(run, 'TRAIN', 256)
+  monkeypatch.setattr(run, 'TEST', 4)
+  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
+
+
+@pytest.mark.parametrize('variant', run.VARIANTS)
+@pytest.mark.parametrize('contender', ['ours', 'plain'])
+def test_terms_and_gradients_are_the_slow_ones(contender, variant):
+  values, expected = worker.check(contender, variant), agreement.truth(variant)
+  assert set(values) == set(expected)
+  agreement.compare(contender, values, expected)
+
+
+def test_floor_multiplies_by_all_draws():
+  values, expected = worker.check('floor', 'random'), agreement.floor_truth()
+  assert set(values) == set(expected)
+  agreement.compare('floor', values, expected)
+
+
+def test_plain_augmentation_is_bit_identical():
+  images = np.random.RandomState(0).randint(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+  ours, theirs = np.random.RandomState(1), np.random.RandomState(1)
+  np.testing.assert_array_equal(plain.augment(images, theirs),
+                                cifar_input.augment(images, ours))
+  assert ours.randint(2 ** 31) == theirs.randint(2 ** 31)
+
+
+def test_a_wrong_contender_is_found(monkeypatch):
+  monkeypatch.setattr(plain, 'NORM_FLOOR', 1e-3)
+  with pytest.raises(agreement.Disagreement):
+    agreement.compare('plain', worker.check('plain', 'random'),
+                      agreement.truth('random'))
+
+
+@pytest.mark.parametrize('actual', [
+    {'thom': 1.0001}, {'thom': float('nan')}, {'thomf': 1.}, {}])
+def test_disagreements(actual):
+  with pytest.raises(agreement.Disagreement) as error:
+    agreement.compare('somebody', actual, {'thom': 1.})
+  assert 'somebody' in str(error.value)
+
+
+def test_agreement():
+  agreement.compare('somebody', {'thom': 1.000001, 'more': 3.}, {'thom': 1.})
+
+
+def test_a_run(small_set, tmp_path, capsys):
+  path = str(tmp_path / 'results.json')
+  assert run.main(['--only', 'augment', '--repeats', '1', '--json', path]) == 0
+  with open(path) as file:
+    results = json.load(file)
+  assert len(results['rows']) == 2
+  for row, kind in zip(results['rows'], ('ours', 'plain')):
+    assert row['contender'].startswith(kind)
+    assert len(row['samples']) == 1 and row['samples'][0] > 0.
+    assert results['environments'][row['contender']]['cpu_count']
+  out = capsys.readouterr().out
+  assert all(row['contender'] in out for row in results['rows'])
+
+
+def test_no_timings_where_contenders_disagree(small_set, tmp_path, capsys, monkeypatch):
+  truth = agreement.truth('random')
+  monkeypatch.setattr(agreement, 'truth', lambda variant: dict(
+      truth, thom=1.0001 * truth['thom']))
+  path = str(tmp_path / 'results.json')
+  assert run.main(['--only', 'start', '--repeats', '1', '--json', path]) == 1
+  out, err = capsys.readouterr()
+  assert not out and not os.path.exists(path)
+  assert 'thom' in err.splitlines()[-1] and 'disagree' in err.splitlines()[-1]
+
+
+def test_a_contender_that_dies_is_one_line(small_set, tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(sys, 'executable', '/bin/false')
+  assert run.main(['--json', str(tmp_path / 'results.json')]) == 1
+  out, err = capsys.readouterr()
+  assert not out and len(err.splitlines()) == 1 and '/bin/false' in err
+
+
+def test_tables():
+  rows = [{'measure': 'terms random', 'quantity': 'time, s', 'contender': contender,
+           'samples': samples} for contender, samples in (
+               ('ours', [1., 2., 9.]), ('plain', [6., 5., 4.]))]
+  rows.append({'measure': 'start random', 'quantity': 'time, s',
+               'contender': 'original', 'samples': [7.]})
+  lines = [line.split() for line in report.lines(rows)]
+  assert lines[1] == ['terms', 'random', 'time,', 's', 'ours', '2', '1', '9', '3']
+  assert lines[-2] == ['terms', 'random', 'time,', 's', '1.00', '2.50', '-']
+  assert lines[-1] == ['start', 'random', 'time,', 's', '-', '-', '-']
+
+
+@pytest.mark.parametrize('flags', [
+    ['--only', 'speed'], ['--only', ''], ['--variants', 'none'], ['--repeats', '0'],
+    ['--python', '/no/such'], ['--original', '.'],
+    ['--original_python', sys.executable], ['--json', '/no/such/folder/file'],
+    ['--plot', '/no/such/folder/file'], ['--repeat', '1'], ['terms']])
+def test_usage_errors(flags, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    run.main(flags)
+  out, err = capsys.readouterr()
+  assert exit_.value.code == 2 and not out
+  assert len(err.splitlines()) == 1 and err.startswith('run.py: error: ')
+
+
+def test_a_plot_needs_matplotlib(capsys, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'matplotlib', None)
+  with pytest.raises(SystemExit) as exit_:
+    run.main(['--plot', 'figure.png'])
+  assert exit_.value.code == 2
+  err = capsys.readouterr().err
+  assert len(err.splitlines()) == 1 and 'matplotlib' in err
