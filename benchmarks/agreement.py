@@ -69,9 +69,10 @@ def draw(shape, op_seed):
   return np.random.RandomState(op_seed).standard_normal(shape).astype(np.float32)
 
 
-def truth(variant):
+def truth(variant, reduced=False):
   """Values of the small kernels, as `worker.update_of`; gradients by differences."""
-  functions = {'first': ground_truth.half_space_energy, 'hidden': _hidden(variant),
+  functions = {'first': ground_truth.half_space_energy,
+               'hidden': _reduced() if reduced else _hidden(variant),
                'output': lambda w: 10. * ground_truth.full_space_energy(w)}
   neurons = {name: kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
              for name, _, kernel in small_kernels()}
@@ -106,6 +107,18 @@ def _hidden(variant):
     stepped = stepped - RATE * (slope(stepped, at) + _DECAY * stepped)
   return lambda w: ground_truth.half_space_energy(
       np.dot(stepped - RATE * slope(stepped, w), w))
+
+
+def _reduced():
+  """The same with the reduced draw: its projections are those at hand, held constant."""
+  settings = SMALL['random']
+  _, _, kernel = small_kernels()[1]
+  w = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
+  directions = w / np.sqrt(np.sum(w ** 2, axis=0) + 1e-4)
+  factor = np.linalg.cholesky(np.dot(directions.T, directions))
+  held = [np.dot(draw([settings['pd'], w.shape[1]], kernel.shape[-2] + i),
+                 np.linalg.solve(factor, directions.T)) for i in range(settings['pn'])]
+  return lambda w: ground_truth.random_projection_energy(w, held)
 
 
 def floor_truth():

@@ -6,10 +6,10 @@
         [--original CHECKOUT --original_python /path/to/python3.6]
         [--json FILE] [--plot FILE.png]
 
-Contenders, each in a process of its own (`worker.py`): `ours`; `plain`, the terms and
-the augmentation as the original builds them (`plain.py`); `floor`, only the draws and
-the two matrix products that random projection takes. --python adds the three under
-another interpreter, hence another TensorFlow; --original a checkout of the authors'
+Contenders, each in a process of its own (`worker.py`): `ours`; `reduced`, random
+projection with --draw reduced; `plain`, the terms and the augmentation as the original
+builds them (`plain.py`); `floor`, only the draws and the two matrix products that random
+projection takes. --python adds the four under another interpreter, hence another TensorFlow; --original a checkout of the authors'
 repository (`original.py`), of which a copy is run. They are asked in turn for one
 repetition at a time, so that drifts of the machine hit all alike, and only one computes
 at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's layout.
@@ -56,7 +56,10 @@ VARIANTS = tuple(agreement.SMALL)
 MEASURES = ('graph', 'start', 'terms', 'augment', 'cnn9', 'resnet32')
 MEASURED = {
     'ours': MEASURES, 'plain': ('graph', 'terms', 'augment', 'cnn9', 'resnet32'),
-    'floor': ('terms',), 'original': ('graph', 'start', 'augment', 'cnn9')}
+    'reduced': ('terms',), 'floor': ('terms',), 'original': ('graph', 'start', 'augment', 'cnn9')}
+# These know random projection only, and are compared with their like: the floor computes
+# no term, and the reduced draw another one of the same law.
+APART = {'floor': 'floor', 'reduced': 'reduced'}
 WARM_UPS = 1   # and one more, of which the values are checked
 TRAIN, TEST = 50000, 10000
 LINE = '====iter_0:'
@@ -207,7 +210,12 @@ def check(contenders, variants):
     reference = None
     for contender in contenders:
       whose = '%s, %s' % (contender.label, variant)
-      if contender.kind in ('ours', 'plain'):
+      if contender.kind == 'reduced':
+        if variant == 'random':
+          agreement.compare(whose + ', small kernels beside NumPy',
+                            contender.ask(do='check', variant=variant),
+                            agreement.truth(variant, reduced=True))
+      elif contender.kind in ('ours', 'plain'):
         agreement.compare(whose + ', small kernels beside NumPy',
                           contender.ask(do='check', variant=variant), expected)
         values = contender.ask(do='golden', variant=variant)
@@ -228,15 +236,14 @@ def measure(contenders, job, repeats):
   """
   taking_part = [contender for contender in contenders
                  if job.measure in MEASURED[contender.kind]
-                 and (contender.kind != 'floor' or job.variant == 'random')]
+                 and (contender.kind not in APART or job.variant == 'random')]
   references = {}
   samples = {contender.label: collections.OrderedDict() for contender in taking_part}
   for contender in taking_part:
     values, least = (
         (contender.train(job.variant)[0], agreement.FOUR_DECIMALS)
         if job.measure == 'start' else (contender.prepare(job), 0.))
-    # The floor computes no term: floors are compared with each other.
-    reference = references.setdefault(contender.kind == 'floor', values)
+    reference = references.setdefault(APART.get(contender.kind), values)
     agreement.compare('%s, %s' % (contender.label, title(job)), values, reference,
                       least)
   for repetition in range(WARM_UPS * (job.measure != 'start') + repeats):
@@ -340,7 +347,7 @@ def contenders_of(args, data):
   """All that have something to measure, `ours` under this interpreter first."""
   contenders = [Contender(kind, python, data)
                 for python in [sys.executable] + args.python
-                for kind in ('ours', 'plain', 'floor')]
+                for kind in ('ours', 'reduced', 'plain', 'floor')]
   if args.original:
     for variant in VARIANTS:
       name = '%s_projection' % variant

@@ -1,6 +1,6 @@
 """One contender in a process of its own, which computes only when it is asked to.
 
-    python benchmarks/worker.py ours|plain|floor
+    python benchmarks/worker.py ours|reduced|plain|floor
 
 Requests come on standard input and a reply goes to standard output for each, a JSON
 object a line. The first line, unasked, describes the environment. Requests are
@@ -14,6 +14,7 @@ Whatever is timed ends with its values fetched: computed to the end, on a GPU to
 every gradient is part of a fetched value, its sum of squares, since the graph
 optimiser prunes what nobody fetches, even out of a tf.group.
 """
+import contextlib
 import functools
 import json
 import os
@@ -37,6 +38,7 @@ from comhe_tf1 import loss
 from comhe_tf1 import methods
 from comhe_tf1 import network as networks
 from comhe_tf1 import op_seeds
+from comhe_tf1 import prefetch
 from comhe_tf1 import training
 
 BATCH = 128
@@ -53,6 +55,8 @@ def random_seed_of(variant):
 def regularizer_of(contender, variant, settings):
   """The contender's regulariser, and its session calls before a training step."""
   create = plain.Plain if contender == 'plain' else methods.create
+  if contender == 'reduced':
+    settings = dict(settings, draw='reduced')
   regularizer = create(variant, **settings)
   iters = regularizer.settings.get('iters', 0)
   # A call for every step of the projections, or one for all of them.
@@ -63,7 +67,7 @@ def update_of(contender, variant, kernels, op_seed_of, settings, rate):
   """A whole update of the terms, in the default graph.
 
   Args:
-    contender: 'ours', 'plain' or 'floor'.
+    contender: 'ours', 'reduced', 'plain' or 'floor'.
     variant: name of the method.
     kernels: list of `kernels.Kernel`.
     op_seed_of: as `regularizer.Regularizer`.
@@ -234,7 +238,11 @@ def augment(contender, variant, data):
 def step(layers, numbering, contender, variant, data):
   """A whole training step: batch, steps of the projections, the network's update."""
   batches = batches_of(variant, data)
-  with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
+  with contextlib.ExitStack() as stack:
+    if contender != 'plain':
+      batches = stack.enter_context(prefetch.Prefetched(batches))   # as train.py
+    stack.enter_context(tf.Graph().as_default())
+    session = stack.enter_context(tf.Session(config=CONFIG))
     handles, calls = build(contender, variant, layers, numbering)
     session.run(tf.global_variables_initializer())
     for repetition in range(sys.maxsize):

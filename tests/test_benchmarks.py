@@ -34,6 +34,13 @@ def test_terms_and_gradients_are_the_slow_ones(contender, variant):
   agreement.compare(contender, values, expected)
 
 
+def test_the_reduced_draw_is_the_slow_one():
+  expected = agreement.truth('random', reduced=True)
+  agreement.compare('reduced', worker.check('reduced', 'random'), expected)
+  with pytest.raises(agreement.Disagreement):
+    agreement.compare('ours', worker.check('ours', 'random'), expected)
+
+
 def test_floor_multiplies_by_all_draws():
   values, expected = worker.check('floor', 'random'), agreement.floor_truth()
   assert set(values) == set(expected)
