@@ -43,8 +43,8 @@ def half_space_energy(neurons):
 class Plain(object):
   """`random`, `angle` or `adversarial`, to be used as a `regularizer.Regularizer`.
 
-  `before_step` of the `Terms` is a single step of all projections: run it
-  `settings['iters']` times before a training step.
+  `before_step`, known once it has been called, is a single step of all projections: run
+  it `settings['iters']` times before a training step.
 
   Args:
     variant: name of the method.
@@ -54,6 +54,7 @@ class Plain(object):
   def __init__(self, variant, **settings):
     self.name = variant
     self.settings = methods.resolve(variant, settings)
+    self.before_step = None
 
   def projections(self, neurons):
     """Number of projections of a layer, for `op_seeds`."""
@@ -88,10 +89,10 @@ class Plain(object):
       return tf.add_n([energies[kernel.name] for kernel in kernels
                        if kernel.role in counted])
 
+    self.before_step = self._before_step(losses, variables, learning_rate)
     return regularizer.Terms(
         energies, self.settings['energy_weight'] * total(roles.FIRST, roles.HIDDEN),
-        self.settings['output_energy_weight'] * total(roles.OUTPUT),
-        self._before_step(losses, variables, learning_rate), None)
+        self.settings['output_energy_weight'] * total(roles.OUTPUT), None, None)
 
   def _random(self, neurons, c_in):
     """Mean of E_h(P_i W), every P_i drawn anew."""

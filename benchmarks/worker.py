@@ -53,14 +53,19 @@ def random_seed_of(variant):
 
 
 def regularizer_of(contender, variant, settings):
-  """The contender's regulariser, and its session calls before a training step."""
+  """The contender's regulariser."""
   create = plain.Plain if contender == 'plain' else methods.create
   if contender == 'reduced':
     settings = dict(settings, draw='reduced')
-  regularizer = create(variant, **settings)
-  iters = regularizer.settings.get('iters', 0)
-  # A call for every step of the projections, or one for all of them.
-  return regularizer, iters if contender == 'plain' else min(iters, 1)
+  return create(variant, **settings)
+
+
+def before_step(session, regularizer, feed=None):
+  """The session calls that a regulariser wants before a training step: plain's, one
+  for each step of its projections; ours takes them in the training step's own."""
+  if isinstance(regularizer, plain.Plain):
+    for _ in range(regularizer.settings.get('iters', 0)):
+      session.run(regularizer.before_step, feed)
 
 
 def update_of(contender, variant, kernels, op_seed_of, settings, rate):
@@ -81,7 +86,7 @@ def update_of(contender, variant, kernels, op_seed_of, settings, rate):
   if contender == 'floor':
     fetches = floor_of(kernels, methods.resolve(variant, settings))
     return lambda session: session.run(fetches)
-  regularizer, calls = regularizer_of(contender, variant, settings)
+  regularizer = regularizer_of(contender, variant, settings)
   terms = regularizer(kernels, tf.constant(rate), op_seed_of)
   gradients = tf.gradients(terms.thom + terms.thomf,
                            [kernel.tensor for kernel in kernels])
@@ -89,10 +94,11 @@ def update_of(contender, variant, kernels, op_seed_of, settings, rate):
   for kernel, gradient in zip(kernels, gradients):
     fetches['gradient of ' + kernel.name] = tf.reduce_sum(tf.square(gradient))
 
+  updates = [] if terms.update is None else [terms.update]
+
   def update(session):
-    for _ in range(calls):
-      session.run(terms.before_step)
-    return session.run(fetches)
+    before_step(session, regularizer)
+    return session.run([fetches] + updates)[0]
 
   return update
 
@@ -135,7 +141,7 @@ def check(contender, variant):
 
     class Given(object):
       """The session, fed with the given draws."""
-      run = staticmethod(lambda fetches: session.run(fetches, given))
+      run = staticmethod(lambda fetches, feed=None: session.run(fetches, given))
 
     Given.run(tf.global_variables_initializer())
     return update(Given)
@@ -156,7 +162,7 @@ def cnn9_terms(contender, variant, settings, random_seed, rate):
   """CNN-9 and `update_of` its kernels, in the default graph."""
   tf.set_random_seed(random_seed)
   layers = architectures.cnn()
-  regularizer, _ = regularizer_of(contender, variant, settings)
+  regularizer = regularizer_of(contender, variant, settings)
   op_seed_of = op_seeds.original_op_seeds(variant, NUMBERING, layers,
                                           regularizer.projections).get
   network = networks.Network(layers, op_seed_of)
@@ -165,10 +171,10 @@ def cnn9_terms(contender, variant, settings, random_seed, rate):
 
 
 def build(contender, variant, layers, numbering):
-  """A whole training graph as the default graph; returns its handles and calls."""
-  regularizer, calls = regularizer_of(contender, variant, {})
+  """A whole training graph in the default graph; its handles and regulariser."""
+  regularizer = regularizer_of(contender, variant, {})
   return training.build(layers, regularizer, numbering,
-                        random_seed_of(variant)), calls
+                        random_seed_of(variant)), regularizer
 
 
 class Timer(object):
@@ -191,15 +197,14 @@ def graph(contender, variant, data):
   del data
   for repetition in range(sys.maxsize):
     with tf.Graph().as_default() as built, Timer() as timer:
-      handles, calls = build(contender, variant, architectures.cnn(), NUMBERING)
+      handles, regularizer = build(contender, variant, architectures.cnn(), NUMBERING)
     if repetition:
       yield {'build, s': timer.seconds, 'operations': len(built.get_operations())}
       continue
     with tf.Session(graph=built, config=CONFIG) as session, built.as_default():
       session.run(tf.global_variables_initializer())
       feed = {handles.learning_rate: agreement.RATE}
-      for _ in range(calls):
-        session.run(handles.before_step, feed)
+      before_step(session, regularizer, feed)
       yield session.run({name: getattr(handles.measures, name)
                          for name in ('reg', 'thom', 'thomf')}, feed)
 
@@ -243,13 +248,12 @@ def step(layers, numbering, contender, variant, data):
       batches = stack.enter_context(prefetch.Prefetched(batches))   # as train.py
     stack.enter_context(tf.Graph().as_default())
     session = stack.enter_context(tf.Session(config=CONFIG))
-    handles, calls = build(contender, variant, layers, numbering)
+    handles, regularizer = build(contender, variant, layers, numbering)
     session.run(tf.global_variables_initializer())
     for repetition in range(sys.maxsize):
       with Timer() as timer:
         images, labels = batches.next()
-        for _ in range(calls - 1):   # `training.step` makes the last one
-          session.run(handles.before_step, {handles.learning_rate: agreement.RATE})
+        before_step(session, regularizer, {handles.learning_rate: agreement.RATE})
         measures, _ = training.step(session, handles, images, labels, agreement.RATE)
       if repetition:
         yield {'time, s': timer.seconds}

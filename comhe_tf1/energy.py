@@ -81,6 +81,19 @@ def cosines(neurons):
   return tf.matmul(directions, directions, transpose_a=True)
 
 
+def gram_cosines(gram):
+  """`cosines` of neurons W from their products W^T W.
+
+  Args:
+    gram: tensor [..., N, N].
+
+  Returns:
+    Tensor [..., N, N], symmetric.
+  """
+  inverse_norms = tf.rsqrt(tf.linalg.diag_part(gram) + NORM_FLOOR)
+  return gram * inverse_norms[..., tf.newaxis] * inverse_norms[..., tf.newaxis, :]
+
+
 def of_cosines(neurons, function, *references):
   """Any scalar function of the cosines, with its gradient in closed form.
 

@@ -31,8 +31,6 @@ def compute(variant, run, config=None):
     feed = {handles.learning_rate: published.BASE_LR}
     with tf.Session(graph=graph, config=config) as session:
       session.run(tf.global_variables_initializer())
-      if handles.before_step is not None:
-        session.run(handles.before_step, feed)
       values = session.run([getattr(handles.measures, name)
                             for name in QUANTITIES], feed)
   return ['%.4f' % value for value in values]

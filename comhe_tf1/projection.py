@@ -138,37 +138,7 @@ def random_projection_energy(kernel, projections, power='2',
       neurons[tf.newaxis], projections, power))
 
 
-def projected_half_space_energy(projection, neurons, power='2'):
-  """Half-space energy after one projection, E_h(P W).
-
-  Args:
-    projection: P, tensor [..., pd, d]; leading axes are independent pairs of P and W.
-    neurons: W, tensor [..., d, N].
-    power: as `energy.half_space_energy`.
-
-  Returns:
-    Tensor [...].
-  """
-  return energy.of_cosines(tf.matmul(projection, neurons), energy.half_space(power))
-
-
-def projected_energy(projection, neurons, power='2'):
-  """What an adversarial projection maximises: E(P W), in full space.
-
-  Adversarial-projection CoMHE, section 4 of the paper.
-
-  Args:
-    projection: P, tensor [..., pd, d]; leading axes are independent pairs of P and W.
-    neurons: W, tensor [..., d, N].
-    power: as `energy.full_space_energy`.
-
-  Returns:
-    Tensor [...].
-  """
-  return energy.of_cosines(tf.matmul(projection, neurons), energy.full_space(power))
-
-
-def angle_distortion(projection, neurons, cosine=None):
+def angle_distortion(projected, cosine):
   """How far a projection changes the angles: ||cos(P W) - cos(W)||_F.
 
   The Frobenius norm runs over the whole N x N matrix, neither squared nor
@@ -176,16 +146,13 @@ def angle_distortion(projection, neurons, cosine=None):
   Angle-preserving CoMHE, section 4 of the paper.
 
   Args:
-    projection: P, tensor [..., pd, d]; leading axes are independent pairs of P and W.
-    neurons: W, tensor [..., d, N].
-    cosine: `energy.cosines(neurons)`, if the caller has it already.
+    projected: P W, tensor [..., pd, N]; leading axes are independent sets of neurons.
+    cosine: cosines of W, tensor [..., N, N], as `energy.cosines`.
 
   Returns:
     Tensor [...].
   """
-  if cosine is None:
-    cosine = energy.cosines(neurons)
-  return energy.of_cosines(tf.matmul(projection, neurons), _frobenius, cosine)
+  return energy.of_cosines(projected, _frobenius, cosine)
 
 
 def _frobenius(left, right):
@@ -200,7 +167,7 @@ def _frobenius(left, right):
           slope, -slope)
 
 
-def squared_angle_distortion(projection, neurons, cosine=None):
+def squared_angle_distortion(projected, cosine):
   """sum over i < j of (theta(w_i, w_j) - theta(P w_i, P w_j))^2, angles in radians.
 
   What the projection of alternating angle-preserving CoMHE minimises (section 4 of
@@ -209,9 +176,7 @@ def squared_angle_distortion(projection, neurons, cosine=None):
 
   Args, Returns: as `angle_distortion`.
   """
-  if cosine is None:
-    cosine = energy.cosines(neurons)
-  return energy.of_cosines(tf.matmul(projection, neurons), _squared_angles, cosine)
+  return energy.of_cosines(projected, _squared_angles, cosine)
 
 
 def _squared_angles(left, right):
@@ -224,31 +189,66 @@ def _squared_angles(left, right):
           gap * left_slope, -gap * right_slope)
 
 
-def gradient_step(loss, projection, rate, decay=0.):
-  """One step of gradient descent on P: P - rate * (d loss / dP + decay * P).
+def projected_step(loss, projected, gram, rate, decay=0.):
+  """One step of gradient descent on P, by what it does to P W.
 
-  Differentiable: gradients of the result flow into whatever `loss` depends on,
-  which for W is the second-order part of the angle-preserving and adversarial
-  terms.
+  A loss that depends on P through Y = P W has the gradient S W^T by P, where S is its
+  gradient by Y. The step P - rate * (S W^T + decay * P) takes Y to
+  Y - rate * (S (W^T W) + decay * Y): with W^T W at hand, P and W are not needed.
+  Differentiable: gradients of the result flow into Y, W^T W and whatever else `loss`
+  depends on, which is the second-order part of the unrolled terms.
 
   Args:
-    loss: function of P that returns a tensor, whose sum is descended.
-    projection: P, tensor [..., pd, d].
+    loss: function of Y that returns a tensor, whose sum is descended.
+    projected: Y, tensor [..., pd, N].
+    gram: W^T W, tensor [..., N, N].
     rate: scalar; a negative one ascends.
     decay: number, weight of |P|^2 / 2 in the descended sum.
 
   Returns:
-    Tensor [..., pd, d].
+    Y after the step, and S.
 
   Raises:
-    ValueError: the loss does not depend on P.
+    ValueError: the loss does not depend on Y.
   """
   with tf.GradientTape() as tape:
-    tape.watch(projection)
-    value = loss(projection)
-  gradient = tape.gradient(value, projection)
-  if gradient is None:
+    tape.watch(projected)
+    value = loss(projected)
+  slope = tape.gradient(value, projected)
+  if slope is None:
     raise ValueError('the loss does not depend on the projection')
+  change = tf.matmul(slope, gram)
   if decay:
-    gradient += decay * projection
-  return projection - rate * gradient
+    change += decay * projected
+  return projected - rate * change, slope
+
+
+def descend(loss, projection, neurons, gram, rate, decay, steps):
+  """Steps of gradient descent on P, see `projected_step`.
+
+  With Y the product P W is taken along M, for which every step's P is
+  s^k P_0 + M W^T, s = 1 - rate * decay: P itself is formed once, at the end.
+
+  Args:
+    loss: function of Y = P W.
+    projection: P, tensor [..., pd, d].
+    neurons: W, tensor [..., d, N].
+    gram: W^T W, tensor [..., N, N].
+    rate, decay: as `projected_step`.
+    steps: how many, a whole number of at least 1.
+
+  Returns:
+    P after the steps, tensor [..., pd, d]; a constant to gradients.
+  """
+  shrink = 1. - rate * decay
+
+  def body(step, projected, along):
+    projected, slope = projected_step(loss, projected, gram, rate, decay)
+    return step + 1, projected, shrink * along - rate * slope
+
+  start = tf.matmul(projection, neurons)
+  _, _, along = tf.while_loop(
+      lambda step, *_: step < steps, body, [tf.constant(0), start, tf.zeros_like(start)],
+      parallel_iterations=1, back_prop=False)
+  return tf.stop_gradient(tf.pow(shrink, float(steps)) * projection
+                          + tf.matmul(along, neurons, transpose_b=True))

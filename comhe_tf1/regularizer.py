@@ -15,18 +15,19 @@ from comhe_tf1 import methods
 from comhe_tf1 import orthogonality
 from comhe_tf1 import stacks
 
-Terms = collections.namedtuple('Terms', 'energies thom thomf before_step draws')
+Terms = collections.namedtuple('Terms', 'energies thom thomf update draws')
 Terms.__doc__ = """What a regulariser adds to a network's loss.
 
 energies: ordered dict, layer name -> its term (scalar tensor, without weight).
 thom: weighted sum over the first and hidden layers, scalar tensor.
 thomf: weighted sum over the output layers, scalar tensor.
-before_step: operation to run before every training step, or None.
+update: operation to run with every training step, which keeps what the regulariser
+  trains of its own; or None.
 draws: operation that makes the draws of one training step and nothing else, which
   brings a new session's streams to a later step; or None.
 """
 
-Computed = collections.namedtuple('Computed', 'energies before_step draws')
+Computed = collections.namedtuple('Computed', 'energies update draws')
 Computed.__doc__ = """Terms of layers: a list of tensors [layers], one per stack, and
 operations as `Terms`."""
 
@@ -91,7 +92,7 @@ class Regularizer(object):
           collections.OrderedDict((kernel.name, values[kernel.name])
                                   for kernel in kernels),
           total(roles.FIRST, roles.HIDDEN), total(roles.OUTPUT),
-          terms.before_step, terms.draws)
+          terms.update, terms.draws)
 
   def _terms(self, found, learning_rate, op_seed_of):
     """`Computed` of a list of `stacks.Stack`."""
@@ -103,13 +104,13 @@ class Energy(Regularizer):
 
   def _terms(self, found, learning_rate, op_seed_of):
     hidden = [stack for stack in found if stack.role == roles.HIDDEN]
-    energies, before_step, draws = self._hidden(hidden, learning_rate, op_seed_of)
+    energies, update, draws = self._hidden(hidden, learning_rate, op_seed_of)
     energies = iter(energies)
     unprojected = {roles.FIRST: self._first, roles.OUTPUT: self._output}
     return Computed(
         [next(energies) if stack.role == roles.HIDDEN
          else unprojected[stack.role](stack.neurons) for stack in found],
-        before_step, draws)
+        update, draws)
 
   def _first(self, neurons):
     """Terms [layers] of first layers, from neurons [layers, d, N]."""

@@ -12,12 +12,14 @@ DECAY = 1e-3 * 5e-4
 class TrainedProjection(regularizer.Energy):
   """What the variants share.
 
-  Before every training step P takes `iters` steps of gradient descent, at the
-  network's learning rate, on the sum over layers of sign * p_loss(P, W) plus
-  1e-3 * sum(5e-4 |P|^2 / 2). The term is E_h(P' W) where
-  P' = P - learning rate * d (sign * p_loss) / dP is one more step that lives in
-  the graph: the network's gradient flows through it into W (second order),
-  while P is constant to the network's optimiser.
+  At every training step P takes `iters` steps of gradient descent, at the network's
+  learning rate, on the sum over layers of sign * p_loss(P W) plus
+  1e-3 * sum(5e-4 |P|^2 / 2), which `Terms.update` keeps. The term is E_h(P' W) where
+  P' = P - learning rate * d (sign * p_loss) / dP is one more step, which is not kept:
+  the network's gradient flows through it into W (second order), while P is constant
+  to the network's optimiser.
+
+  The steps are taken on P W (`projection.descend`), from one W^T W per layer.
 
   Variables `<layer>/project` [pd, d], standard normal at first.
 
@@ -29,36 +31,34 @@ class TrainedProjection(regularizer.Energy):
   """
   sign = None
 
-  def _loss(self, neurons):
-    """p_loss as a function of P [layers, pd, d]; what depends on W alone is shared."""
+  def _loss(self, cosine):
+    """p_loss as a function of P W [layers, pd, N], given the cosines of W."""
     raise NotImplementedError
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
     if tf.executing_eagerly():
       raise RuntimeError('%s needs a graph: call it within tf.Graph().as_default()'
                          % type(self).__name__)
-    variables = [[self._variable(name, stack, op_seed_of) for name in stack.names]
-                 for stack in hidden]
-    if not hidden:
-      return regularizer.Computed([], None, None)
-    signed_rate = self.sign * tf.cast(learning_rate, hidden[0].neurons.dtype)
-    losses = [self._loss(stack.neurons) for stack in hidden]
+    energies, kept = [], []
+    for stack in hidden:
+      rate = self.sign * tf.cast(learning_rate, stack.neurons.dtype)
+      variables = [self._variable(name, stack, op_seed_of) for name in stack.names]
+      current = tf.stack([variable.read_value() for variable in variables])
+      gram = tf.matmul(stack.neurons, stack.neurons, transpose_a=True)
+      loss = self._loss(energy.gram_cosines(gram))
+      if self.settings['iters']:
+        # The sign of the rate undoes that of the decay.
+        current = projection.descend(loss, current, stack.neurons, gram, rate,
+                                     self.sign * DECAY, self.settings['iters'])
+        kept += [variable.assign(value) for variable, value
+                 in zip(variables, tf.unstack(current, len(variables)))]
+      projected = self._used(loss, tf.matmul(current, stack.neurons), gram, rate)
+      energies.append(energy.of_cosines(projected, energy.half_space(self.power)))
+    return regularizer.Computed(energies, tf.group(*kept) if kept else None, None)
 
-    def read():
-      return [tf.stack([variable.read_value() for variable in each])
-              for each in variables]
-
-    before_step = self._before_step(variables, read(), losses, signed_rate)
-    # Read once: P is a constant of the network's step.
-    energies = [
-        projection.projected_half_space_energy(
-            self._used(loss, current, signed_rate), stack.neurons, self.power)
-        for stack, loss, current in zip(hidden, losses, read())]
-    return regularizer.Computed(energies, before_step, None)
-
-  def _used(self, loss, current, signed_rate):
-    """The projection that the term takes."""
-    return projection.gradient_step(loss, current, signed_rate)
+  def _used(self, loss, projected, gram, rate):
+    """P W as the term takes it."""
+    return projection.projected_step(loss, projected, gram, rate)[0]
 
   def _variable(self, name, stack, op_seed_of):
     # The original's names, beside those of the layer; not below this scope's.
@@ -69,33 +69,14 @@ class TrainedProjection(regularizer.Energy):
           initializer=tf.random_normal_initializer(seed=op_seed_of(name + '/project')),
           trainable=False, use_resource=True)
 
-  def _before_step(self, variables, projections, losses, signed_rate):
-    """All steps of all projections in one operation, or None if there are none."""
-    if not self.settings['iters']:
-      return None
-    decay = DECAY * self.sign  # the sign of the rate undoes it
-
-    def body(step, *projections):
-      return [step + 1] + [
-          projection.gradient_step(loss, value, signed_rate, decay)
-          for loss, value in zip(losses, projections)]
-
-    stepped = tf.while_loop(
-        lambda step, *_: step < self.settings['iters'], body,
-        [tf.constant(0)] + projections, parallel_iterations=1, back_prop=False)
-    return tf.group(*[
-        variable.assign(value) for each, values in zip(variables, stepped[1:])
-        for variable, value in zip(each, tf.unstack(values, len(each)))])
-
 
 class AngleProjection(TrainedProjection):
   """Angle-preserving CoMHE: p_loss = ||cos(P W) - cos(W)||_F, sign = 1."""
   name = 'angle'
   sign = 1.
 
-  def _loss(self, neurons):
-    cosine = energy.cosines(neurons)
-    return lambda value: projection.angle_distortion(value, neurons, cosine)
+  def _loss(self, cosine):
+    return lambda projected: projection.angle_distortion(projected, cosine)
 
 
 class AlternatingAngleProjection(TrainedProjection):
@@ -107,13 +88,12 @@ class AlternatingAngleProjection(TrainedProjection):
   name = 'angle_alternating'
   sign = 1.
 
-  def _loss(self, neurons):
-    cosine = energy.cosines(neurons)
-    return lambda value: projection.squared_angle_distortion(value, neurons, cosine)
+  def _loss(self, cosine):
+    return lambda projected: projection.squared_angle_distortion(projected, cosine)
 
-  def _used(self, loss, current, signed_rate):
-    del loss, signed_rate
-    return current
+  def _used(self, loss, projected, gram, rate):
+    del loss, gram, rate
+    return projected
 
 
 class AdversarialProjection(TrainedProjection):
@@ -121,5 +101,6 @@ class AdversarialProjection(TrainedProjection):
   name = 'adversarial'
   sign = -1.
 
-  def _loss(self, neurons):
-    return lambda value: projection.projected_energy(value, neurons, self.power)
+  def _loss(self, cosine):
+    del cosine
+    return lambda projected: energy.of_cosines(projected, energy.full_space(self.power))

@@ -23,14 +23,13 @@ the training batch. Tensors in a graph, floats in a log.
 """
 
 TrainingGraph = collections.namedtuple(
-    'TrainingGraph', 'images labels learning_rate measures energies before_step '
-    'draws train_step test_fit test_correct network decayed diagnosis')
+    'TrainingGraph', 'images labels learning_rate measures energies draws '
+    'train_step test_fit test_correct network decayed diagnosis')
 TrainingGraph.__doc__ = """Handles of a training graph.
 
 images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
 int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
-energy. before_step, draws, train_step: operations, the first two as
-`regularizer.Terms`.
+energy. draws: as `regularizer.Terms`. train_step: operation, all updates.
 test_fit: classification loss, and test_correct: [batch], with the moving
 statistics. network: the `network.Network`. decayed: list of the variables that the
 weight decay is of. diagnosis: as `diagnosis.unprojected_energies`, or None.
@@ -85,7 +84,8 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
     test_logits, _ = network.logits(images, training=False)
   return TrainingGraph(
       images, labels, learning_rate, measures, terms.energies,
-      terms.before_step, terms.draws, tf.group(step, *updates),
+      terms.draws, tf.group(step, *(
+          updates + ([] if terms.update is None else [terms.update]))),
       loss.classification_loss(test_logits, labels),
       loss.correct(test_logits, labels), network, decayed,
       None if diagnosed_power is None
@@ -97,16 +97,13 @@ class NonFiniteError(Exception):
 
 
 def step(session, graph, images, labels, rate, with_energies=False):
-  """One training step: the regulariser's own steps, then the network's.
+  """One training step: the regulariser's own steps and the network's, in one call.
 
   Returns:
     `Measures` of floats before the network's update, and the dict of the layers'
     energies (empty unless `with_energies`).
   """
-  feed = {graph.learning_rate: rate}
-  if graph.before_step is not None:
-    session.run(graph.before_step, feed)
-  feed.update({graph.images: images, graph.labels: labels})
+  feed = {graph.learning_rate: rate, graph.images: images, graph.labels: labels}
   energies = graph.energies if with_energies else {}
   return session.run([graph.measures, energies, graph.train_step], feed)[:2]
 

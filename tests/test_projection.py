@@ -3,6 +3,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
+from comhe_tf1 import energy
 from comhe_tf1 import methods
 from comhe_tf1 import projection
 import ground_truth
@@ -54,50 +55,41 @@ def test_powers_maximum_and_sets_of_neurons(session, rng, power):
         neurons[0]), rtol=1e-5, atol=1e-7)
 
 
+def full_space(projected, cosine):
+  """What an adversarial projection raises, as a loss."""
+  del cosine
+  return energy.of_cosines(projected, energy.full_space('2'))
+
+
+# Functions of P W and the cosines of W, and of P and W.
 LOSSES = [
     (comhe_tf1.angle_distortion, ground_truth.angle_distortion),
-    (comhe_tf1.projected_energy, ground_truth.projected_energy),
-    (comhe_tf1.projected_half_space_energy,
-     lambda p, w: ground_truth.half_space_energy(np.dot(p, w))),
+    (full_space, ground_truth.projected_energy),
     (comhe_tf1.squared_angle_distortion, ground_truth.squared_angle_distortion)]
 losses = pytest.mark.parametrize('loss, truth', LOSSES, ids=[
-    'angle', 'adversarial', 'half space', 'angle alternating'])
+    'angle', 'adversarial', 'angle alternating'])
 
 
-@losses
-def test_sets_are_independent(session, rng, loss, truth):
-  p, w = rng.randn(2, 3, 6), rng.randn(2, 6, 4)
-  ps, ws = tf.constant(p), tf.constant(w)
-  values = loss(ps, ws)
-  by_p, by_w = tf.gradients(values[1], [ps, ws])
-  np.testing.assert_allclose(session.run(values), list(map(truth, p, w)), rtol=1e-9)
-  stepped = session.run(comhe_tf1.gradient_step(lambda value: loss(value, ws), ps, 0.1))
-  for i in range(2):
-    alone = tf.constant(p[i])
-    np.testing.assert_allclose(stepped[i], session.run(comhe_tf1.gradient_step(
-        lambda value: loss(value, tf.constant(w[i])), alone, 0.1)), rtol=1e-9)
-  by_p, by_w = session.run([by_p, by_w])
-  assert by_p[1].any() and by_w[1].any() and not by_p[0].any() and not by_w[0].any()
+def of_both(loss, p, w):
+  """A loss of LOSSES as a function of P and W."""
+  return loss(tf.matmul(p, w), energy.cosines(w))
 
 
-@powers
-def test_projected_energies_of_all_powers(session, layer, power):
-  p, w = [tf.constant(value) for value in layer]
-  for loss, truth in (
-      (comhe_tf1.projected_energy, ground_truth.full_space_energy),
-      (comhe_tf1.projected_half_space_energy, ground_truth.half_space_energy)):
-    value = loss(p, w, power)
-    assert session.run(value) == pytest.approx(truth(np.dot(*layer), power))
-    np.testing.assert_allclose(
-        session.run(tf.gradients(value, p)[0]), ground_truth.gradient(
-            lambda p: truth(np.dot(p, layer[1]), power), layer[0]),
-        rtol=1e-5, atol=1e-7)
+def gram_of(w):
+  return tf.matmul(w, w, transpose_a=True)
+
+
+def slow_steps(truth, p, w, rate, decay, steps):
+  """P after steps of gradient descent by differences."""
+  for _ in range(steps):
+    p = p - rate * (ground_truth.gradient(lambda p: truth(p, w), p) + decay * p)
+  return p
 
 
 @losses
 def test_value_and_gradients_by_both(session, layer, loss, truth):
   p, w = [tf.constant(value) for value in layer]
-  value = loss(p, w)
+  value = of_both(loss, p, w)
   assert session.run(value) == pytest.approx(truth(*layer))
   by_p, by_w = session.run(tf.gradients(value, [p, w]))
   np.testing.assert_allclose(by_p, ground_truth.gradient(
@@ -107,13 +99,51 @@ def test_value_and_gradients_by_both(session, layer, loss, truth):
 
 
 @losses
+def test_sets_are_independent(session, rng, loss, truth):
+  p, w = rng.randn(2, 3, 6), rng.randn(2, 6, 4)
+  ps, ws = tf.constant(p), tf.constant(w)
+  values = of_both(loss, ps, ws)
+  by_p, by_w = session.run(tf.gradients(values[1], [ps, ws]))
+  np.testing.assert_allclose(session.run(values), list(map(truth, p, w)), rtol=1e-9)
+  assert by_p[1].any() and by_w[1].any() and not by_p[0].any() and not by_w[0].any()
+
+
+def test_cosines_from_products(session, rng):
+  w = tf.constant(rng.randn(2, 6, 4))
+  np.testing.assert_allclose(*session.run(
+      [energy.gram_cosines(gram_of(w)), energy.cosines(w)]), rtol=1e-12, atol=1e-14)
+
+
+@losses
 @pytest.mark.parametrize('rate, decay', [(0.1, 0.), (-0.2, 0.), (0.3, 0.5)])
-def test_gradient_step(session, layer, loss, truth, rate, decay):
-  p, w = layer
-  stepped = comhe_tf1.gradient_step(
-      lambda value: loss(value, tf.constant(w)), tf.constant(p), rate, decay)
-  expected = p - rate * (ground_truth.gradient(lambda p: truth(p, w), p) + decay * p)
-  np.testing.assert_allclose(session.run(stepped), expected, rtol=1e-6)
+def test_projected_step(session, layer, loss, truth, rate, decay):
+  p, w = [tf.constant(value) for value in layer]
+  stepped, slope = comhe_tf1.projected_step(
+      lambda projected: loss(projected, energy.cosines(w)), tf.matmul(p, w), gram_of(w),
+      rate, decay)
+  np.testing.assert_allclose(
+      session.run(stepped),
+      np.dot(slow_steps(truth, *(layer + (rate, decay, 1))), layer[1]), rtol=1e-6)
+  np.testing.assert_allclose(
+      session.run(tf.matmul(slope, w, transpose_b=True)), ground_truth.gradient(
+          lambda p: truth(p, layer[1]), layer[0]), rtol=1e-6, atol=1e-8)
+
+
+@losses
+@pytest.mark.parametrize('rate, decay, steps', [(0.05, 0., 1), (-0.02, 0.3, 3),
+                                                (0.01, -0.4, 10)])
+def test_descend(session, rng, loss, truth, rate, decay, steps):
+  """Two sets at once, each as P itself would go."""
+  p, w = rng.randn(2, 3, 6), rng.randn(2, 6, 4)
+  neurons = tf.constant(w)
+  stepped = comhe_tf1.descend(
+      lambda projected: loss(projected, energy.cosines(neurons)), tf.constant(p), neurons,
+      gram_of(neurons), tf.constant(rate, tf.float64), decay, steps)
+  assert tf.gradients(stepped, neurons) == [None]
+  np.testing.assert_allclose(
+      session.run(stepped),
+      [slow_steps(truth, *(each + (rate, decay, steps))) for each in zip(p, w)],
+      rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize('loss, truth', LOSSES[:2], ids=['angle', 'adversarial'])
@@ -123,14 +153,19 @@ def test_second_order_reaches_the_neurons(session, layer, loss, truth):
   kernel = tf.placeholder(tf.float64, w.shape)
 
   def term(include_step):
-    stepped = comhe_tf1.gradient_step(
-        lambda value: loss(value, kernel), tf.constant(p), 0.1)
-    stepped = stepped if include_step else tf.stop_gradient(stepped)
-    return comhe_tf1.projected_half_space_energy(stepped, kernel)
+    projected, cosine = tf.matmul(p, kernel), energy.cosines(kernel)
+    stepped, slope = comhe_tf1.projected_step(
+        lambda projected: loss(projected, cosine), projected, gram_of(kernel), 0.1)
+    if not include_step:
+      held = p - 0.1 * tf.matmul(slope, kernel, transpose_b=True)
+      stepped = tf.matmul(tf.stop_gradient(held), kernel)
+    return energy.of_cosines(stepped, energy.half_space('2'))
 
   whole = term(True)
   expected = ground_truth.gradient(
       lambda value: session.run(whole, {kernel: value}), w)
+  assert session.run(whole, {kernel: w}) == pytest.approx(ground_truth.half_space_energy(
+      np.dot(slow_steps(truth, p, w, 0.1, 0., 1), w)))
   gradient, first_order = [
       session.run(tf.gradients(value, kernel)[0], {kernel: w})
       for value in (whole, term(False))]
@@ -138,28 +173,24 @@ def test_second_order_reaches_the_neurons(session, layer, loss, truth):
   assert np.abs(gradient - first_order).max() > 1e-4
 
 
-distortions = pytest.mark.parametrize('distortion', [
-    comhe_tf1.angle_distortion, comhe_tf1.squared_angle_distortion], ids=[
-        'angle', 'angle alternating'])
-
-
 @pytest.mark.parametrize('p, w', [
     (np.eye(4), np.eye(4)),                       # nothing is changed at all
     (np.ones((2, 3)), np.zeros((3, 4))),          # zero neurons
     (np.ones((1, 3)), np.ones((3, 2)))], ids=['identity', 'zeros', 'duplicates'])
-@distortions
-def test_distortions_are_finite_at_their_minimum(session, p, w, distortion):
+@losses
+def test_losses_are_finite_at_their_minimum(session, p, w, loss, truth):
   p, w = tf.constant(p), tf.constant(w)
-  value = distortion(p, w)
+  value = of_both(loss, p, w)
   by_p, by_w = session.run(tf.gradients(value, [p, w]))
   assert np.isfinite(session.run(value))
   assert np.isfinite(by_p).all() and np.isfinite(by_w).all()
 
 
-@distortions
+@pytest.mark.parametrize('distortion', [
+    comhe_tf1.angle_distortion, comhe_tf1.squared_angle_distortion])
 def test_unchanged_angles_have_no_gradient(session, distortion):
   p, w = tf.constant(np.eye(4)), tf.constant(np.eye(4))
-  value = distortion(p, w)
+  value = of_both(distortion, p, w)
   assert session.run(value) == 0.
   assert not session.run(tf.gradients(value, p)[0]).any()
 
@@ -179,10 +210,9 @@ def test_eager(layer):
   if not tf.executing_eagerly():
     pytest.skip('TensorFlow 1.x is in graph mode')
   p, w = [tf.constant(value) for value in layer]
-  stepped = comhe_tf1.gradient_step(
-      lambda value: comhe_tf1.projected_energy(value, w), p, -0.1)
-  assert (comhe_tf1.projected_energy(stepped, w).numpy()
-          > ground_truth.projected_energy(*layer))
+  stepped, _ = comhe_tf1.projected_step(
+      lambda projected: full_space(projected, None), tf.matmul(p, w), gram_of(w), -0.1)
+  assert full_space(stepped, None).numpy() > ground_truth.projected_energy(*layer)
 
 
 def test_wrong_arguments(session, layer):
@@ -190,7 +220,7 @@ def test_wrong_arguments(session, layer):
   with pytest.raises(ValueError, match=r'\[pn, pd, d\], got \(3, 6\)'):
     comhe_tf1.random_projection_energy(w, p)
   with pytest.raises(ValueError, match='does not depend on the projection'):
-    comhe_tf1.gradient_step(lambda _: tf.constant(1.), tf.constant(p), 0.1)
+    comhe_tf1.projected_step(lambda _: tf.constant(1.), tf.constant(p), w, 0.1)
 
 
 def held_projections(neurons, draws):
@@ -237,9 +267,9 @@ def test_both_draws_have_the_same_law(session, rng):
     # Independent draws as so many projections of as many equal sets.
     tensor = tf.constant(np.repeat(neurons[None], times, axis=0))
     numbers = tf.constant(rng.randn(times, 1, pd, width))
-    energy = tf.map_fn(lambda each: energies_of(each[0][None], each[1])[0, 0],
-                       (tensor, numbers), dtype=tf.float64)
-    values, slopes = session.run([energy, tf.gradients(energy, tensor)[0]])
+    energies = tf.map_fn(lambda each: energies_of(each[0][None], each[1])[0, 0],
+                         (tensor, numbers), dtype=tf.float64)
+    values, slopes = session.run([energies, tf.gradients(energies, tensor)[0]])
     samples.append(values)
     gradients.append(slopes)
   assert distance_of_distributions(*samples) < 1.

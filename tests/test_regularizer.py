@@ -88,7 +88,7 @@ def test_no_regulariser(session, rng):
   terms = comhe_tf1.create('none')(some_kernels(rng)[1], RATE)
   assert not terms.energies
   assert session.run([terms.thom, terms.thomf]) == [0., 0.]
-  assert terms.before_step is None and terms.draws is None
+  assert terms.update is None and terms.draws is None
 
 
 @pytest.mark.parametrize('method, over', [('random', np.mean), ('random_max', np.max)])
@@ -98,7 +98,7 @@ def test_random_projections(session, rng, method, over, power):
   values, kernels = some_kernels(rng)
   regularizer = comhe_tf1.create(method, pd=4, pn=3, power=power)
   terms = regularizer(kernels)
-  assert terms.before_step is None
+  assert terms.update is None
   # The draws that the original would make: op seed c_in + i, one per layer.
   draws = {name: tf.stack([
       projection.gaussian_projection(4, len(columns(values[name])), 6 + i)
@@ -200,12 +200,11 @@ def test_trained_projections(session, rng, method, iters):
   assert sorted(variables) == [name + '/project' for name in HIDDEN]
   session.run(tf.global_variables_initializer())
   before = session.run(variables)
-  assert (terms.before_step is None) == (iters == 0)
-  if iters:
-    session.run(terms.before_step, {rate: RATE / 10.})
+  assert (terms.update is None) == (iters == 0)
+  energies, thom, thomf, _ = session.run(
+      [terms.energies, terms.thom, terms.thomf, terms.update or tf.no_op()],
+      {rate: RATE / 10.})
   after = session.run(variables)
-  energies, thom, thomf = session.run(
-      [terms.energies, terms.thom, terms.thomf], {rate: RATE / 10.})
   check_sums(regularizer, energies, thom, thomf)
   check_ends(values, energies)
   for name in HIDDEN:
@@ -234,7 +233,8 @@ def test_second_order_only_where_the_last_step_is_unrolled(session, rng, method)
   values, _ = some_kernels(rng, 'float64')
   start = values['body']
   kernel = tf.placeholder(tf.float64, start.shape)
-  terms = comhe_tf1.create(method, pd=4)(
+  # Without kept steps: P is the variable, whatever the kernel.
+  terms = comhe_tf1.create(method, pd=4, iters=0)(
       [comhe_tf1.Kernel('body', kernel, comhe_tf1.HIDDEN)], RATE / 10.)
   session.run(tf.global_variables_initializer())
   gradient = session.run(tf.gradients(terms.thom, kernel)[0], {kernel: start})
@@ -262,8 +262,11 @@ def test_gradients_against_differences(session, rng, method, power):
   placeholders = {name: tf.placeholder(tf.float64, value.shape)
                   for name, value in start.items()}
   settings = {} if method == 'orthogonal' else {'power': power}
-  terms = small(method, **dict(settings, **(
-      {'groups': 1} if method == 'group' else {})))([
+  if method in TRAINED:
+    settings['iters'] = 0   # P is constant to the gradient, not to differences
+  if method == 'group':
+    settings['groups'] = 1
+  terms = small(method, **settings)([
           comhe_tf1.Kernel(name, placeholders[name], role) for name, role in [
               ('stem', comhe_tf1.FIRST), ('body', comhe_tf1.HIDDEN),
               ('top', comhe_tf1.OUTPUT)]], RATE / 100.)
@@ -363,8 +366,8 @@ def test_edge_cases_are_finite(session, method, power, neurons):
   for name, kernel in edge_cases(neurons).items():
     feed = {placeholder: kernel}
     session.run(tf.global_variables_initializer())
-    if terms.before_step is not None:
-      session.run(terms.before_step, feed)
+    if terms.update is not None:
+      session.run(terms.update, feed)
     for result in session.run(
         [terms.thom, terms.thomf, tf.global_variables()] + gradients, feed):
       assert all(np.isfinite(each).all() for each in np.atleast_1d(result)), name
@@ -374,7 +377,7 @@ def test_edge_cases_are_finite(session, method, power, neurons):
 def test_no_kernels(session, method):
   terms = comhe_tf1.create(method)([], RATE)
   assert not terms.energies
-  assert terms.before_step is None
+  assert terms.update is None
   assert session.run([terms.thom, terms.thomf]) == [0., 0.]
 
 
