@@ -81,6 +81,18 @@ def cosines(neurons):
   return tf.matmul(directions, directions, transpose_a=True)
 
 
+@tf.custom_gradient
+def gram(neurons):
+  """W^T W, tensor [..., N, N] of neurons W [..., d, N].
+
+  Its gradient is one product, W (G + G^T), where TensorFlow would take two.
+  """
+  def gradient(upstream):
+    return tf.matmul(neurons, upstream + tf.linalg.matrix_transpose(upstream))
+
+  return tf.matmul(neurons, neurons, transpose_a=True), gradient
+
+
 def gram_cosines(gram):
   """`cosines` of neurons W from their products W^T W.
 

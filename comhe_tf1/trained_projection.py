@@ -44,7 +44,7 @@ class TrainedProjection(regularizer.Energy):
       rate = self.sign * tf.cast(learning_rate, stack.neurons.dtype)
       variables = [self._variable(name, stack, op_seed_of) for name in stack.names]
       current = tf.stack([variable.read_value() for variable in variables])
-      gram = tf.matmul(stack.neurons, stack.neurons, transpose_a=True)
+      gram = energy.gram(stack.neurons)
       loss = self._loss(energy.gram_cosines(gram))
       if self.settings['iters']:
         # The sign of the rate undoes that of the decay.

@@ -75,10 +75,6 @@ def of_both(loss, p, w):
   return loss(tf.matmul(p, w), energy.cosines(w))
 
 
-def gram_of(w):
-  return tf.matmul(w, w, transpose_a=True)
-
-
 def slow_steps(truth, p, w, rate, decay, steps):
   """P after steps of gradient descent by differences."""
   for _ in range(steps):
@@ -110,8 +106,12 @@ def test_sets_are_independent(session, rng, loss, truth):
 
 def test_cosines_from_products(session, rng):
   w = tf.constant(rng.randn(2, 6, 4))
+  weights = rng.randn(2, 4, 4)   # not symmetric
+  np.testing.assert_allclose(*session.run([
+      tf.gradients(tf.reduce_sum(weights * products), w)[0]
+      for products in (energy.gram(w), tf.matmul(w, w, transpose_a=True))]), rtol=1e-12)
   np.testing.assert_allclose(*session.run(
-      [energy.gram_cosines(gram_of(w)), energy.cosines(w)]), rtol=1e-12, atol=1e-14)
+      [energy.gram_cosines(energy.gram(w)), energy.cosines(w)]), rtol=1e-12, atol=1e-14)
 
 
 @losses
@@ -119,7 +119,7 @@ def test_cosines_from_products(session, rng):
 def test_projected_step(session, layer, loss, truth, rate, decay):
   p, w = [tf.constant(value) for value in layer]
   stepped, slope = comhe_tf1.projected_step(
-      lambda projected: loss(projected, energy.cosines(w)), tf.matmul(p, w), gram_of(w),
+      lambda projected: loss(projected, energy.cosines(w)), tf.matmul(p, w), energy.gram(w),
       rate, decay)
   np.testing.assert_allclose(
       session.run(stepped),
@@ -138,7 +138,7 @@ def test_descend(session, rng, loss, truth, rate, decay, steps):
   neurons = tf.constant(w)
   stepped = comhe_tf1.descend(
       lambda projected: loss(projected, energy.cosines(neurons)), tf.constant(p), neurons,
-      gram_of(neurons), tf.constant(rate, tf.float64), decay, steps)
+      energy.gram(neurons), tf.constant(rate, tf.float64), decay, steps)
   assert tf.gradients(stepped, neurons) == [None]
   np.testing.assert_allclose(
       session.run(stepped),
@@ -155,7 +155,7 @@ def test_second_order_reaches_the_neurons(session, layer, loss, truth):
   def term(include_step):
     projected, cosine = tf.matmul(p, kernel), energy.cosines(kernel)
     stepped, slope = comhe_tf1.projected_step(
-        lambda projected: loss(projected, cosine), projected, gram_of(kernel), 0.1)
+        lambda projected: loss(projected, cosine), projected, energy.gram(kernel), 0.1)
     if not include_step:
       held = p - 0.1 * tf.matmul(slope, kernel, transpose_b=True)
       stepped = tf.matmul(tf.stop_gradient(held), kernel)
@@ -211,7 +211,7 @@ def test_eager(layer):
     pytest.skip('TensorFlow 1.x is in graph mode')
   p, w = [tf.constant(value) for value in layer]
   stepped, _ = comhe_tf1.projected_step(
-      lambda projected: full_space(projected, None), tf.matmul(p, w), gram_of(w), -0.1)
+      lambda projected: full_space(projected, None), tf.matmul(p, w), energy.gram(w), -0.1)
   assert full_space(stepped, None).numpy() > ground_truth.projected_energy(*layer)
 
 
