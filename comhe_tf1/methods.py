@@ -129,7 +129,7 @@ METHODS = collections.OrderedDict([
         'regularizer.Orthogonal', _penalty(1.), 345,
         'orthogonality of the neurons, a baseline',
         3 * ('||U^T U - I||_F^2, u_i = w_i / r_i',),
-        'compared with in CoMHE, section 5')),
+        'a baseline of the CoMHE paper')),
     # Of raw kernels: at the default rate of 0.1 larger weights make these grow without end.
     ('srip', Method(
         'regularizer.SpectralIsometry', _penalty(1e-3), 345,
