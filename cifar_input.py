@@ -361,8 +361,7 @@ def main(argv=None):
     comhe_cli.note('cifar_input.py', 'interrupted; calling again continues')
     return 130
   except BrokenPipeError:
-    # Nobody reads the lines any more; closing must not fail on it too.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    comhe_cli.give_up_stdout()
     return 1
   except cifar_download.DownloadError as error:
     comhe_cli.note('cifar_input.py', 'error: %s' % error)

@@ -34,6 +34,11 @@ def print_anything():
         line_buffering=True))
 
 
+def give_up_stdout():
+  """After a BrokenPipeError: nobody reads, and closing must not fail on it too."""
+  os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Parser(argparse.ArgumentParser):
   """Reports a mistake in one line, and takes no abbreviations."""
 

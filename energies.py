@@ -1,6 +1,5 @@
 #!/usr/bin/env python
 """Prints the hyperspherical energy of every layer of a checkpoint, not projected."""
-import os
 import sys
 
 import comhe_cli
@@ -53,6 +52,5 @@ if __name__ == '__main__':
     note('interrupted')
     sys.exit(130)
   except BrokenPipeError:
-    # Nobody reads the lines any more; closing must not fail on it too.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    comhe_cli.give_up_stdout()
     sys.exit(1)

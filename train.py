@@ -473,8 +473,7 @@ def main(argv=None):
     note('interrupted')
     return 130
   except BrokenPipeError:
-    # Nobody reads the terminal's lines any more; closing must not fail on it too.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    comhe_cli.give_up_stdout()
     return 1
   except (cifar_input.DataError, OSError) as error:
     full = getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

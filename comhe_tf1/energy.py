@@ -93,17 +93,17 @@ def gram(neurons):
   return tf.matmul(neurons, neurons, transpose_a=True), gradient
 
 
-def gram_cosines(gram):
+def gram_cosines(products):
   """`cosines` of neurons W from their products W^T W.
 
   Args:
-    gram: tensor [..., N, N].
+    products: tensor [..., N, N], as `gram`.
 
   Returns:
     Tensor [..., N, N], symmetric.
   """
-  inverse_norms = tf.rsqrt(tf.linalg.diag_part(gram) + NORM_FLOOR)
-  return gram * inverse_norms[..., tf.newaxis] * inverse_norms[..., tf.newaxis, :]
+  inverse_norms = tf.rsqrt(tf.linalg.diag_part(products) + NORM_FLOOR)
+  return products * inverse_norms[..., tf.newaxis] * inverse_norms[..., tf.newaxis, :]
 
 
 def of_cosines(neurons, function, *references):

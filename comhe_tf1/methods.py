@@ -67,8 +67,6 @@ where there is none. source: where it is defined.
 _MHE = 'MHE, section 3'
 _COMHE = 'CoMHE, section 4'
 _FULL, _HALF = 'E(W)', 'E_h(W)'
-
-
 _WEIGHTS = 'energy_weight', 'output_energy_weight'
 
 
@@ -95,7 +93,8 @@ METHODS = collections.OrderedDict([
         'regularizer.HalfSpace', _energy(), 345,
         'energy of the neurons and their opposites', (_HALF, _HALF, _FULL), _MHE)),
     ('random', Method(
-        'random_projection.RandomProjection', _energy(pd=40, pn=20, pnd=0, draw='original'), 345,
+        'random_projection.RandomProjection',
+        _energy(pd=40, pn=20, pnd=0, draw='original'), 345,
         'mean over random projections',
         (_HALF, 'mean_i E_h(P_i W), P_i drawn anew at every step', _FULL),
         _COMHE + '; authors\' code')),

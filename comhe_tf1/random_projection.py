@@ -44,23 +44,21 @@ class RandomProjection(regularizer.Energy):
                    default=None)
     if smallest:
       self.projections(smallest.neurons.shape.as_list()[-1])
-    draws, drawn, energies = {}, {}, []
+    draws, stacked, energies = {}, {}, []
     reduced = self.settings['draw'] == 'reduced'
     of_projected = (projection.reduced_projection_energies if reduced
                     else projection.random_projection_energies)
     for stack in hidden:
       _, d, neurons = stack.neurons.shape.as_list()
       pn, width = self.projections(neurons), neurons if reduced else d
-      for i in range(pn):
-        key = width, stack.c_in + i, stack.neurons.dtype
+      keys = tuple((width, stack.c_in + i, stack.neurons.dtype) for i in range(pn))
+      for key in keys:
         if key not in draws:
           draws[key] = projection.gaussian_projection(self.settings['pd'], *key)
-      key = stack.c_in, width, stack.neurons.dtype, pn
-      if key not in drawn:
-        drawn[key] = tf.stack([draws[width, stack.c_in + i, stack.neurons.dtype]
-                               for i in range(pn)])
+      if keys not in stacked:
+        stacked[keys] = tf.stack([draws[key] for key in keys])
       energies.append(self._over_projections(
-          of_projected(stack.neurons, drawn[key], self.power), axis=-1))
+          of_projected(stack.neurons, stacked[keys], self.power), axis=-1))
     return regularizer.Computed(energies, None,
                                 tf.group(*draws.values()) if draws else None)
 

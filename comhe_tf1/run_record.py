@@ -155,7 +155,8 @@ class RunRecord(object):
     self._metrics.add(json.dumps(
         dict(values, kind=kind, step=step, wall_time=time.time(), **dict(
             by_layer, **facts)), sort_keys=True))
-    values.update(('%s/%s' % (name.replace('energies', 'energy'), layer), value) for name, layers in by_layer.items()
+    values.update(('%s/%s' % (name.replace('energies', 'energy'), layer), value)
+                  for name, layers in by_layer.items()
                   for layer, value in layers.items())
     self._event(step=step, summary=tf.Summary(value=[
         tf.Summary.Value(tag=name, simple_value=value)
