@@ -1,13 +1,15 @@
 # make demo        first-line check and a short training, in about two minutes
 # make test        the tests under the current Python (3.10 to 3.13)
 # make test-tf1    the tests under Python 3.6 and TensorFlow 1.14.0
+# make test-docker both Docker images, built and run on local stand-ins of their bases
+# make lock        the locks in requirements/, written anew; UPGRADE=--upgrade
 # Choose the interpreters with PYTHON=... and PYTHON36=...
 PYTHON ?= python3
 PYTHON36 ?= python3.6
 VENV ?= .venv
 VENV_TF1 ?= .venv-tf1
 
-.PHONY: demo test test-tf1 clean
+.PHONY: demo test test-tf1 test-docker lock clean
 
 demo: $(VENV)/run
 	$(VENV)/bin/python train.py --first_line --gpu_no -1
@@ -41,5 +43,22 @@ $(VENV_TF1)/test: requirements.txt requirements-test.txt
 	$(VENV_TF1)/bin/python -m pip install -q -r requirements.txt -r requirements-test.txt
 	@touch $@
 
+# Needs buildah, podman, runc and mmdebstrap, and root.
+test-docker: $(VENV)-docker/test
+	PYTHON36=$(PYTHON36) $(VENV)-docker/bin/python -m pytest tests/docker -v
+
+$(VENV)-docker/test: tests/docker/requirements.txt
+	$(PYTHON) -m venv $(VENV)-docker
+	$(VENV)-docker/bin/python -m pip install -q -r tests/docker/requirements.txt
+	@touch $@
+
+lock: $(VENV)-lock/uv
+	PATH="$(abspath $(VENV)-lock/bin):$$PATH" requirements/lock.sh
+
+$(VENV)-lock/uv:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install -q uv==0.13.9
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV_TF1)
+	rm -rf $(VENV) $(VENV_TF1) $(VENV)-docker $(VENV)-lock build

@@ -109,7 +109,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_folder(path, layout=LAYOUTS['cifar100']):
-  """Reads the pickles in a folder.
+  """Reads the pickles in a folder, or in that of the archive's name in it.
 
   Returns:
     Two `Images`, train and test; several pickles are joined in `layout`'s order.
@@ -117,6 +117,9 @@ def load_folder(path, layout=LAYOUTS['cifar100']):
   Raises:
     DataError: as `load`.
   """
+  unpacked = os.path.join(path, layout.folder)
+  if os.path.isdir(unpacked) and not os.path.lexists(os.path.join(path, layout.test)):
+    path = unpacked
   return tuple(_load_joined(path, names, layout)
                for names in (layout.train, (layout.test,)))
 
@@ -351,11 +354,13 @@ def main(argv=None):
   parser.add_argument(
       '--data_dir', type=folder, metavar='FOLDER',
       help='where the pickles go; the archive is kept beside it (default: '
-           'cifar-100-python or cifar-10-batches-py, as the archive names it)')
+           'cifar-100-python or cifar-10-batches-py, as the archive names it, in '
+           'COMHE_DATA_DIR if set)')
   args = parser.parse_args(argv)
   archive = cifar_download.ARCHIVES[args.dataset]
   try:
-    cifar_download.download(archive, args.data_dir or archive.folder, args.url)
+    cifar_download.download(archive, args.data_dir or os.path.join(
+        os.environ.get('COMHE_DATA_DIR', ''), archive.folder), args.url)
     return 0
   except KeyboardInterrupt:
     comhe_cli.note('cifar_input.py', 'interrupted; calling again continues')

@@ -1,4 +1,6 @@
 """What the command lines here share: one clear line for every mistake."""
+from __future__ import print_function  # so that Python 2 gets as far as its refusal
+
 import argparse
 import contextlib
 import io
@@ -7,7 +9,15 @@ import re
 import sys
 import tempfile
 
-import numpy as np
+if sys.version_info < (3, 6):
+  sys.exit('error: this is Python %d.%d; use Python 3.6 or newer' % sys.version_info[:2])
+try:
+  import numpy as np
+except ImportError as problem:
+  sys.exit('error: %s; install what is needed with pip install -r requirements.txt'
+           % problem)
+
+from comhe_tf1 import compatibility
 
 
 def one_line(text):
@@ -82,10 +92,26 @@ def real(accepted, limits):
   return parse
 
 
+def add_environment_flag(group):
+  """Adds the flag by which `start_tensorflow` does without its check."""
+  group.add_argument(
+      '--any_environment', action='store_true',
+      help='start under any versions of Python, TensorFlow, NumPy and protobuf and on '
+           'any GPU, not only on those known to work')
+
+
 @contextlib.contextmanager
 def quiet_stderr():
-  """Holds back what is written to file descriptor 2, unless something fails."""
-  with tempfile.TemporaryFile() as held:
+  """Holds back what is written to file descriptor 2, unless something fails.
+
+  Without a folder for temporary files there is nowhere to hold it.
+  """
+  try:
+    file = tempfile.TemporaryFile()
+  except OSError:
+    yield
+    return
+  with file as held:
     stderr = os.dup(2)
     os.dup2(held.fileno(), 2)
     try:
@@ -99,7 +125,8 @@ def quiet_stderr():
       os.close(stderr)
 
 
-def start_tensorflow(gpu_no, xla=False, tf32=False, deterministic=False):
+def start_tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
+                     any_environment=False):
   """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
 
   Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
@@ -112,17 +139,31 @@ def start_tensorflow(gpu_no, xla=False, tf32=False, deterministic=False):
       does from 2.4 on unless it is told not to.
     deterministic: whether sums keep one order: by what this version knows of it, and
       with one thread.
+    any_environment: whether to do without the check of versions and GPUs.
+
+  Raises:
+    compatibility.Refusal: versions or a GPU are not known to work.
+    ImportError: TensorFlow is not installed.
   """
+  if not any_environment:
+    # Before the import, which fails where versions do not fit.
+    compatibility.check_versions(compatibility.installed())
   os.environ['CUDA_VISIBLE_DEVICES'] = gpu_no
   if deterministic:
     # For versions 1.14 to 2.0, and 2.1 to 2.8; later ones are told below.
     os.environ['TF_CUDNN_DETERMINISTIC'] = os.environ['TF_DETERMINISTIC_OPS'] = '1'
-  quiet = 'TF_CPP_MIN_LOG_LEVEL' not in os.environ
-  if quiet:
+  hushed = contextlib.ExitStack
+  if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
     os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
-  with quiet_stderr() if quiet else contextlib.ExitStack():
+    hushed = quiet_stderr
+  with hushed():
     import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
+  if not any_environment and gpu_no not in ('', '-1') and tf.test.is_built_with_cuda():
+    # Before the first session, which compiles for half an hour where code is missing.
+    compatibility.check_gpus(tf.__version__, _built_for(tf),
+                             zip(gpu_no.split(','), compatibility.capabilities()))
+  with hushed():
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
     if xla:
@@ -136,6 +177,13 @@ def start_tensorflow(gpu_no, xla=False, tf32=False, deterministic=False):
     with tf.Graph().as_default(), tf.Session(config=config) as session:
       session.run(tf.no_op())
   return tf, config
+
+
+def _built_for(tf):
+  """Compute capabilities that TensorFlow has code for, or None on 1.x."""
+  if not hasattr(tf.sysconfig, 'get_build_info'):
+    return None
+  return tf.sysconfig.get_build_info()['cuda_compute_capabilities']
 
 
 def tensorflow_failure(tf, error):

@@ -3,7 +3,7 @@
 import sys
 
 import comhe_cli
-from comhe_tf1 import methods
+from comhe_tf1 import compatibility, methods
 
 
 def note(text):
@@ -24,8 +24,13 @@ def main(argv=None):
       '--power', choices=list(methods.POWERS) + ['all'], default='2', metavar='POWER',
       help='energy of a pair of neurons: %s, or all of them (default: 2)'
            % ', '.join(methods.POWERS))
+  comhe_cli.add_environment_flag(parser)
   args = parser.parse_args(argv)
-  comhe_cli.start_tensorflow('-1')
+  try:
+    comhe_cli.start_tensorflow('-1', any_environment=args.any_environment)
+  except (compatibility.Refusal, ImportError) as error:
+    note('error: %s' % error)
+    return 1
   from comhe_tf1 import checkpoint, diagnosis
 
   powers = list(methods.POWERS) if args.power == 'all' else [args.power]

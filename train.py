@@ -1,24 +1,26 @@
 #!/usr/bin/env python
 """Trains a network with CoMHE on CIFAR, as the authors' three scripts do and beyond."""
+from __future__ import print_function  # so that Python 2 gets as far as its refusal
+
 import argparse
 import errno
 import os
 import re
+import signal
 import sys
 
-import numpy as np
-
+import comhe_cli  # first: it says what is missing
 import cifar_input
 import cifar_sample
-import comhe_cli
+import numpy as np
 from comhe_cli import Parser, path, real, whole
-from comhe_tf1 import architectures, methods, op_seeds
+from comhe_tf1 import architectures, compatibility, interruption, methods, op_seeds
 
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
 # Flags that may change when a run is resumed: where things are, not what is computed.
 FREE = ('log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
-        'recalibrate_bn', 'first_line', 'profile')
-DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic')
+        'recalibrate_bn', 'first_line', 'profile', 'any_environment')
+DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment')
 ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
 
 
@@ -94,7 +96,8 @@ def make_parser():
            'original)')
   group.add_argument(
       '--data_dir', type=path, metavar='FOLDER',
-      help='folder of the set\'s pickles (default: %s, as the archives unpack)'
+      help='folder of the set\'s pickles, or the one the archive was unpacked in '
+           '(default: COMHE_DATA_DIR if set, else %s, as the archives unpack)'
            % ' or '.join(layout.folder for layout in cifar_input.LAYOUTS.values()))
   group.add_argument(
       '--batch_size', type=whole(1, MANY), default=128, metavar='IMAGES',
@@ -137,9 +140,10 @@ def make_parser():
 
   group = parser.add_argument_group('output')
   group.add_argument(
-      '--log_dir', type=path, metavar='FOLDER', default='log',
+      '--log_dir', type=path, metavar='FOLDER',
+      default=os.environ.get('COMHE_LOG_DIR') or 'log',
       help='folder of the logs, which are named and numbered below it as the '
-           'original\'s (default: log; original)')
+           'original\'s (default: COMHE_LOG_DIR if set, else log; original: log)')
   group.add_argument(
       '--log_every', type=whole(1, MANY), default=100, metavar='STEPS',
       help='steps between training lines (default: 100; original)')
@@ -193,6 +197,7 @@ def make_parser():
       '--profile', type=whole(0, MANY), default=0, metavar='STEPS',
       help='write timelines of so many steps, after five others, to the run\'s folder, '
            'for ui.perfetto.dev (default: 0)')
+  comhe_cli.add_environment_flag(group)
   return parser
 
 
@@ -230,7 +235,7 @@ def parse(argv):
   if args.dataset == 'sample' and args.data_dir is not None:
     parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
   if args.dataset != 'sample' and args.data_dir is None:
-    args.data_dir = layout_of(args).folder
+    args.data_dir = os.environ.get('COMHE_DATA_DIR') or layout_of(args).folder
   if args.gpu_no is None:
     args.gpu_no = os.environ.get('CUDA_VISIBLE_DEVICES', '0')
   return args, parser
@@ -304,7 +309,7 @@ def run(args, parser):
   # Before TensorFlow, so that a mistake shows at once.
   data = None if args.first_line else load_data(args)
   tf, config = comhe_cli.start_tensorflow(
-      args.gpu_no, args.xla, args.tf32, args.deterministic)
+      *[getattr(args, name) for name in DEVICE])
   from comhe_tf1 import checkpoint, first_line, run_record, training
   try:
     if args.first_line:
@@ -326,7 +331,7 @@ def run(args, parser):
 
 def train(args, parser, tf, session, train_set, batches, test_set, data_line):
   """Builds the graph and trains in `session`; returns the exit status."""
-  from comhe_tf1 import environment, interruption, legacy_log, optimization
+  from comhe_tf1 import environment, legacy_log, optimization
   from comhe_tf1 import parameter_table, prefetch, profiling, progress, run_record
   from comhe_tf1 import training
 
@@ -467,6 +472,8 @@ def evaluate(args, session, train_set, _, test_set, data_line):
 
 def main(argv=None):
   args, parser = parse(argv)
+  # Also where this is the first process of a container, which no signal ends by itself.
+  signal.signal(signal.SIGTERM, interruption.leave)
   try:
     return run(args, parser)
   except KeyboardInterrupt:
@@ -481,8 +488,10 @@ def main(argv=None):
                           else ''))
     return 1
   except ImportError as error:
-    note('error: %s; install what is needed with pip install -r requirements.txt'
-         % error)
+    note('error: %s; %s' % (error, compatibility.INSTALL))
+    return 1
+  except compatibility.Refusal as error:
+    note('error: %s' % error)
     return 1
 
 

@@ -31,7 +31,8 @@ def describe(session):
       'cpu_count': os.cpu_count(),
       'system': platform.platform(),
       'command': sys.argv,
-      'git_commit': _git('rev-parse', 'HEAD'),
+      # The Docker images hold no checkout, but know what they were made from.
+      'git_commit': _git('rev-parse', 'HEAD') or os.environ.get('COMHE_COMMIT'),
       'git_changes': _git('status', '--porcelain', '--untracked-files=no'),
   }
 

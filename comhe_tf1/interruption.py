@@ -35,6 +35,12 @@ class Interruption(object):
     self.signal = number
 
 
+def leave(number, frame):
+  """Handler of a signal: ends the process where there is nothing to save yet."""
+  del frame
+  raise SystemExit(exit_status(number))
+
+
 def exit_status(number):
   """What a shell gives for a process that ended by a signal: 130, 143."""
   return 128 + number

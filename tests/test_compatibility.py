@@ -1,0 +1,132 @@
+"""What is refused at the start, with which remedy."""
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from comhe_tf1 import compatibility
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RECORDED = [  # Python, TensorFlow, NumPy, protobuf: tried, or as their packages ask for
+    ('3.6.15', '1.14.0', '1.16.6', '3.19.6'), ('3.6.15', '1.14.0', '1.16.4', '3.8.0'),
+    ('3.6.15', '1.14.0', '1.19.5', '3.19.6'), ('3.7.16', '1.15.5', '1.16.6', '3.19.6'),
+    ('3.6.15', '2.1.4', '1.19.5', '3.19.6'), ('3.8.18', '2.4.4', '1.19.5', '3.20.3'),
+    ('3.10.13', '2.12.1', '1.23.5', '4.25.8'), ('3.8.18', '2.13.1', '1.24.3', '4.25.8'),
+    ('3.12.1', '2.16.2', '1.26.4', '4.25.8'), ('3.12.1', '2.18.1', '2.0.2', '5.29.5'),
+    ('3.9.18', '2.20.0', '2.0.2', '6.33.0'), ('3.13.0', '2.21.0', '2.4.6', '7.36.2')]
+
+
+def versions(python, tensorflow, numpy, protobuf):
+  return dict(python=python, tensorflow=tensorflow, numpy=numpy, protobuf=protobuf)
+
+
+@pytest.mark.parametrize('found', RECORDED)
+def test_takes_what_is_known_to_work(found):
+  compatibility.check_versions(versions(*found))
+
+
+@pytest.mark.parametrize('found, told', [
+    (('3.14.0', '2.22.0', '2.4.6', '7.36.2'), 'Python 3.14.0'),
+    (('3.5.2', '1.14.0', '1.16.6', '3.19.6'), 'Python 3.5.2'),
+    (('3.6.15', '1.13.1', '1.16.6', '3.19.6'), 'TensorFlow 1.13.1 with Python 3.6.15'),
+    (('3.13.0', '2.22.0', '2.4.6', '7.36.2'), 'TensorFlow 2.22.0'),
+    (('3.7.16', '1.15.5', '1.16.6', '4.21.12'),
+     'protobuf 4.21.12 with TensorFlow 1.15.5 is not known to work (3.8 to 3.20 is)'),
+    (('3.7.16', '1.15.5', '1.21.6', '3.19.6'),
+     'NumPy 1.21.6 with TensorFlow 1.15.5 is not known to work (1.16 to 1.19 is)'),
+    (('3.12.1', '2.16.2', '2.0.2', '4.25.8'), 'NumPy 2.0.2 with TensorFlow 2.16.2'),
+    (('3.13.0', '2.21.0', '2.4.6', '5.29.5'), 'protobuf 5.29.5'),
+])
+def test_refuses_the_rest_with_a_remedy(found, told):
+  with pytest.raises(compatibility.Refusal) as caught:
+    compatibility.check_versions(versions(*found))
+  message = str(caught.value)
+  assert told in message and '--any_environment' in message
+  assert 'requirements.txt' in message or 'use 3.6 to 3.13' in message
+
+
+@pytest.mark.parametrize('unknown', ['tensorflow', 'numpy', 'protobuf'])
+def test_what_is_unknown_is_not_judged(unknown):
+  compatibility.check_versions(dict(versions(*RECORDED[-1]), **{unknown: None}))
+
+
+def test_these_versions_are_known():
+  found = compatibility.installed()
+  assert all(found.values())
+  compatibility.check_versions(found)
+
+
+@pytest.mark.parametrize('version, built_for, capability, remedy', [
+    ('1.14.0', None, (3, 0), 'repro'), ('1.14.0', None, (8, 0), 'modern'),
+    ('1.14.0', None, (9, 0), 'modern'), ('2.21.0', ['sm_60', 'compute_90'], (5, 2), 'repro'),
+    ('2.21.0', ['sm_60', 'compute_90'], (12, 0), 'no TensorFlow that this project knows')])
+def test_refuses_gpus_without_code(version, built_for, capability, remedy):
+  with pytest.raises(compatibility.Refusal) as caught:
+    compatibility.check_gpus(version, built_for, [('3', capability)])
+  message = str(caught.value)
+  assert 'GPU 3 has compute capability %d.%d' % capability in message
+  assert remedy in message and '--gpu_no -1' in message
+
+
+@pytest.mark.parametrize('version, built_for, capability', [
+    ('1.14.0', None, (3, 5)), ('1.14.0', None, (7, 0)), ('1.14.0', None, (7, 5)),
+    ('2.21.0', ['sm_60', 'sm_89', 'compute_90'], (6, 0)),
+    ('2.21.0', ['sm_60', 'sm_89', 'compute_90'], (8, 9)),
+    ('2.21.0', ['sm_60', 'sm_89', 'compute_90'], (9, 0)),
+    ('2.30.0', ['sm_70', 'sm_100a'], (10, 3))])
+def test_takes_gpus_with_code(version, built_for, capability):
+  compatibility.check_gpus(version, built_for, [('0', capability)])
+
+
+def run(*flags, **environment):
+  process = subprocess.Popen(
+      [sys.executable, 'train.py'] + list(flags), cwd=ROOT,
+      env=dict(os.environ, **environment), stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE, universal_newlines=True)
+  out, err = process.communicate()
+  return process.returncode, out, err
+
+
+def test_command_line_refuses_versions_in_one_line(tmp_path):
+  # A distribution of that name that is found before the true one.
+  info = tmp_path / 'protobuf-99.0.dist-info'
+  info.mkdir()
+  (info / 'METADATA').write_text(u'Metadata-Version: 2.1\nName: protobuf\nVersion: 99.0\n')
+  status, out, err = run('--first_line', '--gpu_no', '-1', PYTHONPATH=str(tmp_path))
+  assert (status, out) == (1, '')
+  assert err.startswith('train.py: error: protobuf 99.0 with TensorFlow ')
+  assert err.count('\n') == 1 and '--any_environment' in err
+  status, out, _ = run('--first_line', '--gpu_no', '-1', '--any_environment',
+                       PYTHONPATH=str(tmp_path))
+  assert status == 0 and '9 of 9' in out
+
+
+DRIVER = """
+int cuInit(unsigned flags) {return 0;}
+int cuDeviceGetCount(int *count) {*count = 1; return 0;}
+int cuDeviceGet(int *device, int number) {*device = number; return 0;}
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  *value = attribute == 75 ? %d : %d;
+  return 0;
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which('gcc'), reason='needs a C compiler')
+def test_reads_capabilities_from_the_driver(tmp_path):
+  source, library = tmp_path / 'driver.c', tmp_path / 'libcuda.so.1'
+  source.write_text(u'%s' % (DRIVER % (5, 2)))
+  subprocess.check_call(['gcc', '-shared', '-fPIC', '-o', str(library), str(source)])
+  told = subprocess.check_output(
+      [sys.executable, '-c',
+       'from comhe_tf1 import compatibility; print(compatibility.capabilities())'],
+      cwd=ROOT, env=dict(os.environ, LD_LIBRARY_PATH=str(tmp_path)))
+  assert told.decode().strip() == '[(5, 2)]'
+  import tensorflow.compat.v1 as tf
+  if tf.test.is_built_with_cuda():
+    status, out, err = run('--first_line', '--gpu_no', '0', LD_LIBRARY_PATH=str(tmp_path))
+    assert (status, out) == (1, '')
+    assert err.startswith('train.py: error: GPU 0 has compute capability 5.2; ')
+    assert err.count('\n') == 1 and 'repro' in err
