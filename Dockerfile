@@ -17,7 +17,8 @@ RUN python3 -m venv --without-pip /opt/venv \
  && python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-deps \
       --require-hashes -r /opt/comhe_tf1/requirements/tf2.21-gpu.txt
 COPY --from=source /opt/comhe_tf1 /opt/comhe_tf1
-# Readable for any user, compiled once, and mounts that any user may write to.
+# Readable for any user, compiled once, and mounts that any user may write to. With
+# --read-only, TensorFlow finds its temporary files' place only in /dev/shm.
 RUN chmod -R a+rX /opt/comhe_tf1 \
  && /opt/venv/bin/python -m compileall -q /opt/comhe_tf1 \
  && mkdir -m 1777 /data /log
@@ -28,7 +29,7 @@ LABEL org.opencontainers.image.title="comhe_tf1 modern" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
 ENV PATH=/opt/venv/bin:$PATH LANG=C.UTF-8 \
-    COMHE_COMMIT=${COMMIT} COMHE_DATA_DIR=/data COMHE_LOG_DIR=/log \
+    COMHE_COMMIT=${COMMIT} COMHE_DATA_DIR=/data COMHE_LOG_DIR=/log TMPDIR=/dev/shm \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /opt/comhe_tf1
 USER 1000:1000
@@ -57,7 +58,7 @@ LABEL org.opencontainers.image.title="comhe_tf1 repro" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
 ENV PATH=/opt/venv/bin:$PATH LANG=C.UTF-8 \
-    COMHE_COMMIT=${COMMIT} COMHE_DATA_DIR=/data COMHE_LOG_DIR=/log
+    COMHE_COMMIT=${COMMIT} COMHE_DATA_DIR=/data COMHE_LOG_DIR=/log TMPDIR=/dev/shm
 WORKDIR /opt/comhe_tf1
 USER 1000:1000
 STOPSIGNAL SIGTERM

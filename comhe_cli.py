@@ -102,16 +102,8 @@ def add_environment_flag(group):
 
 @contextlib.contextmanager
 def quiet_stderr():
-  """Holds back what is written to file descriptor 2, unless something fails.
-
-  Without a folder for temporary files there is nowhere to hold it.
-  """
-  try:
-    file = tempfile.TemporaryFile()
-  except OSError:
-    yield
-    return
-  with file as held:
+  """Holds back what is written to file descriptor 2, unless something fails."""
+  with tempfile.TemporaryFile() as held:
     stderr = os.dup(2)
     os.dup2(held.fileno(), 2)
     try:

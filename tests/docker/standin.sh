@@ -48,4 +48,4 @@ stand_in() {  # NAME PYTHON REQUIREMENTS...; these are installed one after the o
 stand_in modern "$current"
 # As in the image of June 2019.
 stand_in repro "$original" pip==21.3.1 \
-  'tensorflow-gpu==1.14.0 numpy==1.16.4 protobuf==3.8.0 h5py==2.9.0' pip==19.1.1
+  'tensorflow-gpu==1.14.0 numpy==1.16.4 protobuf==3.8.0 h5py==2.9.0 gast==0.2.2' pip==19.1.1
