@@ -193,12 +193,13 @@ def run(args):
   if look.compared and args.report:
     from comhe_tf1 import comparison_report
     try:
-      figures = comparison_plots_as_images(look)
+      from comhe_tf1 import comparison_plots
+      pictures = [(panel.caption, comparison_plots.image(panel))
+                  for panel in plots_of(look)]
     except ImportError as error:
-      note('warning: the report has no plots, which need matplotlib (%s)' % error)
-      figures = []
-    print_path = comparison_report.write(args.report, look.compared, figures)
-    note('wrote %s' % print_path)
+      note('warning: no plots in the report, they need matplotlib (%s)' % error)
+      pictures = []
+    note('wrote %s' % comparison_report.write(args.report, look.compared, pictures))
   look.complain()
   return 1 if look.problems or not look.compared else 0
 

@@ -68,8 +68,8 @@ come from, in words. notes: list of what must be said with it.
 """
 
 Section = collections.namedtuple(
-    'Section', 'protocol steps entries references seeds verdicts')
-Section.__doc__ = """The runs of one protocol and length."""
+    'Section', 'protocol steps entries groups references seeds verdicts')
+Section.__doc__ = """The runs of one protocol and length; groups: list of `Group`."""
 
 Comparison = collections.namedtuple('Comparison', 'entries first_lines sections')
 
@@ -168,7 +168,10 @@ def _entry(number, run, reference_of):
 
 
 def numbers(entries):
-  """'#1 #2 #5'"""
+  """'#1 #2 #5', or '#1 to #9' where that is long."""
+  first, last = entries[0].number, entries[-1].number
+  if last - first == len(entries) - 1 > 2:
+    return '#%d to #%d' % (first, last)
   return ' '.join('#%d' % entry.number for entry in entries)
 
 
@@ -179,7 +182,7 @@ def _section(protocol, steps, entries):
         entry.reference not in references):
       references.append(entry.reference)
   groups = _groups(entries)
-  return Section(protocol, steps, entries, references,
+  return Section(protocol, steps, entries, groups, references,
                  list(filter(None, map(_seeds, groups))), list(map(_verdict, groups)))
 
 
