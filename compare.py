@@ -138,8 +138,8 @@ def formatted(args, compared):
   if args.csv:
     return comparison_tables.as_csv(compared).rstrip('\n')
   parts = comparison_tables.blocks(compared)
-  return '\n'.join(comparison_tables.markdown(parts) if args.markdown
-                   else map(comhe_cli.one_line, comparison_tables.text(parts)))
+  lines = (comparison_tables.markdown if args.markdown else comparison_tables.text)(parts)
+  return '\n'.join(map(comhe_cli.one_line, lines))
 
 
 def watch(args):

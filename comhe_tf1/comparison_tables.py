@@ -28,7 +28,7 @@ def blocks(compared):
            _first_lines(compared)]
   for section in compared.sections:
     parts += _section(section)
-  return parts
+  return [part for part in parts if part.rows or part.notes]
 
 
 def entry_in_words(entry):

@@ -16,7 +16,7 @@ from comhe_tf1 import published
 
 LONGEST = 1 << 16        # bytes of a line
 MOST = 1000000           # lines of a file; the original's logs have 900
-HOPELESS = 1000          # strange lines after which a file without a good one is left
+HOPELESS = 1000          # lines of a file that may be strange, then it is left
 _RUN = re.compile(r'run_(\d\d)$')
 _LOG = re.compile(r'log_(?:train|test)_(\d\d)\.txt$')
 
@@ -125,18 +125,22 @@ class _Strange(object):
     self._path, self._wanted, self._count, self._first = path, wanted, 0, None
 
   def add(self, number, text):
+    """Adds a line; returns whether there are too many of them to read on."""
     self._count += 1
     self._first = self._first or (number, text)
-    return self._count
+    return self._count >= HOPELESS
 
   def problems(self):
     if not self._count:
       return []
     number, text = self._first
-    return ['%s: line %d is no %s%s%s; left out' % (
+    count = 'nor is another' if self._count == 2 else (
+        'nor are %d others' % (self._count - 1))
+    return ['%s: line %d is no %s%s%s; %s' % (
         self._path, number, self._wanted,
         '' if text is None else ': %r' % (text if len(text) < 60 else text[:57] + '...'),
-        '' if self._count == 1 else ', nor are %d others' % (self._count - 1))]
+        '' if self._count == 1 else ', ' + count,
+        'left out' if self._count < HOPELESS else 'not read on')]
 
 
 def read(source):
@@ -181,9 +185,8 @@ def _read_log(path, curves):
     if number == 0 and not (line and re.search(r'\.\d{4}$', text)):
       continue
     if line is None:
-      if strange.add(number, text) >= HOPELESS and not good:
-        return ['%s: none of its first %d lines is a log line; left out'
-                % (path, HOPELESS)]
+      if strange.add(number, text):
+        break
       continue
     good += 1
     names = published.QUANTITIES if line.kind == 'train' else ('test acc',)
@@ -242,7 +245,7 @@ def layer_energies(source):
         _add_energies(json.loads(text or ''), by_kind)
       except (ValueError, TypeError, KeyError, AttributeError, RecursionError,
               OverflowError):
-        if strange.add(number, text) >= HOPELESS and not by_kind:
+        if strange.add(number, text):
           break
   except (OSError, ReadError) as error:
     return by_kind, [str(error)]
