@@ -13,8 +13,8 @@ DAY = 86400
 EPILOG = '''RUN is a run's folder run_NN; a folder with log_train_NN.txt and
 log_test_NN.txt, of this project or of the authors' (all of its runs are meant); one of
 these files, which stands for both; or another file of log lines. Runs whose settings
-agree but for the seed are pooled as seeds, logs of one folder too. Exit status: 0, or 1
-if something could not be read or written; what could be read is compared all the same.'''
+agree but for the seed are pooled as seeds, logs of one folder too. Exit status: 0, or
+1 if something could not be read or written; what could be read is compared anyway.'''
 
 
 def picture(text):
@@ -126,10 +126,6 @@ class Look(object):
         reference = comparison.recorded_reference(args.against, theirs)
     self.compared = comparison.compare(runs, reference) if runs else None
 
-  def complain(self):
-    for problem in self.problems:
-      note('error: %s' % problem)
-
 
 def formatted(args, compared):
   """What is printed."""
@@ -138,8 +134,8 @@ def formatted(args, compared):
   if args.csv:
     return comparison_tables.as_csv(compared).rstrip('\n')
   parts = comparison_tables.blocks(compared)
-  lines = (comparison_tables.markdown if args.markdown else comparison_tables.text)(parts)
-  return '\n'.join(map(comhe_cli.one_line, lines))
+  render = comparison_tables.markdown if args.markdown else comparison_tables.text
+  return '\n'.join(map(comhe_cli.one_line, render(parts)))
 
 
 def watch(args):
@@ -162,9 +158,8 @@ def watch(args):
     time.sleep(args.interval)
 
 
-def plots_of(look):
-  """The panels of a comparison; raises ImportError without matplotlib."""
-  from comhe_tf1 import comparison_plots
+def plots_of(look, comparison_plots):
+  """The panels of a comparison; what is wrong with their records joins the problems."""
   energies = []
   for source in look.sources:
     by_kind, problems = recorded_run.layer_energies(source)
@@ -175,32 +170,32 @@ def plots_of(look):
 
 def run(args):
   """Does as the flags say; returns the exit status."""
-  if args.plot:
+  comparison_plots = None
+  if args.plot or args.report:
     try:
       from comhe_tf1 import comparison_plots
     except ImportError as error:
-      note('error: --plot needs matplotlib (%s); install it with pip install matplotlib, '
-           'or leave --plot out' % error)
-      return 1
-  if args.watch:
-    look = watch(args)
-  else:
-    look = Look(args)
-    if look.compared:
-      print(formatted(args, look.compared), flush=True)
-  if look.compared and args.plot:
-    comparison_plots.write(plots_of(look), args.plot)
-  if look.compared and args.report:
-    from comhe_tf1 import comparison_report
+      needed = 'matplotlib (%s): pip install matplotlib' % error
+      if args.plot:
+        note('error: --plot needs %s, or leave --plot out' % needed)
+        return 1
+      note('warning: no plots in the report, they need %s' % needed)
+  look = watch(args) if args.watch else Look(args)
+  if look.compared and not args.watch:
+    print(formatted(args, look.compared), flush=True)
+  if look.compared and (args.plot or args.report):
+    drawn = plots_of(look, comparison_plots) if comparison_plots else []
     try:
-      from comhe_tf1 import comparison_plots
-      pictures = [(panel.caption, comparison_plots.image(panel))
-                  for panel in plots_of(look)]
-    except ImportError as error:
-      note('warning: no plots in the report, they need matplotlib (%s)' % error)
-      pictures = []
-    note('wrote %s' % comparison_report.write(args.report, look.compared, pictures))
-  look.complain()
+      if args.plot:
+        comparison_plots.write(drawn, args.plot)
+      if args.report:
+        from comhe_tf1 import comparison_report
+        note('wrote %s' % comparison_report.write(args.report, look.compared, [
+            (panel.caption, comparison_plots.image(panel)) for panel in drawn]))
+    except OSError as error:
+      look.problems.append(str(error))
+  for problem in look.problems:
+    note('error: %s' % problem)
   return 1 if look.problems or not look.compared else 0
 
 

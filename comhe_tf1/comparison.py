@@ -79,14 +79,14 @@ _FAMILY = [facts.last for facts in published.MHE_RUNS.values()
 SPREAD_SOURCE = (
     'standard deviation of the last test accuracies of the %d published half-space MHE '
     'runs (%s: CNN-9 on CIFAR-100, 42,500 steps, one run for each power, no seed set), '
-    'taken to hold for both protocols; differences between the powers are in it too, so '
-    'that it is rather too large' % (
+    'taken to hold for both protocols; differences between the powers are in it too, '
+    'so that it is rather too large' % (
         len(_FAMILY), ', '.join('%.4f' % value for value in _FAMILY)))
 CAVEAT = (
     'A single published run says nothing about other seeds. How much its last 20 '
     'evaluations vary is the wobble of one run, and smaller; the sampling error of '
-    '10,000 test images (0.0043 at 0.75) is not counted, since all runs are tested on the '
-    'same images.')
+    '10,000 test images (0.0043 at 0.75) is not counted, since all runs are tested on '
+    'the same images.')
 
 
 def published_reference(name):
@@ -114,7 +114,8 @@ def recorded_reference(path, runs):
   groups = _groups(entries)
   if len(groups) > 1:
     raise recorded_run.ReadError(
-        '%s holds runs of %d different settings; name one of them' % (path, len(groups)))
+        '%s holds runs of %d different settings; name one of them'
+        % (path, len(groups)))
   first, final = entries[0], entries[0].final
   line = recorded_run.first_line(first.run)
   done = [entry for entry in groups[0].entries if entry.finished]
@@ -124,9 +125,9 @@ def recorded_reference(path, runs):
       [entry.final['last']['test_acc'] for entry in done],
       final and (final['best']['test_acc'], final['best']['step']),
       final and final['median_of_last_20']['test_acc'],
-      recorded_run.last_line(first.run), [entry.run.curves for entry in groups[0].entries],
-      None, '%s, %d run%s' % (path, len(groups[0].entries),
-                              '' if len(groups[0].entries) == 1 else 's'))
+      recorded_run.last_line(first.run),
+      [entry.run.curves for entry in groups[0].entries], None, '%s, %d run%s' % (
+          path, len(groups[0].entries), '' if len(groups[0].entries) == 1 else 's'))
 
 
 def compare(runs, reference=None):
@@ -153,7 +154,8 @@ def compare(runs, reference=None):
   entries = [_entry(number, run, reference_of) for number, run in enumerate(runs, 1)]
   sections = collections.OrderedDict()
   for entry in entries:
-    sections.setdefault((entry.schedule.protocol, entry.schedule.steps), []).append(entry)
+    length = entry.schedule.protocol, entry.schedule.steps
+    sections.setdefault(length, []).append(entry)
   return Comparison(entries, [_first_line(entry) for entry in entries],
                     [_section(protocol, steps, members)
                      for (protocol, steps), members in sections.items()])
@@ -241,8 +243,8 @@ def _verdict(group):
   difference = means[0] - means[1]
   within = abs(difference) <= limit + 1e-9   # what rounding leaves of 0
   arithmetic = (
-      'spread of one run: %.4f, %s. Limit: %.4f = %.3f x %.4f x sqrt(1/%d + 1/%d), with '
-      'Student\'s t for 95%% and %d degree%s of freedom' % (
+      'spread of one run: %.4f, %s. Limit: %.4f = %.3f x %.4f x sqrt(1/%d + 1/%d), '
+      'with Student\'s t for 95%% and %d degree%s of freedom' % (
           spread.sd, '; pooled with '.join(sources), limit, t, spread.sd, len(ours),
           len(theirs), spread.freedom, '' if spread.freedom == 1 else 's'))
   if first.settings is None:
@@ -275,7 +277,8 @@ def _no_verdict(first, finished, reference):
     names = set(first.settings) - run_settings.DRAWS
     differing = run_settings.differences(first.settings, reference.settings, names)
     if differing:
-      return 'none: other settings than %s: %s' % (reference.label, ', '.join(differing))
+      return 'none: other settings than %s: %s' % (
+          reference.label, ', '.join(differing))
   if not finished:
     return 'not before the last step'
   if not reference.lasts:
@@ -311,8 +314,9 @@ def _first_line(entry):
   if line is None:
     return FirstLine(entry, {}, None, 'there is no training line')
   if line[0] != 0:
-    return FirstLine(entry, {}, None, 'its first training line is of step %s, not 0, so '
-                     'that there is nothing to compare' % '{:,}'.format(line[0]))
+    return FirstLine(
+        entry, {}, None, 'its first training line is of step %s, not 0, so that there is '
+        'nothing to compare' % '{:,}'.format(line[0]))
   if reference is None or reference.first is None:
     return FirstLine(
         entry, {}, None, 'no published run of this method is known' if reference is None
@@ -340,8 +344,8 @@ def _why(entry, reference, differing):
   """Why figures of the first line may differ."""
   if entry.settings is None or reference.settings is None:
     seed = (reference.settings or {}).get('random_seed')
-    return ('A log does not say why: another seed%s, another numbering of op seeds than '
-            'TensorFlow 1.8 to 1.12 give, other settings, data or batch size' % (
+    return ('A log does not say why: another seed%s, another numbering of op seeds '
+            'than TensorFlow 1.8 to 1.12 give, other settings, data or batch size' % (
                 '' if seed is None else ' than %s' % seed))
   names = {name for quantity in differing for name in run_settings.DECISIVE[quantity]}
   if 'iters' not in reference.settings:
@@ -349,6 +353,6 @@ def _why(entry, reference, differing):
   reasons = run_settings.differences(entry.settings, reference.settings, names)
   if reasons:
     return 'It has ' + ', '.join(reasons)
-  return ('No recorded flag explains it: other data than %s, perhaps, whose md5 sum here '
-          'is %s; or sums in another order, if only the last digit differs' % (
+  return ('No recorded flag explains it: other data than %s, perhaps, whose md5 sum '
+          'here is %s; or sums in another order, if only the last digit differs' % (
               reference.settings.get('dataset'), entry.settings.get('data_md5')))

@@ -31,7 +31,7 @@ Panel = collections.namedtuple('Panel', 'title caption draw')
 Panel.__doc__ = """A plot. caption: what it shows, in words. draw: function of axes."""
 
 Line = collections.namedtuple('Line', 'label steps values low high colour style marker')
-Line.__doc__ = """A curve, or points where `marker` is set; low, high: of a band, or None."""
+Line.__doc__ = """A curve, or points if it has a marker; low, high: of a band, or None."""
 
 _LOSSES = (('fit', 'Classification loss of the training batch (fit)'),
            ('reg', 'Weight decay (reg)'),
@@ -83,13 +83,13 @@ def _section(section):
         'Test accuracy', 'Test accuracy, not smoothed; %s.' % words, _plot(
             'Test accuracy', 'test accuracy', accuracies, section,
             bottom=0)))
-    last_drop = max((drop for drop in section.protocol.lr_drops if drop < section.steps),
-                    default=0)
+    last_drop = max((drop for drop in section.protocol.lr_drops
+                     if drop < section.steps), default=0)
     late = [_since(line, last_drop) for line in accuracies]
     if last_drop and any(len(line.steps) for line in late):
       title = 'Test accuracy after the last rate drop (magnified)'
       found.append(Panel(
-          title, 'The same after step %s; the axis does not begin at 0.' % '{:,}'.format(
+          title, 'The same after step {:,}; the axis does not begin at 0.'.format(
               last_drop), _plot(title, 'test accuracy',
                                 [line for line in late if len(line.steps)], section)))
   for name, title in _LOSSES:
@@ -113,8 +113,8 @@ def _lines(section, name):
                                            if name in curves], grey, STYLES[i % 4]))
     elif points:
       steps, values = zip(*points)
-      lines.append(Line(reference.label + ' (read off)', steps, values, None, None, grey,
-                        '', MARKERS[i % 6]))
+      lines.append(Line(reference.label + ' (read off)', steps, values, None, None,
+                        grey, '', MARKERS[i % 6]))
   for i, group in enumerate(section.groups):
     label = comparison.numbers(group.entries) + (
         ' (mean, range)' if group.entries[1:] else '')
@@ -166,8 +166,8 @@ def _plot(title, quantity, lines, section, bottom=None, log=False):
                   label=line.label, markersize=7, markeredgewidth=1.5)
         continue
       if line.low is not None:
-        axes.fill_between(line.steps, line.low, line.high, color=line.colour, alpha=0.25,
-                          linewidth=0)
+        axes.fill_between(line.steps, line.low, line.high, color=line.colour,
+                          alpha=0.25, linewidth=0)
       axes.plot(line.steps, line.values, line.style, color=line.colour, linewidth=1.1,
                 label=line.label, marker='.' if len(line.steps) == 1 else None)
     if log:

@@ -11,8 +11,8 @@ from comhe_tf1 import durable
 NAME = 'index.html'
 _STYLE = '''
 :root { color-scheme: light; }
-body { margin: 0 auto; padding: 1rem; max-width: 100rem; background: #fff; color: #1a1a1a;
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+body { margin: 0 auto; padding: 1rem; max-width: 100rem; background: #fff;
+  color: #1a1a1a; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 p, li { max-width: 60rem; }
@@ -23,7 +23,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid #ccc; text-align: right;
   white-space: nowrap; vertical-align: top; }
 thead th { white-space: normal; overflow-wrap: normal; }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 7rem; }
+th:first-child, td:first-child { text-align: left; white-space: normal;
+  min-width: 7rem; }
 .facts td { text-align: left; white-space: normal; }
 pre { white-space: pre-wrap; padding: .6rem; background: #f3f3f3; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem),

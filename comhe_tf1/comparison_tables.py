@@ -1,4 +1,4 @@
-"""A comparison as headings, lines and tables, and these as text, Markdown, JSON, CSV."""
+"""A comparison as headings, lines and tables: text, Markdown, JSON, CSV."""
 import collections
 import csv
 import io
@@ -8,7 +8,9 @@ import textwrap
 
 from comhe_tf1 import comparison
 from comhe_tf1 import published
+from comhe_tf1 import recorded_run
 from comhe_tf1 import run_settings
+from comhe_tf1 import seed_statistics
 from comhe_tf1 import text_table
 
 Block = collections.namedtuple('Block', 'title notes rows')
@@ -95,8 +97,8 @@ def _section(section):
     parts.append(Block('Several seeds, last test accuracy: ' + title, [
         'sd: standard deviation of one run. Interval: %g%% bootstrap interval of the '
         'mean (%s resamples, percentile), too narrow for a handful of runs.' % (
-            100 * comparison.seed_statistics.CONFIDENCE,
-            _steps(comparison.seed_statistics.RESAMPLES))], [
+            100 * seed_statistics.CONFIDENCE,
+            _steps(seed_statistics.RESAMPLES))], [
                 ['runs', 'n', 'mean', 'sd', 'interval of the mean']] + [
                     [comparison.numbers(seeds.entries), str(len(seeds.entries)),
                      '%.4f' % seeds.mean, '%.4f' % seeds.sd,
@@ -105,7 +107,8 @@ def _section(section):
 
 
 def _verdicts(title, verdicts):
-  rows = [['runs', 'last', 'compared with', 'last', 'difference', 'in spreads', 'limit']]
+  rows = [['runs', 'last', 'compared with', 'last', 'difference', 'in spreads',
+           'limit']]
   sayings, notes = [], []
   for verdict in verdicts:
     runs = comparison.numbers(verdict.entries)
@@ -132,7 +135,7 @@ def _table(title, corner, names, rows, notes):
 
 
 def _accuracy_rows(section, same_length):
-  curves = [dict(comparison.recorded_run.tests(entry.run)) for entry in section.entries]
+  curves = [dict(recorded_run.tests(entry.run)) for entry in section.entries]
   curves += [reference.tests for reference in section.references]
   rows = []
   for step in section.protocol.milestones:
@@ -146,7 +149,8 @@ def _accuracy_rows(section, same_length):
                                NONE if reference is None else of_reference(reference)
                                for reference in same_length])
 
-  unfinished = [entry for entry in section.entries if not entry.finished and entry.final]
+  unfinished = [entry for entry in section.entries
+                if not entry.finished and entry.final]
   if unfinished:
     for label, show, name in (('newest, not finished', _accuracy, 'test_acc'),
                               ('  of step', _steps, 'step')):
@@ -183,7 +187,7 @@ def _accuracy_notes(section):
 
 
 def _loss_rows(section, same_length):
-  lines = [comparison.recorded_run.last_line(entry.run) for entry in section.entries]
+  lines = [recorded_run.last_line(entry.run) for entry in section.entries]
   lines += [reference and reference.final_train for reference in same_length]
   rows = [['step'] + [_steps(line[0]) if line else NONE for line in lines]]
   for name in published.QUANTITIES:
@@ -245,8 +249,8 @@ def as_json(compared):
           'protocol': _protocol(entry.schedule.protocol),
           'protocol_recorded': entry.schedule.known, 'steps': entry.schedule.steps,
           'finished': entry.finished, 'final': entry.final,
-          'test_acc': comparison.recorded_run.tests(entry.run),
-          'last_train_line': comparison.recorded_run.last_line(entry.run),
+          'test_acc': recorded_run.tests(entry.run),
+          'last_train_line': recorded_run.last_line(entry.run),
           'environments': entry.run.environments} for entry in compared.entries],
       'first_lines': [{
           'run': line.entry.number, 'match': line.matches,
@@ -298,14 +302,14 @@ def as_csv(compared):
   for section in compared.sections:
     protocol = comparison.protocol_in_words(section.protocol, section.steps)
     for entry in section.entries:
-      tests = dict(comparison.recorded_run.tests(entry.run))
+      tests = dict(recorded_run.tests(entry.run))
       final = entry.final if entry.finished else None
       best = final and (final['best']['test_acc'], final['best']['step'])
       _write(writer, [protocol, '#%d' % entry.number, entry.run.name], {
           step: tests[step] for step in section.protocol.milestones if step in tests},
              final and final['last']['test_acc'], best,
              final and final['median_of_last_20']['test_acc'],
-             comparison.recorded_run.last_line(entry.run), section.steps)
+             recorded_run.last_line(entry.run), section.steps)
     for reference in section.references:
       whole = reference.schedule.steps == section.steps
       _write(writer, [protocol, reference.label, reference.source], {

@@ -17,7 +17,7 @@ _LINE = re.compile(r'(====|\+\+\+\+)iter_([0-9]{1,9}): (%s(?:,? %s)*)$'
 _FIELDS = re.compile(_FIELD)
 
 Line = collections.namedtuple('Line', 'kind step values')
-Line.__doc__ = """A parsed line; kind: 'train' or 'test'; step: int; values: dict of floats."""
+Line.__doc__ = """A parsed line. kind: 'train' or 'test'. values: dict of floats."""
 
 
 def train_line(step, fit, reg, thom, thomf, acc):

@@ -88,21 +88,22 @@ def _mhe(regularizer, power, last, **figures):
     angular = power in ('a1', 'a2')
     settings.update(energy_weight=0.01 if angular else 0.1,
                     output_energy_weight=0.1 if angular else 1.)
-  return Run(MHE, regularizer, settings, last=last, runs=1, source='github.com/wy1iu/MHE',
+  return Run(MHE, regularizer, settings, last=last, runs=1,
+             source='github.com/wy1iu/MHE',
              note=_SMALLER if regularizer == 'mhe' else None, **figures)
 
 
 MHE_RUNS = collections.OrderedDict([
     ('none', _mhe(
         'none', None, 0.6974, best=(0.7003, 40000), median=0.69775, tests=_tests(
-            MHE, 0.0100, 0.0100, 0.0154, 0.2920, 0.3858, 0.5937, 0.5966, 0.6817, 0.6985),
+            MHE, 0.01, 0.01, 0.0154, 0.2920, 0.3858, 0.5937, 0.5966, 0.6817, 0.6985),
         final_train=(42400, collections.OrderedDict(
             [('fit', 0.3751), ('reg', 0.4855), ('acc', 0.8984)])))),
     ('half_mhe_0', _mhe('half_mhe', '0', 0.7375)),
     ('half_mhe_1', _mhe('half_mhe', '1', 0.7360)),
     ('half_mhe_2', _mhe(
         'half_mhe', '2', 0.7399, best=(0.7404, 40500), median=0.7381, tests=_tests(
-            MHE, 0.0100, 0.0100, 0.0830, 0.3824, 0.2561, 0.6439, 0.5934, 0.7010, 0.7389),
+            MHE, 0.01, 0.01, 0.0830, 0.3824, 0.2561, 0.6439, 0.5934, 0.7010, 0.7389),
         final_train=(42400, _train(0.1757, 0.5661, 5.0183, 4.9547, 0.9844)))),
     ('half_mhe_a0', _mhe('half_mhe', 'a0', 0.7353)),
     ('half_mhe_a1', _mhe('half_mhe', 'a1', 0.7342)),

@@ -68,8 +68,8 @@ def find(path):
     numbers = sorted({match.group(1) for match in map(_LOG.match, os.listdir(path))
                       if match})
     if not numbers:
-      raise ReadError('%s holds no log_train_NN.txt or log_test_NN.txt; name the folder '
-                      'that does' % path)
+      raise ReadError('%s holds no log_train_NN.txt or log_test_NN.txt; name the '
+                      'folder that does' % path)
     return [_source(name, os.path.join(folder, base), number) for number in numbers]
   if not os.path.exists(path):
     raise ReadError('%s: no such file or folder' % path)
@@ -136,9 +136,10 @@ class _Strange(object):
     number, text = self._first
     count = 'nor is another' if self._count == 2 else (
         'nor are %d others' % (self._count - 1))
+    if text is not None and len(text) >= 60:
+      text = text[:57] + '...'
     return ['%s: line %d is no %s%s%s; %s' % (
-        self._path, number, self._wanted,
-        '' if text is None else ': %r' % (text if len(text) < 60 else text[:57] + '...'),
+        self._path, number, self._wanted, '' if text is None else ': %r' % text,
         '' if self._count == 1 else ', ' + count,
         'left out' if self._count < HOPELESS else 'not read on')]
 
@@ -195,8 +196,9 @@ def _read_log(path, curves):
         steps, values = curves.setdefault(
             name, Curve(array.array('l'), array.array('d')))
         if steps and steps[-1] >= line.step:
-          raise ReadError('%s: line %d is of step %d, after step %d: are these two runs '
-                          'in one file?' % (path, number or good, line.step, steps[-1]))
+          raise ReadError('%s: line %d is of step %d, after step %d: are these two '
+                          'runs in one file?' % (
+                              path, number or good, line.step, steps[-1]))
         steps.append(line.step)
         values.append(line.values[name])
   return strange.problems()

@@ -18,8 +18,8 @@ IMMATERIAL = frozenset([
 DRAWS = frozenset(['random_seed', 'op_seeds', 'xla', 'tf32', 'deterministic'])
 
 _WEIGHTS = ('random_seed', 'op_seeds', 'dataset', 'model', 'width', 'depth')
-_TERMS = _WEIGHTS + ('regularizer', 'pd', 'pn', 'pnd', 'draw', 'iters', 'groups', 'power',
-                     'base_lr', 'energy_weight')
+_TERMS = _WEIGHTS + ('regularizer', 'pd', 'pn', 'pnd', 'draw', 'iters', 'groups',
+                     'power', 'base_lr', 'energy_weight')
 _BATCH = _WEIGHTS + ('batch_size',)
 # Flags that decide a figure of the first line.
 DECISIVE = {'fit': _BATCH, 'acc': _BATCH, 'reg': _WEIGHTS, 'thom': _TERMS,

@@ -8,7 +8,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 10000
 
 Spread = collections.namedtuple('Spread', 'sd freedom')
-Spread.__doc__ = """Estimated standard deviation of one run, and its degrees of freedom."""
+Spread.__doc__ = """Estimated deviation of one run, and its degrees of freedom."""
 
 
 def spread(values):

@@ -1,4 +1,4 @@
-"""Logs and run folders as both repositories of the authors and this project leave them."""
+"""Logs and run folders, as the authors' programs and this project leave them."""
 import json
 import os
 
@@ -77,8 +77,9 @@ def write_run(folder, number=0, args=None, finished=True, layers=('conv1_0', 'sc
     for step in range(0, 500, 100):
       energies = {layer: 0.5 + i * 0.01 - step * 1e-6 for i, layer in enumerate(layers)}
       file.write(json.dumps({'kind': 'train', 'step': step, 'energies': energies}) + '\n')
-      file.write(json.dumps({'kind': 'energies', 'step': step, 'power': '2',
-                             'full_energies': energies, 'half_energies': energies}) + '\n')
+      file.write(json.dumps({
+          'kind': 'energies', 'step': step, 'power': '2', 'full_energies': energies,
+          'half_energies': energies}) + '\n')
   if finished:
     with open(os.path.join(run, 'final.json'), 'w') as file:
       file.write('{}')

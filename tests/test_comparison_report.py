@@ -210,8 +210,8 @@ def test_the_page_in_a_browser(page):
       assert opened.evaluate(
           '[...document.querySelectorAll(".scroll")].every(e => '
           'e.getBoundingClientRect().right <= innerWidth)')
-      images = opened.evaluate('[...document.images].map(i => [i.complete, i.naturalWidth,'
-                               ' i.getBoundingClientRect().width])')
+      images = opened.evaluate('[...document.images].map(i => [i.complete, '
+                               'i.naturalWidth, i.getBoundingClientRect().width])')
       assert len(images) == 18
       for complete, natural, shown in images:
         # Their smallest letters, 6 points of a figure 4.2 inches wide, keep 6 pixels.

@@ -23,7 +23,7 @@ def test_students_t(freedom, t):
 
 
 def test_students_t_covers_what_it_says(rng):
-  """A difference of means of normal draws stays within t s sqrt(1/n + 1/m) 95 times of 100."""
+  """Differences of means of normal draws stay within t s sqrt(1/n + 1/m) so often."""
   ours, theirs = rng.randn(20000, 3), rng.randn(20000)
   sd = ours.std(axis=1, ddof=1)
   limit = seed_statistics.student_t(2) * sd * (1 / 3. + 1) ** 0.5
