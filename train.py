@@ -331,9 +331,9 @@ def run(args, parser):
 
 def train(args, parser, tf, session, train_set, batches, test_set, data_line):
   """Builds the graph and trains in `session`; returns the exit status."""
-  from comhe_tf1 import environment, legacy_log, optimization
-  from comhe_tf1 import parameter_table, prefetch, profiling, progress, run_record
-  from comhe_tf1 import training
+  from comhe_tf1 import environment, final_figures, legacy_log
+  from comhe_tf1 import optimization, parameter_table, prefetch, profiling, progress
+  from comhe_tf1 import run_record, training
 
   diagnosed_power = args.power or '2'
   settings = {name: getattr(args, name)
@@ -399,7 +399,7 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
           'the same command with --resume continues' if args.save_every
           else '--save_every 0 keeps no checkpoint to continue from')))
       return interruption.exit_status(interrupted.signal)
-    for line in run_record.final_lines(record.finish()):
+    for line in final_figures.lines(record.finish()):
       print(line)
   return 0
 

@@ -3,11 +3,21 @@
 `log_train_NN.txt` and `log_test_NN.txt`, NN the first free number from 00 to 99.
 Every line is handed to the system as soon as it is written.
 """
+import collections
 import os
+import re
 
 from comhe_tf1 import durable
 
 MAX_LOGS = 100
+_FIELD = (r'([A-Za-z][A-Za-z0-9_ ]{0,30})='
+          r'(-?[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[-+]?[0-9]{1,3})?|-?nan|-?inf)')
+_LINE = re.compile(r'(====|\+\+\+\+)iter_([0-9]{1,9}): (%s(?:,? %s)*)$'
+                   % (_FIELD, _FIELD))
+_FIELDS = re.compile(_FIELD)
+
+Line = collections.namedtuple('Line', 'kind step values')
+Line.__doc__ = """A parsed line. kind: 'train' or 'test'. values: dict of floats."""
 
 
 def train_line(step, fit, reg, thom, thomf, acc):
@@ -19,6 +29,29 @@ def train_line(step, fit, reg, thom, thomf, acc):
 def test_line(step, acc):
   """The line of an evaluation made after the update of `step`."""
   return '++++iter_%d: test acc=%.4f' % (step, acc)
+
+
+def parse(text):
+  """Parses a line of either log file of either repository of the authors.
+
+  The MHE authors' lines may lack thom and thomf, and may end with more fields; as
+  their program, NaN and infinities are accepted, but for accuracies.
+
+  Args:
+    text: str, without the line break.
+
+  Returns:
+    `Line`, whose values are named as in the line, or None if the text is no whole line.
+  """
+  match = _LINE.match(text)
+  if not match:
+    return None
+  kind = 'train' if match.group(1) == '====' else 'test'
+  values = {name: float(value) for name, value in _FIELDS.findall(match.group(3))}
+  if kind == 'train' and 'fit' not in values:
+    return None
+  accuracy = values.get('acc' if kind == 'train' else 'test acc', -1.)
+  return Line(kind, int(match.group(2)), values) if 0 <= accuracy <= 1 else None
 
 
 def folder(log_dir, dataset, network, method, settings):
@@ -51,7 +84,7 @@ class LegacyLog(object):
   """
 
   def __init__(self, path, number):
-    self.train_file, self.test_file = map(durable.Lines, _paths(path, number))
+    self.train_file, self.test_file = map(durable.Lines, paths(path, number))
 
   def __enter__(self):
     return self
@@ -73,7 +106,8 @@ class LegacyLog(object):
     return line
 
 
-def _paths(path, number):
+def paths(path, number):
+  """Paths of the two log files of a run, that of the training lines first."""
   return [os.path.join(path, 'log_%s_%02d.txt' % (kind, number))
           for kind in ('train', 'test')]
 
@@ -81,4 +115,4 @@ def _paths(path, number):
 def free_numbers(path):
   """The numbers from 00 to 99 that no log file in a folder has, in order."""
   return [number for number in range(MAX_LOGS)
-          if not any(map(os.path.lexists, _paths(path, number)))]
+          if not any(map(os.path.lexists, paths(path, number)))]

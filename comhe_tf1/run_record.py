@@ -22,9 +22,9 @@ import time
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1 import durable
+from comhe_tf1 import final_figures
 from comhe_tf1 import legacy_log
 
-MEDIAN_OF = 20
 _RUN = re.compile(r'run_(\d\d)$')
 
 
@@ -187,45 +187,10 @@ class RunRecord(object):
     """Writes and returns the final figures, from the recorded evaluations."""
     with open(os.path.join(self.path, 'metrics.jsonl')) as file:
       entries = [json.loads(line) for line in file]
-    final = final_figures([(entry['step'], entry['test_acc']) for entry in entries
-                           if entry['kind'] == 'test'])
+    final = final_figures.compute([(entry['step'], entry['test_acc']) for entry in entries
+                                   if entry['kind'] == 'test'])
     write_json(os.path.join(self.path, 'final.json'), final)
     return final
-
-
-def final_figures(tests):
-  """The figures of a finished run.
-
-  Args:
-    tests: list of pairs of step and test accuracy, in order, not empty.
-
-  Returns:
-    Dict with `last` (the headline), `best` (chosen on the test set, so not a
-    result) and `median_of_last_20` (of fewer, if there are fewer), each with what
-    it is in words.
-  """
-  accuracies = [accuracy for _, accuracy in tests]
-  best = max(accuracies)
-  tail = sorted(accuracies[-MEDIAN_OF:])
-  middle = len(tail) // 2
-  return {
-      'last': {'test_acc': accuracies[-1], 'step': tests[-1][0],
-               'label': 'after the last step; the headline'},
-      'best': {'test_acc': best, 'step': tests[accuracies.index(best)][0],
-               'label': 'chosen on the test set, so no result'},
-      'median_of_last_20': {
-          'test_acc': (tail[middle] + tail[-middle - 1]) / 2.,
-          'evaluations': len(tail),
-          'label': 'of the last %d evaluation%s' % (
-              len(tail), '' if len(tail) == 1 else 's')},
-  }
-
-
-def final_lines(final):
-  """The final figures as lines for the terminal."""
-  return ['last: test acc=%(test_acc).4f at step %(step)d (%(label)s)' % final['last'],
-          'best: test acc=%(test_acc).4f at step %(step)d (%(label)s)' % final['best'],
-          'median: test acc=%(test_acc).4f (%(label)s)' % final['median_of_last_20']]
 
 
 def _lock(path):

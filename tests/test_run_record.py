@@ -182,15 +182,3 @@ def test_runs_that_start_together_take_different_numbers(tmp_path, monkeypatch):
       'run_%02d' % number for number in range(8)]
   assert len({record.log.train_file.name for record in records}) == 8
   assert len(os.listdir(str(tmp_path))) == 24
-
-
-def test_final_figures():
-  tests = [(500 * i, value) for i, value in enumerate([0.9] + [0.1, 0.3] * 10 + [0.2])]
-  final = run_record.final_figures(tests)
-  assert final['last'] == {'test_acc': 0.2, 'step': 10500,
-                           'label': 'after the last step; the headline'}
-  assert (final['best']['test_acc'], final['best']['step']) == (0.9, 0)
-  # The last 20 hold 0.3 ten times, 0.1 nine times and 0.2 once.
-  assert final['median_of_last_20']['test_acc'] == pytest.approx(0.25)
-  assert run_record.final_figures(tests[:3])['median_of_last_20'] == {
-      'test_acc': 0.3, 'evaluations': 3, 'label': 'of the last 3 evaluations'}

@@ -1,0 +1,295 @@
+"""Reads what a training left: log files of either repository, and a run's folder.
+
+Needs no TensorFlow. Files are read line by line and their figures kept as arrays, so
+that neither a huge nor a binary file takes much memory. A last line without its line
+break is being written just now, and not a mistake.
+"""
+import array
+import collections
+import json
+import os
+import re
+
+from comhe_tf1 import final_figures
+from comhe_tf1 import legacy_log
+from comhe_tf1 import published
+
+LONGEST = 1 << 16        # bytes of a line
+MOST = 1000000           # lines of a file; the original's logs have 900
+HOPELESS = 1000          # lines of a file that may be strange, then it is left
+_RUN = re.compile(r'run_(\d\d)$')
+_LOG = re.compile(r'log_(?:train|test)_(\d\d)\.txt$')
+
+Source = collections.namedtuple('Source', 'name logs folder')
+Source.__doc__ = """Where a run is.
+
+name: for the user. logs: paths of its log files, some of which may be missing.
+folder: path of its run_NN, or None.
+"""
+
+Curve = collections.namedtuple('Curve', 'steps values')
+Curve.__doc__ = """A quantity over the steps; two arrays of equal length."""
+
+Run = collections.namedtuple(
+    'Run', 'name key curves args environments finished problems')
+Run.__doc__ = """A run as it was recorded.
+
+name: for the user. key: tells runs apart, whatever they are called.
+curves: dict from the names of `published.QUANTITIES`, and 'test acc', to `Curve`;
+without those that were not logged.
+args: dict of flags, or None where they are not recorded. environments: list of dicts.
+finished: whether the run's folder says so. problems: list of lines for the user.
+"""
+
+
+class ReadError(Exception):
+  """There is nothing to compare; the message is for the user."""
+
+
+def find(path):
+  """The runs that a path means.
+
+  Args:
+    path: a run's folder run_NN; a folder with log files, whose runs are all meant; one
+      of a run's two log files, which stands for both; or any other file of log lines.
+
+  Returns:
+    List of `Source`, not empty.
+
+  Raises:
+    ReadError: there is no log file.
+  """
+  name = os.path.normpath(path)
+  folder, base = os.path.split(os.path.abspath(path))
+  if os.path.isdir(path):
+    match = _RUN.match(base)
+    if match:
+      return [_source(os.path.dirname(name), folder, match.group(1))]
+    numbers = sorted({match.group(1) for match in map(_LOG.match, os.listdir(path))
+                      if match})
+    if not numbers:
+      raise ReadError('%s holds no log_train_NN.txt or log_test_NN.txt; name the '
+                      'folder that does' % path)
+    return [_source(name, os.path.join(folder, base), number) for number in numbers]
+  if not os.path.exists(path):
+    raise ReadError('%s: no such file or folder' % path)
+  if not os.path.isfile(path):
+    raise ReadError('%s is neither a file nor a folder' % path)
+  match = _LOG.match(base)
+  if match:
+    return [_source(os.path.dirname(name), folder, match.group(1))]
+  return [Source(name, [os.path.join(folder, base)], None)]
+
+
+def _source(shown, folder, number):
+  run = os.path.join(folder, 'run_' + number)
+  if os.path.isdir(run):
+    return Source(os.path.join(shown, 'run_' + number),
+                  legacy_log.paths(folder, int(number)), run)
+  return Source(os.path.join(shown, 'log_test_%s.txt' % number),
+                legacy_log.paths(folder, int(number)), None)
+
+
+def key(source):
+  """Tells runs apart, whatever path they were named by."""
+  return os.path.realpath(source.logs[-1])
+
+
+def lines_of(path):
+  """Yields the lines of a file as pairs of number from 1 and text without line break.
+
+  The text is None where a line is too long or not UTF-8. The last line has the number
+  0 if its line break is missing.
+  """
+  with open(path, 'rb') as file:
+    for number in range(1, MOST + 2):
+      line = file.readline(LONGEST)
+      if not line:
+        return
+      if number > MOST:
+        raise ReadError('%s has more than %d lines; it is no log of a training'
+                        % (path, MOST))
+      whole = line.endswith(b'\n')
+      long = not whole and len(line) == LONGEST
+      try:
+        text = None if long else line.decode().rstrip('\r\n')
+      except UnicodeDecodeError:
+        text = None
+      yield number if whole or long else 0, text
+
+
+class _Strange(object):
+  """Counts the lines of a file that cannot be read, for one message about all."""
+
+  def __init__(self, path, wanted):
+    self._path, self._wanted, self._count, self._first = path, wanted, 0, None
+
+  def add(self, number, text):
+    """Adds a line; returns whether there are too many of them to read on."""
+    self._count += 1
+    self._first = self._first or (number, text)
+    return self._count >= HOPELESS
+
+  def problems(self):
+    if not self._count:
+      return []
+    number, text = self._first
+    count = 'nor is another' if self._count == 2 else (
+        'nor are %d others' % (self._count - 1))
+    if text is not None and len(text) >= 60:
+      text = text[:57] + '...'
+    return ['%s: line %d is no %s%s%s; %s' % (
+        self._path, number, self._wanted, '' if text is None else ': %r' % text,
+        '' if self._count == 1 else ', ' + count,
+        'left out' if self._count < HOPELESS else 'not read on')]
+
+
+def read(source):
+  """Reads a run.
+
+  Args:
+    source: `Source`.
+
+  Returns:
+    `Run`, with at least one curve.
+
+  Raises:
+    ReadError: there is no figure in its files, or those of two runs.
+  """
+  curves, problems = {}, []
+  there = [path for path in source.logs if os.path.exists(path)]
+  if not there:
+    raise ReadError('%s: there is no %s beside it' % (
+        source.name, ' or '.join(map(os.path.basename, source.logs))))
+  for path in there:
+    try:
+      problems += _read_log(path, curves)
+    except OSError as error:
+      problems.append('%s: %s' % (path, error.strerror))
+  if not curves:
+    raise ReadError(problems[0] if problems else
+                    '%s: no whole log line yet' % source.name)
+  args = _read_json(source, 'args.json', dict, problems)
+  environments = _read_json(source, 'env.json', list, problems)
+  return Run(source.name, key(source), curves, args,
+             [each for each in environments or [] if isinstance(each, dict)],
+             bool(source.folder) and os.path.exists(
+                 os.path.join(source.folder, 'final.json')), problems)
+
+
+def _read_log(path, curves):
+  """Adds the figures of a log file to `curves`; returns lines about what is wrong."""
+  strange, good = _Strange(path, 'log line'), 0
+  for number, text in lines_of(path):
+    line = None if text is None else legacy_log.parse(text)
+    # Without its line break, the last figure may be cut too.
+    if number == 0 and not (line and re.search(r'\.\d{4}$', text)):
+      continue
+    if line is None:
+      if strange.add(number, text):
+        break
+      continue
+    good += 1
+    names = published.QUANTITIES if line.kind == 'train' else ('test acc',)
+    for name in names:
+      if name in line.values:
+        steps, values = curves.setdefault(
+            name, Curve(array.array('l'), array.array('d')))
+        if steps and steps[-1] >= line.step:
+          raise ReadError('%s: line %d is of step %d, after step %d: are these two '
+                          'runs in one file?' % (
+                              path, number or good, line.step, steps[-1]))
+        steps.append(line.step)
+        values.append(line.values[name])
+  return strange.problems()
+
+
+def _read_json(source, name, kind, problems):
+  """Content of a file of the run's folder, or None."""
+  path = source.folder and os.path.join(source.folder, name)
+  if not path or not os.path.exists(path):
+    return None
+  try:
+    with open(path, 'rb') as file:
+      content = json.loads(file.read(LONGEST * 16).decode())
+    if isinstance(content, kind):
+      return content
+    problem = 'holds no %s' % kind.__name__
+  except OSError as error:
+    problem = error.strerror
+  except (ValueError, RecursionError):
+    problem = 'is not valid JSON'
+  problems.append('%s: %s; taken as if it were missing' % (path, problem))
+  return None
+
+
+def layer_energies(source):
+  """Energies of the layers over the steps, as a run's metrics.jsonl has them.
+
+  Args:
+    source: `Source`.
+
+  Returns:
+    Pair of an ordered dict from 'energies' (the terms trained on), 'full_energies' and
+    'half_energies' (of the kernels as they are) to ordered dicts from layer to
+    `Curve`, without what was not recorded; and a list of lines about what is wrong.
+  """
+  by_kind = collections.OrderedDict()
+  path = source.folder and os.path.join(source.folder, 'metrics.jsonl')
+  if not path or not os.path.exists(path):
+    return by_kind, []
+  strange = _Strange(path, 'record')
+  try:
+    for number, text in lines_of(path):
+      if number == 0:
+        continue
+      try:
+        _add_energies(json.loads(text or ''), by_kind)
+      except (ValueError, TypeError, KeyError, AttributeError, RecursionError,
+              OverflowError):
+        if strange.add(number, text):
+          break
+  except (OSError, ReadError) as error:
+    return by_kind, [str(error)]
+  return by_kind, strange.problems()
+
+
+def _add_energies(entry, by_kind):
+  step = entry['step']
+  for kind in ('energies', 'full_energies', 'half_energies'):
+    for layer, value in sorted(entry.get(kind, {}).items()):
+      curve = by_kind.setdefault(kind, collections.OrderedDict()).setdefault(
+          layer, Curve(array.array('l'), array.array('d')))
+      value = float(value)
+      curve.steps.append(step)
+      curve.values.append(value)
+
+
+def first_line(run):
+  """Pair of the step of the first training line and a dict of its figures, or None."""
+  return _train_line(run, 0)
+
+
+def last_line(run):
+  """Pair of the step of the last training line and a dict of its figures, or None."""
+  return _train_line(run, -1)
+
+
+def _train_line(run, index):
+  if 'fit' not in run.curves:
+    return None
+  step = run.curves['fit'].steps[index]
+  return step, collections.OrderedDict(
+      (name, run.curves[name].values[index]) for name in published.QUANTITIES
+      if name in run.curves and run.curves[name].steps[index] == step)
+
+
+def tests(run):
+  """List of pairs of step and test accuracy."""
+  return list(zip(*run.curves['test acc'])) if 'test acc' in run.curves else []
+
+
+def final(run):
+  """As `final_figures.compute`, or None without a test accuracy."""
+  pairs = tests(run)
+  return final_figures.compute(pairs) if pairs else None

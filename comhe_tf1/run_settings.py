@@ -1,0 +1,152 @@
+"""What a run was trained with, as far as its record or its folder's name says.
+
+Needs no TensorFlow. Settings have the names and values of train.py's flags.
+"""
+import collections
+import os
+import re
+
+from comhe_tf1 import methods
+from comhe_tf1 import published
+
+# Flags that do not decide what is trained: where things are, what is written.
+IMMATERIAL = frozenset([
+    'log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
+    'recalibrate_bn', 'first_line', 'profile', 'log_every', 'eval_every',
+    'energy_every'])
+# Flags that make a run another draw of the same experiment.
+DRAWS = frozenset(['random_seed', 'op_seeds', 'xla', 'tf32', 'deterministic'])
+
+_WEIGHTS = ('random_seed', 'op_seeds', 'dataset', 'model', 'width', 'depth')
+_TERMS = _WEIGHTS + ('regularizer', 'pd', 'pn', 'pnd', 'draw', 'iters', 'groups',
+                     'power', 'base_lr', 'energy_weight')
+_BATCH = _WEIGHTS + ('batch_size',)
+# Flags that decide a figure of the first line.
+DECISIVE = {'fit': _BATCH, 'acc': _BATCH, 'reg': _WEIGHTS, 'thom': _TERMS,
+            'thomf': _WEIGHTS + ('regularizer', 'power', 'output_energy_weight')}
+
+
+def of_published(run):
+  """The settings of a published run, as flags; those that are not known are missing."""
+  settings = dict(
+      regularizer=run.regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
+      batch_size=128, base_lr=published.BASE_LR, bn_decay=0.999,
+      max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops))
+  settings.update(methods.resolve(run.regularizer, run.settings))
+  if run.random_seed is not None:
+    settings.update(random_seed=run.random_seed, op_seeds=run.numbering)
+  return settings
+
+
+def of_run(run):
+  """The settings of a run, `recorded_run.Run`, or None if they are not recorded."""
+  return run.args and {name: value for name, value in run.args.items()
+                       if name not in IMMATERIAL and value is not None}
+
+
+def differences(settings, wanted, names=None):
+  """Where settings differ.
+
+  Args:
+    settings, wanted: dicts; what one of them lacks does not count.
+    names: those to look at, or None for all.
+
+  Returns:
+    List of strings such as '--pd 30, not 40'.
+  """
+  return ['--%s %s, not %s' % (name, _shown(settings[name]), _shown(wanted[name]))
+          for name in sorted(settings)
+          if name in wanted and (names is None or name in names)
+          and settings[name] != wanted[name]]
+
+
+def _shown(value):
+  if isinstance(value, list):
+    return ','.join(map(str, value)) or "''"
+  return '%g' % value if isinstance(value, float) else str(value)
+
+
+def described(settings):
+  """A method and its settings in a few words."""
+  name = str(settings.get('regularizer'))
+  usual = {}
+  if name in methods.METHODS:
+    power = settings.get('power')
+    usual = methods.resolve(name, {'power': power} if power in methods.POWERS else {})
+  words = [name]
+  words += ['%s %s' % (name, _shown(settings[name])) for name in usual
+            if name in settings and (name in ('pd', 'pn', 'power')
+                                     or settings[name] != usual[name])]
+  words += ['%s %s' % (name, _shown(settings[name])) for name, usual in (
+      ('dataset', 'cifar100'), ('model', 'cnn9'), ('width', 1), ('depth', 9),
+      ('batch_size', 128), ('base_lr', 0.1), ('bn_decay', 0.999))
+      if settings.get(name, usual) != usual]
+  return ', '.join(words)
+
+
+def variant_of_folder(run):
+  """Name in `published.ALL` that the folders of a run's logs suggest, or None.
+
+  The authors' logs say nothing of their settings but by the folders' names:
+  random_projection/.../pd40_pn20 and half_mhe_2.
+  """
+  for name in reversed(os.path.dirname(run.key).split(os.sep)):
+    match = re.match('(random|angle|adversarial)(_projection)?$', name)
+    if match:
+      return match.group(1)
+    name = {'baseline': 'none', 'log_baseline': 'none'}.get(name, name)
+    if name in published.MHE_RUNS:
+      return name
+  return None
+
+
+def variant_of(run):
+  """Name in `published.ALL` of the published run of a run's method, or None.
+
+  Other settings than the method and, for the MHE family, the power may differ.
+  """
+  settings = of_run(run)
+  if settings is None:
+    return variant_of_folder(run)
+  for name, facts in published.ALL.items():
+    if facts.regularizer == settings.get('regularizer') and (
+        name in published.RUNS
+        or facts.settings.get('power') == settings.get('power')):
+      return name
+  return None
+
+
+Schedule = collections.namedtuple('Schedule', 'protocol steps known')
+Schedule.__doc__ = """How long a run is trained.
+
+protocol: `published.Protocol`; one without milestones of its own if it is neither of
+the published ones. steps: number of steps of this run, which may stop earlier than its
+protocol. known: whether that is recorded, not concluded from the lines.
+"""
+
+
+def schedule_of(run):
+  """The `Schedule` of a run; that of a bare log follows from its lines."""
+  settings = of_run(run)
+  if settings is not None:
+    steps, drops = settings.get('max_steps'), settings.get('lr_drops')
+    if isinstance(steps, int) and isinstance(drops, list) and all(
+        isinstance(drop, int) for drop in drops):
+      for protocol in (published.COMHE, published.MHE):
+        if tuple(drops) == protocol.lr_drops and steps <= protocol.steps:
+          return Schedule(protocol, steps, True)
+      return Schedule(published.Protocol(
+          steps, tuple(drop for drop in drops if drop < steps),
+          tuple(step for step in published.COMHE.milestones if step < steps)), steps,
+                      True)
+  # The MHE authors' logs have no line of step 0, and end with step 42,499.
+  last = max(max(curve.steps) for curve in run.curves.values())
+  fit = run.curves.get('fit')
+  if last == published.MHE.steps - 1 or (
+      last < published.MHE.steps and fit and fit.steps[0] > 0):
+    protocol = published.MHE
+  elif last < published.COMHE.steps:
+    protocol = published.COMHE
+  else:
+    protocol = published.Protocol(last + 1, (), published.COMHE.milestones)
+  return Schedule(protocol, protocol.steps, False)

@@ -1,0 +1,233 @@
+"""The report of compare.py and its plots; in a real browser where there is one."""
+import base64
+import contextlib
+import html.parser
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import synthetic_logs
+
+CHROMEDRIVER, CHROMIUM = shutil.which('chromedriver'), shutil.which('chromium')
+ATTACK = '</pre><script>alert(1)</script><img src="http://192.0.2.1/x">&'
+pytest.importorskip('matplotlib')
+
+
+def compare(root, *flags):
+  process = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'compare.py')] + [str(flag) for flag in flags],
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+  out, err = process.communicate(timeout=300)
+  assert process.returncode == 0, err
+  return out, err
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+  """Runs of both protocols; three seeds, hostile names, a resumption."""
+  folder = tmp_path_factory.mktemp('runs')
+  layers = ['conv1_0', 'conv1_1', 'score']
+  paths = [synthetic_logs.write_run(
+      folder / 'seeds', i, synthetic_logs.flags(random_seed=i), last=0.75 + i / 500.,
+      layers=layers) for i in range(3)]
+  paths.append(synthetic_logs.write_run(
+      folder / ATTACK.replace('/', '_'), args=synthetic_logs.flags(
+          'half_mhe', max_steps=42500, power='2', data_dir=ATTACK), command=[
+              'train.py', '--data_dir', ATTACK], layers=['b%d' % i for i in range(34)]))
+  path = os.path.join(paths[0], 'env.json')
+  with open(path) as file:
+    environments = json.load(file)
+  with open(path, 'w') as file:
+    json.dump(environments + [dict(environments[0], from_step=500)], file)
+  return paths
+
+
+@pytest.fixture(scope='module')
+def page(runs, tmp_path_factory):
+  root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+  folder = tmp_path_factory.mktemp('report')
+  compare(root, '--report', folder / 'new', *runs)
+  assert os.listdir(str(folder / 'new')) == ['index.html']
+  return folder / 'new' / 'index.html'
+
+
+class _Reader(html.parser.HTMLParser):
+  """All tags with their attributes, and the text."""
+
+  def __init__(self, source):
+    super(_Reader, self).__init__()
+    self.tags, self.text = [], ''
+    self.feed(source)
+
+  def handle_starttag(self, tag, attributes):
+    self.tags.append((tag, dict(attributes)))
+
+  def handle_data(self, data):
+    self.text += data
+
+
+def test_the_page_is_self_contained_and_escaped(page):
+  source = page.read_text(encoding='utf-8')
+  reader = _Reader(source)
+  assert not {'script', 'iframe', 'object', 'form', 'a'} & {tag for tag, _ in reader.tags}
+  for _, attributes in reader.tags:
+    assert not any(name.startswith('on') for name in attributes)
+    for name in ('src', 'href'):
+      assert attributes.get(name, 'data:').startswith('data:')
+  images = [attributes for tag, attributes in reader.tags if tag == 'img']
+  # Accuracy, magnified, four losses, for each protocol; three kinds of energies a group.
+  assert len(images) == 2 * 6 + 2 * 3
+  for image in images:
+    assert image['alt']
+    data = base64.b64decode(image['src'].split('base64,')[1])
+    assert data.startswith(b'\x89PNG')
+  for wanted in ("python train.py --data_dir '%s'" % ATTACK, '2.21.0', 'random_seed',
+                 'Continued after 500 steps', 'spread expected of one run'):
+    assert wanted in reader.text
+  policy = [attributes['content'] for tag, attributes in reader.tags
+            if attributes.get('http-equiv') == 'Content-Security-Policy']
+  assert len(policy) == 1 and policy[0].startswith("default-src 'none'")
+
+
+def test_pictures(root, runs, tmp_path):
+  """Ours, theirs, rate drops and layers are all drawn and named."""
+  compare(root, '--plot', tmp_path / 'a.svg', *runs)
+  drawing = ElementTree.parse(str(tmp_path / 'a.svg'))
+  # Matplotlib keeps each text as a comment beside its outlines.
+  comments = (tmp_path / 'a.svg').read_text(encoding='utf-8')
+  for wanted in ('training step', 'test accuracy', 'fit (nats, log axis)',
+                 'learning rate x 0.1', 'published random (read off)',
+                 '#1 #2 #3 (mean, range)', 'conv1_1 0.5100', 'Weight decay (reg)',
+                 'Test accuracy after the last rate drop (magnified)'):
+    assert '<!-- %s -->' % wanted in comments
+  assert drawing.getroot().tag.endswith('svg')
+  compare(root, '--plot', tmp_path / 'a.png', *runs)
+  assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
+  assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'a.svg']
+
+
+def test_curves_of_several_seeds():
+  from comhe_tf1 import comparison_plots
+  from comhe_tf1 import recorded_run
+  curves = [recorded_run.Curve([0, 100, 200], [1., 2., 3.]),
+            recorded_run.Curve([100, 200, 300], [4., 7., 0.])]
+  line = comparison_plots._line('seeds', curves, 'black', '-')
+  assert list(line.steps) == [100, 200] and list(line.values) == [3, 5]
+  assert list(line.low) == [2, 3] and list(line.high) == [4, 7]
+  single = comparison_plots._line('one', curves[:1], 'black', '-')
+  assert single.low is None and np.array_equal(single.values, [1, 2, 3])
+
+
+def test_the_colours_differ_for_colour_blind_readers():
+  """Also without red or without green, by Vienot's projection, and in lightness."""
+  from comhe_tf1 import comparison_plots
+  shades = [[int(colour[i:i + 2], 16) / 255. for i in (1, 3, 5)]
+            for colour in comparison_plots.COLOURS]
+  linear = np.array(shades) ** 2.2
+  for seen in ([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+               [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]):
+    projected = np.clip(linear.dot(np.transpose(seen)), 0, 1) ** (1 / 2.2)
+    apart = [np.abs(projected[i] - projected[j]).max()
+             for i in range(len(shades)) for j in range(i)]
+    assert min(apart) > 0.1
+
+
+class Browser(object):
+  """Chromium, driven through ChromeDriver."""
+
+  def __init__(self, port):
+    self._at = 'http://127.0.0.1:%d/session' % port
+    self._at += '/' + self.post('', capabilities={'alwaysMatch': {
+        'goog:loggingPrefs': {'browser': 'ALL', 'performance': 'ALL'},
+        'goog:chromeOptions': {'binary': CHROMIUM, 'args': [
+            '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
+            '--no-first-run', '--disable-background-networking', '--disable-sync',
+            '--disable-component-update', '--disable-dev-shm-usage']}}})['sessionId']
+
+  def post(self, command, **content):
+    request = urllib.request.Request(
+        self._at + command, json.dumps(content).encode(),
+        {'Content-Type': 'application/json'})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+      return json.loads(answer.read().decode())['value']
+
+  def evaluate(self, script):
+    return self.post('/execute/sync', script='return ' + script, args=[])
+
+  def resize(self, width):
+    self.post('/goog/cdp/execute', cmd='Emulation.setDeviceMetricsOverride', params={
+        'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False})
+
+  def close(self):
+    urllib.request.urlopen(urllib.request.Request(self._at, method='DELETE'), timeout=60)
+
+
+@contextlib.contextmanager
+def browser():
+  with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    port = free.getsockname()[1]
+  driver = subprocess.Popen([CHROMEDRIVER, '--port=%d' % port],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+  try:
+    for _ in range(100):
+      try:
+        socket.create_connection(('127.0.0.1', port), timeout=1).close()
+        break
+      except OSError:
+        time.sleep(0.1)
+    opened = Browser(port)
+    try:
+      yield opened
+    finally:
+      opened.close()
+  finally:
+    driver.terminate()
+    driver.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (CHROMEDRIVER and CHROMIUM),
+                    reason='there is no chromium and chromedriver here')
+def test_the_page_in_a_browser(page):
+  with browser() as opened:
+    opened.post('/url', url='file://' + str(page))
+    for width in (400, 1600):
+      opened.resize(width)
+      assert opened.evaluate('window.innerWidth') == width
+      # Nothing sticks out of the page: wide tables scroll by themselves.
+      assert opened.evaluate('document.documentElement.scrollWidth') <= width
+      assert opened.evaluate(
+          '[...document.querySelectorAll(".scroll")].every(e => '
+          'e.getBoundingClientRect().right <= innerWidth)')
+      images = opened.evaluate('[...document.images].map(i => [i.complete, '
+                               'i.naturalWidth, i.getBoundingClientRect().width])')
+      assert len(images) == 18
+      for complete, natural, shown in images:
+        # Their smallest letters, 6 points of a figure 4.2 inches wide, keep 6 pixels.
+        assert complete and natural > 600 and 4.2 * 96 * 0.75 <= shown <= width
+      assert float(opened.evaluate(
+          'getComputedStyle(document.body).fontSize').replace('px', '')) >= 16
+    columns = opened.evaluate('getComputedStyle(document.querySelector(".plots"))'
+                              '.gridTemplateColumns.split(" ").length')
+    assert columns >= 3   # at 1600 px
+    assert opened.evaluate('document.title') == 'Comparison with published runs'
+    assert opened.evaluate('document.scripts.length') == 0
+    assert opened.post('/se/log', type='browser') == []
+    events = [json.loads(entry['message'])['message']
+              for entry in opened.post('/se/log', type='performance')]
+    asked = [event['params']['request']['url'] for event in events
+             if event['method'] == 'Network.requestWillBeSent']
+    assert any(url.startswith('file://') for url in asked)   # the log is not blind
+    assert {re.match('[a-z]+:', url).group() for url in asked} <= {'file:', 'data:'}
+    assert sum(url.startswith('file://') for url in asked) == 1
