@@ -45,7 +45,7 @@ $(VENV_TF1)/test: requirements.txt requirements-test.txt
 
 # Needs buildah, podman, runc and mmdebstrap, and root.
 test-docker: $(VENV)-docker/test
-	PYTHON36=$(PYTHON36) $(VENV)-docker/bin/python -m pytest tests/docker -v
+	PYTHON36=$(PYTHON36) $(VENV)-docker/bin/python -m pytest tests/docker --confcutdir tests/docker -v
 
 $(VENV)-docker/test: tests/docker/requirements.txt
 	$(PYTHON) -m venv $(VENV)-docker

@@ -46,7 +46,7 @@ def image(request, bases):
   target = request.param
   name = 'localhost/comhe_tf1:%s' % target
   subprocess.check_call(BUILDAH + [
-      'build', '--format', 'docker', '--isolation', 'chroot', '--pull-never', '--target',
-      target, '--build-arg', '%s=%s' % (BASES[target], bases[target]), '--build-arg',
-      'COMMIT=' + COMMIT, '-t', name, ROOT])
+      'build', '--format', 'docker', '--layers', '--isolation', 'chroot', '--pull-never',
+      '--target', target, '--build-arg', '%s=%s' % (BASES[target], bases[target]),
+      '--build-arg', 'COMMIT=' + COMMIT, '-t', name, ROOT])
   return Image(target, name, bases[target])
