@@ -38,7 +38,8 @@ class Interruption(object):
 def leave(number, frame):
   """Handler of a signal: ends the process where there is nothing to save yet."""
   del frame
-  raise SystemExit(exit_status(number))
+  # Not by an exception, which an import under way may turn into another one.
+  os._exit(exit_status(number))
 
 
 def exit_status(number):
