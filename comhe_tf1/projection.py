@@ -250,5 +250,8 @@ def descend(loss, projection, neurons, gram, rate, decay, steps):
   _, _, along = tf.while_loop(
       lambda step, *_: step < steps, body, [tf.constant(0), start, tf.zeros_like(start)],
       parallel_iterations=1, back_prop=False)
-  return tf.stop_gradient(tf.pow(shrink, float(steps)) * projection
-                          + tf.matmul(along, neurons, transpose_b=True))
+  # 1 - s^steps: s itself, 1 - 5e-8 and nearer to 1, is rounded away in float32.
+  lost = -tf.math.expm1(float(steps) * tf.log1p(-rate * decay))
+  # The two changes first: beside P each alone might be lost to rounding.
+  change = lost * projection - tf.matmul(along, neurons, transpose_b=True)
+  return tf.stop_gradient(projection - change)

@@ -146,6 +146,27 @@ def test_descend(session, rng, loss, truth, rate, decay, steps):
       rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize('rate, steps', [(0.1, 1), (0.1, 10), (0.01, 10)])
+def test_decay_is_kept_in_float32(session, rng, rate, steps):
+  """1 - rate * decay is 1 or 1 - 6e-8 there: its power would decay P by 0 or too much."""
+  decay = 5e-7
+  p, w = rng.randn(30, 576).astype('float32'), rng.randn(576, 64).astype('float32')
+
+  def descended(dtype, decay):
+    # Fed: what is constant is folded with another association.
+    projection_, neurons, rate_ = [tf.placeholder(dtype, each) for each in (
+        p.shape, w.shape, [])]
+    stepped = comhe_tf1.descend(
+        lambda projected: comhe_tf1.angle_distortion(projected, energy.cosines(neurons)),
+        projection_, neurons, energy.gram(neurons), rate_, decay, steps)
+    return session.run(stepped, {projection_: p, neurons: w, rate_: rate})
+
+  lost = descended('float64', 0.) - descended('float32', decay)
+  # Along P, over all entries: roundings average out.
+  share = np.sum(lost * p, dtype='float64') / np.sum(p ** 2, dtype='float64')
+  assert share == pytest.approx(rate * decay * steps, rel=0.05)
+
+
 @pytest.mark.parametrize('loss, truth', LOSSES[:2], ids=['angle', 'adversarial'])
 def test_second_order_reaches_the_neurons(session, layer, loss, truth):
   """d E_h((P - rate * d loss / dP) W) / dW, W in the step included."""
