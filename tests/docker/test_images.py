@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -124,13 +123,18 @@ def test_sigterm_saves_and_another_container_resumes(image, logs):
   stop(image, process)
 
 
-def test_sigterm_before_the_first_step_ends_at_once(image, logs):
+def test_sigterm_before_the_first_step_ends_at_once(image, logs, tmp_path):
+  # Data that never comes: opened for writing as soon as the training opens it.
+  data = tmp_path / 'data'
+  data.mkdir()
+  os.mkfifo(str(data / 'train'))
   process = subprocess.Popen(
-      command(image, TINY, [(logs, '/log')], ['--name', container(image)]),
+      command(image, TINY[2:], [(data, '/data:ro'), (logs, '/log')],
+              ['--name', container(image)]),
       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-  time.sleep(4)
-  stop(image, process)
-  assert not list(logs.rglob('*.npz'))
+  with open(str(data / 'train'), 'wb'):
+    stop(image, process)
+  assert not list(logs.iterdir())
 
 
 @pytest.mark.skipif(not shutil.which('gcc'), reason='needs a C compiler')
