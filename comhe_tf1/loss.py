@@ -48,7 +48,12 @@ def correct(logits, labels):
     labels: [batch], integers.
 
   Returns:
-    Tensor [batch], float32; its mean is the accuracy.
+    Tensor [batch], float32; its mean is the `accuracy`.
   """
   predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
   return tf.cast(tf.equal(predicted, labels), tf.float32)
+
+
+def accuracy(logits, labels):
+  """Mean of `correct` over the batch."""
+  return tf.reduce_mean(correct(logits, labels))

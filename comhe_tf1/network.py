@@ -3,14 +3,15 @@
 Built first and alone: it offers its kernels with their roles, and knows nothing
 of what regularises them. Constants as the original's CNN-9.
 """
-import collections
+import operator
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1 import batch_norm
 from comhe_tf1 import kernels as roles
+from comhe_tf1 import towers as spread
 
-BN_EPSILON = 1e-3
 BN_DECAY = 0.999
 
 
@@ -54,7 +55,7 @@ class Network(object):
     self.kernels.append(roles.Kernel(layer.name, kernel.read_value(), layer.role))
     if layer.batch_norm:
       with tf.variable_scope('bn'):
-        self._norms[layer.name] = _BatchNorm(
+        self._norms[layer.name] = batch_norm.Parameters(
             scale=self._variable('gamma/bias', layer.c_out, tf.ones_initializer()),
             shift=self._variable('beta/bias', layer.c_out, tf.zeros_initializer()),
             mean=_variable('moving_mean', layer.c_out, tf.zeros_initializer()),
@@ -78,47 +79,59 @@ class Network(object):
       logits [batch, classes], and the list of operations that update the moving
       statistics from this batch (empty unless training).
     """
+    logits, updates = self.spread_logits([images], training, spread.Towers())
+    return logits[0], updates
+
+  def spread_logits(self, parts, training, towers):
+    """As `logits`, with the images spread over towers.
+
+    All towers' operations of a layer are made together, since training statistics are
+    taken over all images.
+
+    Args:
+      parts: list of images as above, one per tower.
+      training: as above.
+      towers: `towers.Towers`.
+
+    Returns:
+      List of logits, one per tower, and updates as above.
+    """
     updates, outputs = [], {}
-    previous = (tf.cast(images, tf.float32) - 127.5) / 128.
+    previous = towers.each(
+        lambda images: (tf.cast(images, tf.float32) - 127.5) / 128., parts)
     for layer, kernel in zip(self._layers, self.kernels):
       with tf.name_scope(layer.name):
         hidden = outputs[layer.source] if layer.source else previous
-        if layer.pool == 'max':
-          hidden = tf.nn.max_pool(hidden, [1, 2, 2, 1], [1, 2, 2, 1], 'SAME')
-        elif layer.pool == 'mean':
-          hidden = tf.reduce_mean(hidden, [1, 2], keepdims=True)
-        hidden = tf.nn.conv2d(hidden, kernel.tensor,
-                              strides=[1, layer.stride, layer.stride, 1],
-                              padding='SAME' if layer.batch_norm else 'VALID')
+        hidden = towers.each(
+            lambda part: _convolution(layer, kernel.tensor, part), hidden)
         if layer.batch_norm:
           norm = self._norms[layer.name]
           if training:
-            hidden, mean, variance = tf.nn.fused_batch_norm(
-                hidden, norm.scale, norm.shift, epsilon=BN_EPSILON)
+            hidden, mean, variance = batch_norm.by_batch(hidden, norm, towers)
             updates += [self._follow(norm.mean, mean),
-                        self._follow(norm.variance, variance * _biased(hidden))]
+                        self._follow(norm.variance, variance)]
           else:
-            hidden, _, _ = tf.nn.fused_batch_norm(
-                hidden, norm.scale, norm.shift, norm.mean, norm.variance, BN_EPSILON,
-                is_training=False)
+            hidden = towers.each(
+                lambda part: batch_norm.by_moving(part, norm), hidden)
         if layer.addend:
-          hidden += outputs[layer.addend]
+          hidden = towers.each(operator.add, hidden, outputs[layer.addend])
         if layer.relu:
-          hidden = tf.nn.relu(hidden)
+          hidden = towers.each(tf.nn.relu, hidden)
       previous = outputs[layer.name] = hidden
-    return tf.squeeze(previous, [1, 2]), updates
+    return towers.each(lambda part: tf.squeeze(part, [1, 2]), previous), updates
 
   def _follow(self, moving, value):
     return moving.assign_sub((1. - self._bn_decay) * (moving - value))
 
 
-def _biased(hidden):
-  """What makes of the fused operation's unbiased variance the original's."""
-  count = tf.cast(tf.reduce_prod(tf.shape(hidden)[:3]), tf.float32)
-  return (count - 1.) / count
-
-
-_BatchNorm = collections.namedtuple('_BatchNorm', 'scale shift mean variance')
+def _convolution(layer, kernel, hidden):
+  """A layer's pool and convolution."""
+  if layer.pool == 'max':
+    hidden = tf.nn.max_pool(hidden, [1, 2, 2, 1], [1, 2, 2, 1], 'SAME')
+  elif layer.pool == 'mean':
+    hidden = tf.reduce_mean(hidden, [1, 2], keepdims=True)
+  return tf.nn.conv2d(hidden, kernel, strides=[1, layer.stride, layer.stride, 1],
+                      padding='SAME' if layer.batch_norm else 'VALID')
 
 
 def _variable(name, shape, initializer, trainable=False):

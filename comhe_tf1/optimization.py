@@ -23,7 +23,7 @@ def learning_rate(step, base_lr, drops):
   return rate
 
 
-def momentum_step(loss, variables, rate, after=()):
+def momentum_step(loss, variables, rate, after=(), colocate=False):
   """One step of momentum SGD (0.9, not Nesterov) on `loss`.
 
   Args:
@@ -32,11 +32,14 @@ def momentum_step(loss, variables, rate, after=()):
     rate: scalar tensor.
     after: tensors or operations to be finished before any variable changes, so
       that what is fetched with the step shows the values before it.
+    colocate: whether gradients are computed on the devices of what they are of, which
+      towers need.
 
   Returns:
     The operation.
   """
   optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM)
-  gradients = optimizer.compute_gradients(loss, var_list=variables)
+  gradients = optimizer.compute_gradients(
+      loss, var_list=variables, colocate_gradients_with_ops=colocate)
   with tf.control_dependencies(list(after)):
     return optimizer.apply_gradients(gradients)

@@ -10,6 +10,7 @@ from comhe_tf1 import loss
 from comhe_tf1 import network as networks
 from comhe_tf1 import op_seeds as seeds
 from comhe_tf1 import optimization
+from comhe_tf1 import towers as spread
 
 SIDE = 32
 EVALUATION_BATCH = 100
@@ -43,7 +44,7 @@ def image_placeholders():
 
 
 def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECAY,
-          diagnosed_power=None):
+          diagnosed_power=None, towers=spread.Towers()):
   """Builds everything a training runs into the default graph.
 
   Args:
@@ -53,6 +54,8 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
     random_seed: seed of the graph.
     bn_decay: decay of the moving statistics.
     diagnosed_power: power of the energies in `diagnosis`; None for no diagnosis.
+    towers: `towers.Towers`, which share the forward and backward pass of a training
+      step; all else is placed on the first.
 
   Returns:
     `TrainingGraph`.
@@ -65,31 +68,33 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
   op_seed_of = seeds.by_name if numbering == seeds.BY_NAME else (
       seeds.original_op_seeds(regularizer.name, numbering, layers,
                               regularizer.projections).get)
-  images, labels = image_placeholders()
-  learning_rate = tf.placeholder(tf.float32, [], 'learning_rate')
+  with towers.first():
+    images, labels = image_placeholders()
+    learning_rate = tf.placeholder(tf.float32, [], 'learning_rate')
 
-  network = networks.Network(layers, op_seed_of, bn_decay)
-  decayed = network.trainable
-  terms = regularizer(network.kernels, learning_rate, op_seed_of)
-  logits, updates = network.logits(images, training=True)
-  measures = Measures(
-      fit=loss.classification_loss(logits, labels),
-      reg=loss.weight_decay(decayed),
-      thom=terms.thom, thomf=terms.thomf,
-      acc=tf.reduce_mean(loss.correct(logits, labels)))
-  total = measures.fit + measures.reg + measures.thom + measures.thomf
-  step = optimization.momentum_step(total, network.trainable, learning_rate,
-                                    after=measures)
-  with tf.name_scope('test'):
-    test_logits, _ = network.logits(images, training=False)
-  return TrainingGraph(
-      images, labels, learning_rate, measures, terms.energies,
-      terms.draws, tf.group(step, *(
-          updates + ([] if terms.update is None else [terms.update]))),
-      loss.classification_loss(test_logits, labels),
-      loss.correct(test_logits, labels), network, decayed,
-      None if diagnosed_power is None
-      else diagnosis.unprojected_energies(network.kernels, diagnosed_power))
+    network = networks.Network(layers, op_seed_of, bn_decay)
+    decayed = network.trainable
+    terms = regularizer(network.kernels, learning_rate, op_seed_of)
+    logits, updates = network.spread_logits(towers.split(images), True, towers)
+    parts = logits, towers.split(labels)
+    measures = Measures(
+        fit=spread.mean(towers.each(loss.classification_loss, *parts)),
+        reg=loss.weight_decay(decayed),
+        thom=terms.thom, thomf=terms.thomf,
+        acc=spread.mean(towers.each(loss.accuracy, *parts)))
+    total = measures.fit + measures.reg + measures.thom + measures.thomf
+    step = optimization.momentum_step(total, network.trainable, learning_rate,
+                                      after=measures, colocate=len(towers) > 1)
+    with tf.name_scope('test'):
+      test_logits, _ = network.logits(images, training=False)
+    return TrainingGraph(
+        images, labels, learning_rate, measures, terms.energies,
+        terms.draws, tf.group(step, *(
+            updates + ([] if terms.update is None else [terms.update]))),
+        loss.classification_loss(test_logits, labels),
+        loss.correct(test_logits, labels), network, decayed,
+        None if diagnosed_power is None
+        else diagnosis.unprojected_energies(network.kernels, diagnosed_power))
 
 
 class NonFiniteError(Exception):

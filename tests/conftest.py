@@ -31,6 +31,7 @@ def rng():
 
 def pytest_collection_modifyitems(items):
   """Files that take long start first, so that no worker is left with them at the end."""
-  long = ('test_train_cli.py', 'test_combinations.py', 'test_golden.py')
+  long = ('test_train_cli.py', 'test_towers.py', 'test_workers.py',
+          'test_combinations.py', 'test_golden.py')
   items.sort(key=lambda item: (
       long.index(item.fspath.basename) if item.fspath.basename in long else len(long)))

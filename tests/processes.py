@@ -1,0 +1,92 @@
+"""Processes of the project's command lines, for tests: workers and trainings."""
+import json
+import os
+import socket
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+WORKER = [sys.executable, '-m', 'comhe_tf1.worker']
+
+
+def free_ports(count):
+  """Ports of the loopback that nobody has at the moment."""
+  sockets = [socket.socket() for _ in range(count)]
+  try:
+    for trial in sockets:
+      trial.bind(('127.0.0.1', 0))
+    return [trial.getsockname()[1] for trial in sockets]
+  finally:
+    for trial in sockets:
+      trial.close()
+
+
+def start(*command, **environment):
+  """Starts a process in the project's folder, its output in pipes."""
+  return subprocess.Popen(
+      list(command), cwd=ROOT, env=dict(os.environ, **environment), stdin=subprocess.DEVNULL,
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+
+
+def start_training(*flags):
+  return start(sys.executable, os.path.join(ROOT, 'train.py'), *flags)
+
+
+def finish(process, timeout=240):
+  """Exit status, lines on stdout, lines on stderr."""
+  out, err = process.communicate(timeout=timeout)
+  return process.returncode, out.splitlines(), err.splitlines()
+
+
+class Workers(object):
+  """Workers on loopback, each a process; a context manager that ends them.
+
+  Args:
+    folder: where the cluster's file is written.
+    count: number of workers.
+
+  Attributes:
+    addresses: host:port of each.
+    path: of the cluster's file.
+    processes: of the workers, None of one that was not started.
+  """
+
+  def __init__(self, folder, count):
+    self.addresses = ['127.0.0.1:%d' % port for port in free_ports(count)]
+    self.path = os.path.join(str(folder), 'cluster.json')
+    with open(self.path, 'w') as file:
+      json.dump({'worker': self.addresses}, file)
+    self.processes = [None] * count
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *error):
+    for process in filter(None, self.processes):
+      process.kill()
+      process.wait()
+      process.stdout.close()
+      process.stderr.close()
+
+  def start(self, *tasks, **settings):
+    """Starts tasks (command: in place of the worker's own) and waits until they serve."""
+    command = settings.get('command', WORKER)
+    for task in tasks:
+      self.processes[task] = start(
+          *(command + ['--cluster', self.path, '--task', str(task), '--gpu_no', '-1']))
+    for task in tasks:
+      line = self.processes[task].stdout.readline()
+      assert line.startswith('worker %d of' % task), (
+          line + self.processes[task].stderr.read())
+
+  @property
+  def master(self):
+    return 'grpc://' + self.addresses[0]
+
+  @staticmethod
+  def device(task):
+    return '/job:worker/task:%d/device:CPU:0' % task
+
+  def flags(self, *tasks):
+    """Flags of a training on tasks, the first worker its master."""
+    return ['--master', self.master, '--devices', ','.join(map(self.device, tasks))]
