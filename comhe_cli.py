@@ -92,6 +92,37 @@ def real(accepted, limits):
   return parse
 
 
+def gpus(text):
+  """Type of --gpu_no: what CUDA_VISIBLE_DEVICES takes."""
+  if not re.fullmatch('(-1|[0-9]+(,[0-9]+)*)?', text):
+    raise argparse.ArgumentTypeError(
+        'expected the number of a GPU (or several, separated by commas), or -1 '
+        'for the CPU, got %r' % text)
+  return text
+
+
+def add_device_flags(group):
+  """Adds the flags of what acts on a whole process, see `start_tensorflow`."""
+  group.add_argument(
+      '--gpu_no', type=gpus, metavar='N',
+      help='number of the GPU, -1 for the CPU (default: CUDA_VISIBLE_DEVICES if '
+           'set, else 0; original: 0)')
+  group.add_argument(
+      '--tf32', action='store_true',
+      help='allow TensorFloat-32 on GPUs that have it: faster products of 10-bit '
+           'factors, which the original\'s GPUs did not have')
+  group.add_argument(
+      '--deterministic', action='store_true',
+      help='the same sums in the same order in every run: one thread, and on a GPU what '
+           'this TensorFlow knows of it (all from 2.9 on, convolutions from 1.14 on)')
+  add_environment_flag(group)
+
+
+def gpus_or_default(given, default='0'):
+  """Value of --gpu_no, where it is not given that of the environment, or the default."""
+  return os.environ.get('CUDA_VISIBLE_DEVICES', default) if given is None else given
+
+
 def add_environment_flag(group):
   """Adds the flag by which `start_tensorflow` does without its check."""
   group.add_argument(

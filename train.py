@@ -14,12 +14,14 @@ import cifar_input
 import cifar_sample
 import numpy as np
 from comhe_cli import Parser, path, real, whole
-from comhe_tf1 import architectures, compatibility, interruption, methods, op_seeds
+from comhe_tf1 import architectures, cluster, compatibility, devices, interruption
+from comhe_tf1 import methods, op_seeds
 
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
 # Flags that may change when a run is resumed: where things are, not what is computed.
 FREE = ('log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
-        'recalibrate_bn', 'first_line', 'profile', 'any_environment')
+        'recalibrate_bn', 'first_line', 'profile', 'any_environment', 'devices',
+        'master')
 DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment')
 ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
 
@@ -35,12 +37,19 @@ def steps(text):
   return values
 
 
-def gpus(text):
-  """Type of --gpu_no: what CUDA_VISIBLE_DEVICES takes."""
-  if not re.fullmatch('(-1|[0-9]+(,[0-9]+)*)?', text):
-    raise argparse.ArgumentTypeError(
-        'expected the number of a GPU (or several, separated by commas), or -1 '
-        'for the CPU, got %r' % text)
+def device_list(text):
+  """Type of --devices."""
+  try:
+    return [str(device) for device in devices.parse_list(text)]
+  except devices.DeviceError as error:
+    raise argparse.ArgumentTypeError(str(error))
+
+
+def master(text):
+  """Type of --master: grpc://host:port."""
+  address = text[len('grpc://'):] if text.startswith('grpc://') else None
+  if cluster.parse_address(address) is None:
+    raise argparse.ArgumentTypeError('expected grpc://HOST:PORT, got %r' % text)
   return text
 
 
@@ -179,25 +188,30 @@ def make_parser():
            'over the training images, which is not the original\'s protocol')
 
   group = parser.add_argument_group('device')
-  group.add_argument(
-      '--gpu_no', type=gpus, metavar='N',
-      help='number of the GPU, -1 for the CPU (default: CUDA_VISIBLE_DEVICES if '
-           'set, else 0; original: 0)')
+  comhe_cli.add_device_flags(group)
   group.add_argument(
       '--xla', action='store_true', help='let XLA compile what it can')
-  group.add_argument(
-      '--tf32', action='store_true',
-      help='allow TensorFloat-32 on GPUs that have it: faster products of 10-bit '
-           'factors, which the original\'s GPUs did not have')
-  group.add_argument(
-      '--deterministic', action='store_true',
-      help='the same sums in the same order in every run: one thread, and on a GPU what '
-           'this TensorFlow knows of it (all from 2.9 on, convolutions from 1.14 on)')
   group.add_argument(
       '--profile', type=whole(0, MANY), default=0, metavar='STEPS',
       help='write timelines of so many steps, after five others, to the run\'s folder, '
            'for ui.perfetto.dev (default: 0)')
-  comhe_cli.add_environment_flag(group)
+
+  group = parser.add_argument_group('several devices')
+  group.add_argument(
+      '--devices', type=device_list, metavar='DEVICE,...',
+      help='devices that share every batch, such as gpu:0,gpu:1, or '
+           '/job:worker/task:0/gpu:0,/job:worker/task:1/gpu:0 with --master; their number '
+           'must divide --batch_size, all but the batch is on the first (default: the '
+           'one of --gpu_no)')
+  group.add_argument(
+      '--master', type=master, metavar='grpc://HOST:PORT',
+      help='a worker, started with python -m comhe_tf1.worker, in whose cluster '
+           '--devices are (default: they are in this process)')
+  group.add_argument(
+      '--bn_stats', choices=('batch', 'tower'), default='batch',
+      help='what batch norm takes its statistics of: batch, the whole of it, as on one '
+           'device; or tower, each device\'s part, which is ANOTHER EXPERIMENT and '
+           'exchanges less (default: batch)')
   return parser
 
 
@@ -236,9 +250,34 @@ def parse(argv):
     parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
   if args.dataset != 'sample' and args.data_dir is None:
     args.data_dir = os.environ.get('COMHE_DATA_DIR') or layout_of(args).folder
-  if args.gpu_no is None:
-    args.gpu_no = os.environ.get('CUDA_VISIBLE_DEVICES', '0')
+  check_devices(args, parser)
   return args, parser
+
+
+def check_devices(args, parser):
+  """Checks what can be said of --devices before TensorFlow is there."""
+  named = [devices.parse(name) for name in args.devices or ()]
+  if args.eval_only and named:
+    parser.error('--devices does not apply to --eval_only')
+  if args.master and not named:
+    parser.error('--master needs --devices, such as /job:worker/task:0/gpu:0')
+  for device in named:
+    if args.master and device.job is None:
+      parser.error('--devices: with --master, %s needs its job and task, such as '
+                   '/job:worker/task:0%s' % (device, device))
+    if device.job is not None and not args.master:
+      parser.error('--devices: %s is of a cluster; name one of its workers with --master '
+                   'grpc://HOST:PORT' % str(device))
+  if named and args.batch_size % len(named):
+    parser.error('--batch_size %d does not divide by the %d devices of --devices' % (
+        args.batch_size, len(named)))
+  if args.bn_stats == 'tower' and len(named) < 2:
+    parser.error('--bn_stats tower needs two --devices or more')
+  # Of several GPUs all must be visible; a client computes nothing itself.
+  own = [device.number for device in named if device.kind == 'GPU' and not args.master]
+  args.gpu_no = comhe_cli.gpus_or_default(
+      args.gpu_no, ','.join(map(str, range(max(own) + 1))) if own
+      else '-1' if named else '0')
 
 
 def resolve_method(args, parser):
@@ -293,15 +332,19 @@ def load_data(args):
   return train_set, batches, test_set, line
 
 
-def device_line(tf, session, gpu_no):
-  """A line on TensorFlow and its device; warns where no GPU is to be had."""
-  gpu = any(device.device_type == 'GPU' for device in session.list_devices())
-  if not gpu and gpu_no not in ('', '-1'):
-    warn('TensorFlow finds no GPU %s (TF_CPP_MIN_LOG_LEVEL=0 may show why); running '
-         'on the CPU' % gpu_no)
-  return 'TensorFlow %s on the %s; %d operations in the graph' % (
-      tf.__version__, 'GPU ' + gpu_no if gpu else 'CPU',
-      len(session.graph.get_operations()))
+def device_line(tf, session, args):
+  """A line on TensorFlow and its devices; warns where no GPU is to be had."""
+  if args.devices:
+    where = ', '.join(args.devices)
+  elif any(device.device_type == 'GPU' for device in session.list_devices()):
+    where = 'the GPU ' + args.gpu_no
+  else:
+    where = 'the CPU'
+    if args.gpu_no not in ('', '-1'):
+      warn('TensorFlow finds no GPU %s (TF_CPP_MIN_LOG_LEVEL=0 may show why); running '
+           'on the CPU' % args.gpu_no)
+  return 'TensorFlow %s on %s; %d operations in the graph' % (
+      tf.__version__, where, len(session.graph.get_operations()))
 
 
 def run(args, parser):
@@ -310,30 +353,59 @@ def run(args, parser):
   data = None if args.first_line else load_data(args)
   tf, config = comhe_cli.start_tensorflow(
       *[getattr(args, name) for name in DEVICE])
-  from comhe_tf1 import checkpoint, first_line, run_record, training
+  from comhe_tf1 import checkpoint, first_line, remote, run_record, training
+  workers = {}
   try:
     if args.first_line:
       return 0 if first_line.check(print, config) else 1
-    with tf.Graph().as_default(), tf.Session(config=config) as session:
+    named = [devices.parse(name) for name in args.devices or ()]
+    if args.master:
+      workers = remote.workers(
+          args.master, named, cluster.card(tf.__version__, args.tf32, args.deterministic))
+      remote.configure(config, workers)
+    else:
+      config.device_count['CPU'] = devices.cpus(named)
+    with tf.Graph().as_default(), (
+        remote.session(args.master, config, workers, give_up)) as session:
       if args.eval_only:
         evaluate(args, session, *data)
         return 0
-      return train(args, parser, tf, session, *data)
-  except tf.errors.OpError as error:
-    note('error: %s' % comhe_cli.tensorflow_failure(tf, error))
+      present = [device.name for device in session.list_devices()]
+      for device in devices.missing(named, present):
+        raise devices.DeviceError('there is no %s; there are %s' % (
+            device, ', '.join(present)))
+      return train(args, tf, session, workers, *data)
+  except (tf.errors.OpError, remote.LostError) as error:
+    text = error if isinstance(error, remote.LostError) else (
+        comhe_cli.tensorflow_failure(tf, error))
+    if workers:
+      give_up(text)
+    note('error: %s' % text)
   except methods.SettingError as error:
     parser.error('--%s' % error)
-  except (checkpoint.CheckpointError, run_record.RunError,
+  except devices.DeviceError as error:
+    parser.error('--devices: %s' % error)
+  except (checkpoint.CheckpointError, cluster.ClusterError, run_record.RunError,
           training.NonFiniteError) as error:
     note('error: %s' % error)
   return 1
 
 
-def train(args, parser, tf, session, train_set, batches, test_set, data_line):
+def give_up(text):
+  """Ends the process at once: its session waits for workers that may be gone.
+
+  All files are valid at any moment.
+  """
+  note('error: %s' % text)
+  sys.stdout.flush()
+  os._exit(1)
+
+
+def train(args, tf, session, workers, train_set, batches, test_set, data_line):
   """Builds the graph and trains in `session`; returns the exit status."""
   from comhe_tf1 import environment, final_figures, legacy_log
   from comhe_tf1 import optimization, parameter_table, prefetch, profiling, progress
-  from comhe_tf1 import run_record, training
+  from comhe_tf1 import run_record, towers, training
 
   diagnosed_power = args.power or '2'
   settings = {name: getattr(args, name)
@@ -343,12 +415,17 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
                  classes=layout_of(args).classes)
   handles = training.build(
       layers_of(network, network['classes']), regularizer, args.op_seeds,
-      args.random_seed, args.bn_decay, diagnosed_power if args.energy_every else None)
+      args.random_seed, args.bn_decay, diagnosed_power if args.energy_every else None,
+      towers.Towers(args.devices or (), args.bn_stats == 'tower'))
   session.run(tf.global_variables_initializer())
-  folder = legacy_log.folder(
-      args.log_dir, args.dataset, architectures.label(args.model, args.width, args.depth),
-      *methods.folder(args.regularizer, regularizer.settings))
+  label = architectures.label(args.model, args.width, args.depth)
   flags = dict(vars(args), data_md5=cifar_input.digest(train_set, test_set))
+  if args.bn_stats == 'tower':
+    # Their number decides what is trained, elsewhere it does not.
+    flags['bn_stats'] = 'tower of %d' % len(args.devices)
+    label = (label or args.model) + '_bntower%d' % len(args.devices)
+  folder = legacy_log.folder(args.log_dir, args.dataset, label, *methods.folder(
+      args.regularizer, regularizer.settings))
   with (run_record.resume(folder, flags, FREE) if args.resume
         else run_record.start(folder, flags)) as record:
     print('\n'.join(parameter_table.lines(handles.network, regularizer,
@@ -357,11 +434,11 @@ def train(args, parser, tf, session, train_set, batches, test_set, data_line):
         args.regularizer, ', '.join('%s %s' % item for item in settings.items())
         or 'no settings', args.random_seed, args.op_seeds))
     print(data_line)
-    print(device_line(tf, session, args.gpu_no))
+    print(device_line(tf, session, args))
     print('logs: %s, %s; run: %s' % (
         record.log.train_file.name, record.log.test_file.name, record.path), flush=True)
     done = resume(session, handles, batches, record) if args.resume else 0
-    record.begin(session, environment.describe(session), done)
+    record.begin(session, dict(environment.describe(session), workers=workers), done)
     interrupted = interruption.Interruption()
     profiler = profiling.Profiler(session, os.path.join(record.path, 'timelines'), done,
                                   args.profile)

@@ -13,7 +13,7 @@ from comhe_tf1 import published
 IMMATERIAL = frozenset([
     'log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
     'recalibrate_bn', 'first_line', 'profile', 'log_every', 'eval_every',
-    'energy_every'])
+    'energy_every', 'any_environment', 'devices', 'master'])
 # Flags that make a run another draw of the same experiment.
 DRAWS = frozenset(['random_seed', 'op_seeds', 'xla', 'tf32', 'deterministic'])
 
@@ -30,7 +30,7 @@ def of_published(run):
   """The settings of a published run, as flags; those that are not known are missing."""
   settings = dict(
       regularizer=run.regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
-      batch_size=128, base_lr=published.BASE_LR, bn_decay=0.999,
+      batch_size=128, base_lr=published.BASE_LR, bn_decay=0.999, bn_stats='batch',
       max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops))
   settings.update(methods.resolve(run.regularizer, run.settings))
   if run.random_seed is not None:
@@ -79,7 +79,7 @@ def described(settings):
                                      or settings[name] != usual[name])]
   words += ['%s %s' % (name, _shown(settings[name])) for name, usual in (
       ('dataset', 'cifar100'), ('model', 'cnn9'), ('width', 1), ('depth', 9),
-      ('batch_size', 128), ('base_lr', 0.1), ('bn_decay', 0.999))
+      ('batch_size', 128), ('base_lr', 0.1), ('bn_decay', 0.999), ('bn_stats', 'batch'))
       if settings.get(name, usual) != usual]
   return ', '.join(words)
 

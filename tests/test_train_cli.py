@@ -267,6 +267,22 @@ USAGE = [
     (['--draw', 'reduced', '--regularizer', 'angle'], '--draw does not apply to'),
     (['--profile', '-1'], '--profile: expected a whole number from 0'),
     (['--energy_every', '-1'], '--energy_every: expected a whole number from 0'),
+    (['--devices', 'gpu'], "--devices: expected devices such as gpu:0 or"),
+    (['--devices', ''], "separated by commas, got ''"),
+    (['--devices', 'cpu:0,/device:CPU:0'], '/device:CPU:0 is named twice'),
+    (['--devices', 'cpu:0,/job:worker/task:0/cpu:0'], 'either all devices have a job'),
+    (['--devices', 'cpu:0,cpu:1,cpu:2'],
+     '--batch_size 128 does not divide by the 3 devices'),
+    (['--devices', '/job:worker/task:0/cpu:0'], 'name one of its workers with --master'),
+    (['--devices', 'cpu:0', '--master', 'grpc://127.0.0.1:2222'],
+     'with --master, /device:CPU:0 needs its job and task'),
+    (['--master', '127.0.0.1:2222'], "expected grpc://HOST:PORT, got '127.0.0.1:2222'"),
+    (['--master', 'grpc://127.0.0.1:2222'], '--master needs --devices'),
+    (['--bn_stats', 'tower'], '--bn_stats tower needs two --devices or more'),
+    (['--eval_only', 'x', '--devices', 'cpu:0'], '--devices does not apply to --eval_only'),
+    (['--first_line', '--devices', 'cpu:0'], '--first_line takes no --devices'),
+    (['--dataset', 'sample', '--devices', 'cpu:0,gpu:7', '--batch_size', '8'],
+     '--devices: there is no /device:GPU:7'),
 ]
 
 
@@ -461,6 +477,34 @@ def test_a_signal_without_checkpoints(root, tmp_path):
   assert result == 143
   assert err[0].endswith('--save_every 0 keeps no checkpoint to continue from')
   assert not os.path.exists(small_run(tmp_path, 'run_00/checkpoints'))
+
+
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, status):
+  # Data that never comes: opened for writing as soon as the training opens it.
+  os.mkfifo(str(tmp_path / 'train'))
+  process = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'train.py'), '--data_dir', str(tmp_path)],
+      cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      universal_newlines=True)
+  with open(str(tmp_path / 'train'), 'wb'):
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+  assert process.returncode == status
+  assert not out and 'Traceback' not in err
+  assert files_below(tmp_path) == ['train']
+
+
+def test_a_signal_within_an_import_ends_at_once(root, tmp_path):
+  # As some versions do, it makes another exception of whatever ends its import.
+  package = tmp_path / 'tensorflow'
+  package.mkdir()
+  (package / '__init__.py').write_text(
+      'import os, signal, time\ntry:\n  os.kill(os.getpid(), signal.SIGTERM)\n'
+      '  time.sleep(60)\nexcept BaseException:\n  raise ImportError("broken")\n')
+  status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1',
+                          '--any_environment', PYTHONPATH=str(tmp_path))
+  assert (status, out, err) == (143, [], [])
 
 
 def test_a_second_signal_ends_at_once():

@@ -1,0 +1,100 @@
+"""A worker of a cluster: `python -m comhe_tf1.worker --cluster cluster.json --task N`.
+
+Computes what a training sends it, for whoever connects: TensorFlow's runtime has no
+authentication.
+"""
+import signal
+import sys
+
+import comhe_cli
+from comhe_tf1 import cluster as clusters
+from comhe_tf1 import compatibility
+from comhe_tf1 import interruption
+from comhe_tf1 import listening
+
+LOOPBACK = '127.0.0.1'
+
+
+def make_parser():
+  parser = comhe_cli.Parser(
+      prog='comhe_tf1.worker',
+      description='Offer this machine\'s devices to trainings of train.py --master. Runs '
+                  'until it is ended by a signal. There is no authentication: whoever '
+                  'reaches the port runs what he likes. Use a private network.')
+  parser.add_argument(
+      '--cluster', type=comhe_cli.path, required=True, metavar='FILE',
+      help='JSON: the job\'s name and the addresses of all its tasks, the same file on '
+           'every machine, such as {"worker": ["10.0.0.5:2222", "10.0.0.6:2222"]}')
+  parser.add_argument(
+      '--task', type=comhe_cli.whole(0, 2 ** 20), required=True, metavar='N',
+      help='which of them this is, from 0')
+  parser.add_argument(
+      '--bind', metavar='ADDRESS',
+      help='the IPv4 address of this machine at which to listen, and at no other; '
+           '0.0.0.0 for all (default: 127.0.0.1, which this machine alone reaches)')
+  comhe_cli.add_device_flags(parser)
+  return parser
+
+
+def note(text):
+  comhe_cli.note('comhe_tf1.worker', text)
+
+
+def main(argv=None):
+  parser = make_parser()
+  args = parser.parse_args(argv)
+  try:
+    cluster = clusters.load(args.cluster)
+  except clusters.ClusterError as error:
+    parser.error(str(error))
+  if args.task >= len(cluster.addresses):
+    parser.error('--task: %s has tasks 0 to %d, got %d' % (
+        args.cluster, len(cluster.addresses) - 1, args.task))
+  host, port = clusters.parse_address(cluster.addresses[args.task])
+  for number in interruption.SIGNALS:
+    signal.signal(number, interruption.leave)
+  try:
+    address = listening.resolve(args.bind or LOOPBACK)
+    if args.bind is None and not listening.resolve(host).startswith('127.'):
+      parser.error('task %d is at %s, where this worker would not listen; add --bind %s '
+                   'if that network is private' % (args.task, host, host))
+    listening.check_free(address, port)
+  except OSError as error:
+    note('error: cannot listen at %s, port %d: %s' % (
+        args.bind or LOOPBACK, port, error.strerror or error))
+    return 1
+  try:
+    serve(args, cluster, address, port)
+  except (ImportError, compatibility.Refusal) as error:
+    note('error: %s' % error)
+  except OSError as error:
+    note('error: cannot keep others than %s out (%s); on a network that only you reach, '
+         '--bind %s listens at all addresses' % (address, error, listening.ANYWHERE))
+  return 1
+
+
+def serve(args, cluster, address, port):
+  """Serves until a signal comes."""
+  tf, config = comhe_cli.start_tensorflow(
+      comhe_cli.gpus_or_default(args.gpu_no), tf32=args.tf32,
+      deterministic=args.deterministic, any_environment=args.any_environment)
+  from comhe_tf1 import remote
+
+  server = tf.train.Server(
+      tf.train.ClusterSpec({cluster.job: list(cluster.addresses)}),
+      job_name=cluster.job, task_index=args.task, config=config, start=False)
+  # Nothing is served before.
+  listening.only(address, port)
+  server.start()
+  remote.show(server.target, dict(
+      clusters.card(tf.__version__, args.tf32, args.deterministic), task=args.task,
+      cluster={cluster.job: list(cluster.addresses)}))
+  print('worker %d of %d: TensorFlow %s, listening at %s:%d, without authentication'
+        % (args.task, len(cluster.addresses), tf.__version__, address, port), flush=True)
+  while True:
+    signal.pause()
+
+
+if __name__ == '__main__':
+  comhe_cli.print_anything()
+  sys.exit(main())
