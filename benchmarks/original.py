@@ -89,6 +89,13 @@ class Driver(object):
     os._exit(0)
 
 
+def run_script(flags):
+  """Runs the script of the current folder in this process."""
+  sys.argv = ['train.py'] + flags
+  sys.path[0] = os.getcwd()   # in place of the folder of what was called
+  runpy.run_path('train.py', run_name='__main__')
+
+
 def main(flags):
   replies = os.fdopen(os.dup(1), 'w', 1)
   os.dup2(2, 1)   # the script's own lines
@@ -101,9 +108,7 @@ def main(flags):
   driver = Driver(reply)
   driver.wait()
   driver.install()
-  sys.argv = ['train.py'] + flags
-  sys.path[0] = os.getcwd()   # in place of this file's folder
-  runpy.run_path('train.py', run_name='__main__')
+  run_script(flags)
 
 
 if __name__ == '__main__':

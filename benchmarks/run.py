@@ -301,6 +301,12 @@ def checkout(text):
   return text
 
 
+def check_folder(parser, flag, path):
+  """Before anything is measured: a file that is asked for can be in a folder there."""
+  if path is not None and not os.path.isdir(os.path.dirname(path) or '.'):
+    parser.error('%s: there is no folder %r' % (flag, os.path.dirname(path)))
+
+
 def parse(argv):
   parser = comhe_cli.Parser(
       prog='run.py',
@@ -332,9 +338,8 @@ def parse(argv):
   args = parser.parse_args(argv)
   if (args.original is None) != (args.original_python is None):
     parser.error('--original and --original_python go together')
-  for flag, path in (('--json', args.json), ('--plot', args.plot)):
-    if path is not None and not os.path.isdir(os.path.dirname(path) or '.'):
-      parser.error('%s: there is no folder %r' % (flag, os.path.dirname(path)))
+  check_folder(parser, '--json', args.json)
+  check_folder(parser, '--plot', args.plot)
   if args.plot is not None:
     try:
       importlib.import_module('matplotlib')

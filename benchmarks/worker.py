@@ -31,6 +31,7 @@ import tensorflow.compat.v1 as tf
 import agreement
 import cifar_input
 import plain
+import replies
 from comhe_tf1 import architectures
 from comhe_tf1 import environment
 from comhe_tf1 import kernels as roles
@@ -270,13 +271,7 @@ MEASURES = {
 
 
 def main(contender):
-  # Whatever else is printed goes to standard error.
-  replies = os.fdopen(os.dup(1), 'w', 1)
-  os.dup2(2, 1)
-
-  def reply(values):
-    replies.write(json.dumps(values, default=float) + '\n')
-
+  reply = replies.start()
   if contender == 'plain':
     cifar_input.augment = plain.augment   # in this process alone
   with tf.Session(config=CONFIG) as session:

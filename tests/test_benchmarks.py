@@ -15,6 +15,7 @@ import agreement
 import plain
 import report
 import run
+import several_devices
 import worker
 
 
@@ -138,3 +139,13 @@ def test_a_plot_needs_matplotlib(capsys, monkeypatch):
   assert exit_.value.code == 2
   err = capsys.readouterr().err
   assert len(err.splitlines()) == 1 and 'matplotlib' in err
+
+
+@pytest.mark.parametrize('flags', [
+    ['--repeats', '0'], ['--before', '/no/such'], ['--json', '/no/such/folder/file'], ['now']])
+def test_several_devices_usage_errors(flags, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    several_devices.main(flags)
+  out, err = capsys.readouterr()
+  assert exit_.value.code == 2 and not out
+  assert len(err.splitlines()) == 1 and err.startswith('several_devices.py: error: ')

@@ -1,0 +1,81 @@
+"""Takes training steps of CNN-9, on one device or several, when it is asked to.
+
+    python benchmarks/stepper.py CHECKOUT '{"regularizer": "random", ...}'
+
+with the modules of a checkout of this project. Settings: regularizer; devices, list of
+names as --devices takes them, empty for today's single device; master, as --master, or
+null; bn_stats, as --bn_stats; cores, list of CPU cores that this process is held to.
+
+Every line on standard input is a request {"steps": N}, for which a JSON line comes
+back: the seconds of each of the steps, and the measures of the last. The first line,
+unasked, describes the environment. A batch of random images is given; none is augmented.
+"""
+import contextlib
+import json
+import os
+import sys
+import time
+
+BATCH, CLASSES, RATE = 128, 100, 0.1
+
+if __name__ == '__main__':
+  CHECKOUT, SETTINGS = sys.argv[1], json.loads(sys.argv[2])
+  os.sched_setaffinity(0, SETTINGS['cores'])   # before TensorFlow counts them
+  sys.path.insert(1, CHECKOUT)
+
+import numpy as np
+
+import comhe_cli
+import replies
+
+
+@contextlib.contextmanager
+def opened(regularizer, devices, master, bn_stats):
+  """A graph with its session; yields session, handles of the graph, its environment."""
+  tf, config = comhe_cli.start_tensorflow('-1')
+  from comhe_tf1 import architectures, environment, methods, op_seeds, training
+  spread = {}
+  workers = {}
+  if devices:   # a checkout of before knows none of this
+    from comhe_tf1 import cluster, remote, towers
+    from comhe_tf1 import devices as names
+    named = names.parse_list(','.join(devices))
+    spread['towers'] = towers.Towers(list(map(str, named)), bn_stats == 'tower')
+    if master:
+      card = cluster.card(tf.__version__, tf32=False, deterministic=False)
+      workers = remote.workers(master, named, card)
+      remote.configure(config, workers)
+    else:
+      config.device_count['CPU'] = names.cpus(named)
+  with tf.Graph().as_default():
+    seed = methods.METHODS[regularizer].random_seed
+    handles = training.build(architectures.cnn(CLASSES), methods.create(regularizer),
+                             op_seeds.BY_NAME, seed, **spread)
+    with tf.Session(master, config=config) as session:
+      session.run(tf.global_variables_initializer())
+      facts = environment.describe(session)
+      facts['operations'] = len(session.graph.get_operations())
+      yield session, handles, facts
+
+
+def main(settings):
+  reply = replies.start()
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  from comhe_tf1 import training
+  rng = np.random.RandomState(0)
+  images = rng.randint(0, 256, (BATCH, 32, 32, 3), np.uint8)
+  labels = rng.randint(0, CLASSES, BATCH)
+  with opened(settings['regularizer'], settings['devices'], settings['master'],
+              settings['bn_stats']) as (session, handles, facts):
+    reply(facts)
+    for line in sys.stdin:
+      seconds = []
+      for _ in range(json.loads(line)['steps']):
+        start = time.perf_counter()
+        measures, _ = training.step(session, handles, images, labels, RATE)
+        seconds.append(time.perf_counter() - start)
+      reply({'seconds': seconds, 'measures': measures._asdict()})
+
+
+if __name__ == '__main__':
+  main(SETTINGS)
