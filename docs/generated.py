@@ -1,0 +1,74 @@
+"""What the generated documents share.
+
+Each has a script, a record and a page: NAME.py runs things and keeps what came out in
+NAME.json, from which NAME.md is written. Tests hold the page against the record.
+"""
+import json
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.join(ROOT, 'docs')
+WIDTH = 88   # of lines of text
+sys.path[:0] = [ROOT] + [os.path.join(ROOT, name) for name in ('tests', 'benchmarks')]
+
+import comhe_cli
+from comhe_tf1 import durable
+
+
+def path(name, extension):
+  return os.path.join(HERE, name + extension)
+
+
+def read(name):
+  """The record of a document; empty where there is none yet."""
+  if not os.path.exists(path(name, '.json')):
+    return {}
+  with open(path(name, '.json')) as file:
+    return json.load(file)
+
+
+def write(name, record, page):
+  """Writes record and page of a document."""
+  text = json.dumps(record, indent=1, sort_keys=True) + '\n'
+  for extension, content in (('.json', text), ('.md', page)):
+    durable.write_atomically(path(name, extension),
+                             lambda file: file.write(content.encode()))
+
+
+def parser(name, description):
+  """A parser with the flag that all documents' scripts have."""
+  made = comhe_cli.Parser(prog='%s.py' % name, description=description)
+  made.add_argument('--render', action='store_true',
+                    help='write %s.md from %s.json, without running anything'
+                         % (name, name))
+  return made
+
+
+def main(name, args, update, page):
+  """Runs what is to be run and writes a document.
+
+  Args:
+    name: of the document.
+    args: with `render`.
+    update: function of the record, which it brings up to date.
+    page: function from the record to the text of the page.
+
+  Returns:
+    Exit status.
+  """
+  try:
+    record = read(name)
+    if not args.render:
+      update(record)
+    write(name, record, page(record))
+  except (OSError, ValueError) as error:
+    comhe_cli.note('%s.py' % name, 'error: %s' % error)
+    return 1
+  return 0
+
+
+def table(header, rows):
+  """A Markdown table, as lines."""
+  return ['| %s |' % ' | '.join(row)
+          for row in [header, ['---'] * len(header)] + rows]

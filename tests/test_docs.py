@@ -1,0 +1,332 @@
+"""The generated pages are what their records give, and these what the code does."""
+import copy
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+import comhe_tf1
+from comhe_tf1 import architectures
+from comhe_tf1 import first_line
+from comhe_tf1 import kernels as roles
+from comhe_tf1 import methods
+from comhe_tf1 import published
+import golden_run
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), 'docs'))
+
+import findings
+import generated
+import parity
+import scaling
+import watch_original
+
+
+@pytest.mark.parametrize('document', [parity, findings, scaling],
+                         ids=lambda each: each.NAME)
+def test_page_is_its_record_rendered(document, root):
+  page = document.page(generated.read(document.NAME))
+  with open(generated.path(document.NAME, '.md'), encoding='utf8') as file:
+    assert file.read() == page
+  with open(os.path.join(root, 'README.md'), encoding='utf8') as file:
+    assert '(docs/%s.md)' % document.NAME in file.read()
+  assert max(len(line) for line in page.split('\n')
+             if not line.startswith(('|', '$ '))) <= 92
+  assert root not in page and '/tmp/' not in page
+
+
+def test_parity_is_of_both_tensorflows_and_within_bounds():
+  record = generated.read('parity')
+  assert sorted(record) == ['1.14.0', '2.21.0']
+  for version, measured in record.items():
+    assert measured['environment']['tensorflow'] == version
+    assert measured['first_line'][-1] == '9 of 9 figures match to the last digit'
+    assert sorted(measured['trajectories']) == sorted(
+        map(parity.title_of, golden_run.PATHS))
+    for found in measured['trajectories'].values():
+      assert set(found) == set(golden_run.bounds())
+      for name, bound in golden_run.bounds().items():
+        assert bound is None or found[name] is None or found[name] <= bound, name
+
+
+def test_deviations():
+  """Each quantity is moved by a known amount, and only its own deviation shows."""
+  golden = golden_run.read(next(path for path in golden_run.PATHS if 'angle' in path))
+  names = list(golden_run.bounds())
+  moved = {name: 0. for name in names}
+  assert golden_run.deviations(golden, golden) == moved
+
+  def check(change, **expected):
+    ours = copy.deepcopy(golden)
+    change(ours)
+    found = golden_run.deviations(golden, ours)
+    assert found == pytest.approx(dict(moved, **expected))
+
+  def later(column, amount):
+    def change(ours):
+      ours['rows'][7][column] += amount
+    return change
+
+  for column, name in enumerate(golden_run.TERMS):
+    largest = max(row[column] for row in golden['rows'])
+    check(later(column, -0.5 * largest), **{name: 0.5})
+    check(lambda ours: ours['rows'][0].__setitem__(
+        column, 1.5 * golden['rows'][0][column]),
+          **{'step 0: terms of the loss': 0.5,
+             name: 0.5 * golden['rows'][0][column] / largest})
+  check(later(4, 0.25), acc=0.25)
+  check(later(5, 1), **{'batches that differ': 1.})
+  check(lambda ours: ours['op_seeds'].update({'conv1_1/project': 1}),
+        **{'op seeds that differ': 1.})
+  check(lambda ours: ours['initial_norms'].update(
+      {'fc6/filter': 1.25 * golden['initial_norms']['fc6/filter']}),
+        **{'initial norms': 0.25})
+  for name, what in (('fc6/filter', 'kernels'), ('fc6/project', 'trained projections'),
+                     ('conv1_0/bn/gamma/bias', 'batch-norm scales')):
+    check(lambda ours: ours['final_norms'].update(
+        {name: 0.75 * golden['final_norms'][name]}), **{'final norms: ' + what: 0.25})
+  check(lambda ours: ours['eval'].__setitem__(0, 2. * golden['eval'][0]),
+        **{'evaluation: fit': 1.})
+  check(lambda ours: ours['eval'].__setitem__(1, golden['eval'][1] + 0.5),
+        **{'evaluation: acc': 0.5})
+
+
+def test_small_norms_are_held_to_the_least():
+  shifts, = [bound for bound in golden_run.FINAL_NORMS if 'shifts' in bound.what]
+  golden = golden_run.read(golden_run.PATHS[0])
+  ours = copy.deepcopy(golden)
+  golden['final_norms']['conv1_0/bn/beta/bias'] = 0.
+  ours['final_norms']['conv1_0/bn/beta/bias'] = 0.5 * shifts.least
+  assert golden_run.deviations(golden, ours)['final norms: batch-norm shifts'] == 0.5
+
+
+def test_every_command_is_shown_and_every_line_kept_is_too():
+  record = generated.read('findings')
+  assert set(record) == set(findings.COMMANDS)
+  for name, lines in record.items():
+    patterns = findings.patterns_of(name)
+    assert patterns and findings.shown_of(name, lines, patterns) == lines
+
+
+def test_a_finding_that_is_not_borne_out():
+  record = generated.read('findings')
+  record['pnd'] = ['====iter_0: fit=6.8']
+  with pytest.raises(findings.NotBorneOut, match='--pnd 16.*TypeError'):
+    findings.page(record)
+
+
+def line_of(name, pattern):
+  line, = [line for line in generated.read('findings')[name]
+           if re.search(pattern, line)]
+  return line
+
+
+@pytest.mark.parametrize('name, seed, numbering', [
+    ('random 1.12 1234', 1234, 'tf1.12'), ('random 1.12', 345, 'tf1.12'),
+    ('random 1.14 1234', 1234, 'tf1.14'), ('random', 345, 'tf1.14'),
+    ('angle 1.12', 345, 'tf1.12'), ('angle', 345, 'tf1.14'),
+    ('adversarial 1.12', 3456, 'tf1.12'), ('adversarial', 3456, 'tf1.14')])
+def test_first_lines_of_the_original_are_ours(monkeypatch, name, seed, numbering):
+  """At the published sizes, and of seeds that no log was published of."""
+  variant = name.split()[0]
+  monkeypatch.setattr(published, 'NUMBERING', numbering)
+  run = published.RUNS[variant]._replace(random_seed=seed)
+  found = dict(re.findall(r'(\w+)=([\d.]+)', line_of(name, '^====iter_0')))
+  # Both are rounded: of 5.01445, one to 5.0144 and the other to 5.0145.
+  assert [float(found[term]) for term in first_line.QUANTITIES] == pytest.approx(
+      [float(figure) for figure in first_line.compute(variant, run)], abs=1.01e-4)
+
+
+@pytest.mark.parametrize('name, numbering', [
+    ('random 1.8 1234', 'tf1.12'), ('random 1.12 1234', 'tf1.12'),
+    ('random 1.14 1234', 'tf1.14')])
+def test_op_seeds_of_the_original_are_ours(name, numbering):
+  found = re.findall(r'(\w+/\w+) (\d+)', line_of(name, 'op seeds'))
+  projections = methods.create('random').projections
+  assert {name: int(seed) for name, seed in found} == comhe_tf1.original_op_seeds(
+      'random', numbering, comhe_tf1.cnn(), projections)
+
+
+def test_draws_of_the_original_are_those_of_the_plan():
+  found = {}
+  for line in generated.read('findings')['random']:
+    for name, numbers in re.findall(r'(\w+) draws 20 matrices of (.*):', line):
+      found[name] = list(map(int, re.findall(r'\d+', numbers)))
+  assert found == {
+      layer.name: [40, layer.size ** 2 * layer.c_in, layer.c_in, layer.c_in + 19]
+      for layer in comhe_tf1.cnn() if layer.role == roles.HIDDEN}
+
+
+def test_published_lines_are_the_facts():
+  lines = '\n'.join(generated.read('findings')['published'])
+  for variant, run in published.RUNS.items():
+    assert re.search(r'%s_projection/.*\n====iter_0: fit=%.4f, reg=%.4f, thom=%.4f, '
+                     r'thomf=%.4f, acc=%.4f' % ((variant,) + tuple(
+                         getattr(run, name) for name in published.QUANTITIES)), lines)
+
+
+def test_reg_of_the_published_run_falls_as_by_weight_decay_alone():
+  first, last = [float(re.search(r'reg=([\d.]+)', line_of(
+      'early', r'====iter_%d:' % step)).group(1)) for step in (500, 1000)]
+  kernel, velocity = 1., 0.
+  # A while before, until the velocity is in step with the kernel.
+  for step in range(1000):
+    if step == 500:
+      start = kernel
+    velocity = 0.9 * velocity - 0.1 * 5e-4 * kernel
+    kernel += velocity
+  fallen = (kernel / start) ** 2
+  assert '%.4f' % fallen == '0.6051' and last / first == pytest.approx(fallen, abs=5e-4)
+
+
+SCRIPT = '''
+import argparse
+import os
+import numpy as np
+import tensorflow as tf
+parser = argparse.ArgumentParser()
+for flag in ('--gpu_no', '--crash'):
+  parser.add_argument(flag)
+crash = parser.parse_args().crash
+os.makedirs('log/new')
+images, rate = tf.placeholder(tf.float32, [None, 2, 2, 3]), tf.placeholder('float')
+with tf.variable_scope('conv1_0'):
+  kernel = tf.get_variable('filter', [2], initializer=tf.random_normal_initializer())
+  drawn = tf.random_normal([2, 3], seed=5)
+  with tf.variable_scope('bn'):
+    mean, variance = tf.nn.moments(images, [0, 1, 2], name='moments')
+    average = tf.train.ExponentialMovingAverage(0.75)
+    update = average.apply([mean, variance])
+with tf.variable_scope('fc6'):
+  drawn += tf.random_normal([2, 3], seed=5)
+total = tf.reduce_sum(drawn)
+with tf.Session() as session:
+  session.run(tf.global_variables_initializer())
+  for i in range(4):
+    if i % 3 == 0:
+      np.random.shuffle(np.arange(5))
+    feed = {images: np.random.rand(4, 2, 2, 3), rate: 0.1 * 0.1 ** (i // 2)}
+    fit = session.run([update] + 5 * [total], feed)[1]
+    print('fit %d: %.2f' % (i, fit))
+    if crash:
+      range(0.5)
+    if i == 1:
+      print('tested', session.run(total, {images: feed[images]}))
+'''
+
+
+@pytest.fixture
+def watched(tmp_path, root):
+  """Watches a made-up script of the original's habits: status, output, errors."""
+  folder = tmp_path / 'random_projection'
+  (folder / 'log' / 'old').mkdir(parents=True)
+  (folder / 'train.py').write_text(SCRIPT)
+
+  def watch(*flags):
+    process = subprocess.Popen(
+        [sys.executable, os.path.join(root, 'docs', 'watch_original.py'), str(tmp_path),
+         'random'] + list(flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return (process.wait(),) + tuple(
+        text.decode().splitlines() for text in process.communicate())
+  return watch
+
+
+needs_tensorflow_1 = pytest.mark.skipif(
+    not tf.__version__.startswith('1.'), reason='the original needs TensorFlow 1')
+
+
+@needs_tensorflow_1
+def test_watching(watched):
+  status, out, _ = watched('--steps', '3')
+  assert status == 0
+  told = [re.sub('^watch: ', '', line) for line in out if line.startswith('watch: ')]
+  assert [line for line in told if not re.search(' s from|operations', line)] == [
+      'TensorFlow ' + tf.__version__, 'shuffled before step 0', 'step 0 with rate 0.1',
+      told[3], 'moving variance of conv1_0 before step 0: all 0',
+      'conv1_0 draws 1 matrices of 2 x 3, op seeds 5 to 5: numbers of their own',
+      'fc6 draws 1 matrices of 2 x 3, op seeds 5 to 5: the same as those of conv1_0',
+      told[9], told[10], 'testing after 2 training steps', 'step 2 with rate 0.01',
+      told[13], 'shuffled before step 3', 'log folder: log/new']
+  assert re.match(r'op seeds of the initial values: conv1_0/filter \d+$', told[3])
+  assert told[9] == 'moving variance of conv1_0 after step 0: 0.2500 of its batch\'s'
+  assert [line.split(':')[0] for line in out if line.startswith('fit')] == [
+      'fit 0', 'fit 1', 'fit 2']
+
+
+@needs_tensorflow_1
+def test_watching_idly(watched):
+  status, out, _ = watched('--idle')
+  assert status == 0
+  assert [line for line in out if 'watch: TensorFlow' not in line] == [
+      'watch: shuffled before step 0', 'watch: step 0 with rate 0.1', 'fit 0: 0.00',
+      'fit 1: 0.00', 'watch: testing after 2 training steps', 'tested 0.0',
+      'watch: step 2 with rate 0.01', 'fit 2: 0.00', 'watch: shuffled before step 3',
+      'fit 3: 0.00', 'watch: log folder: log/new']
+
+
+@needs_tensorflow_1
+def test_watching_a_crash(watched):
+  status, out, _ = watched('--crash', '1')
+  assert status == 1
+  line, = [line for line in SCRIPT.splitlines() if 'range(0.5)' in line]
+  assert out[-1] == (
+      'watch: the script failed after 1 training steps in train.py, line %d: '
+      'TypeError: \'float\' object cannot be interpreted as an integer'
+      % (SCRIPT.splitlines().index(line) + 1))
+
+
+@pytest.mark.skipif(tf.__version__.startswith('1.'), reason='TensorFlow 1 does')
+def test_the_original_does_not_run_under_tensorflow_2(watched):
+  status, out, errors = watched()
+  assert status == 1 and not out
+  assert 'TensorFlow %s does not run the original' % tf.__version__ in errors[-1]
+
+
+@pytest.mark.parametrize('script, flags, what', [
+    (parity, ['--rendre'], '--rendre'), (findings, [], '--original is needed'),
+    (findings, ['--original', '.'], 'random_projection/train.py'),
+    (findings, ['--only', 'nothing'], "got 'nothing'"),
+    (findings, ['--tf112', '/no/such'], '/no/such'),
+    (watch_original, ['.', 'random'], 'random_projection/train.py'),
+    (watch_original, [], 'checkout')])
+def test_usage_errors(script, flags, what, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    script.main(flags)
+  out, err = capsys.readouterr()
+  assert exit_.value.code == 2 and not out
+  assert len(err.splitlines()) == 1 and what in err
+
+
+def test_scaling_counts():
+  """By hand: one convolution of batch norm, then one without."""
+  layers = [architectures.Layer('a', 3, 3, 4, roles.FIRST, 1, None, True, True, None,
+                                None),
+            architectures.Layer('b', 16, 4, 5, roles.HIDDEN, 1, 'max', False, False,
+                                None, None)]
+  kernels = 3 * 3 * 3 * 4 + 16 * 16 * 4 * 5
+  whole, own = [scaling.traffic(layers, 8, 2, each) for each in (False, True)]
+  images = 4 * (32 * 32 * 3 + 8)
+  assert [each[1:] for each in whole] == [
+      (4 * kernels, 4 * kernels), (4 * 16, 4 * 16), (images, 0)]
+  assert [each[1:] for each in own] == [
+      (4 * kernels, 4 * kernels), (4 * 8, 4 * 16), (images, 0)]
+  assert scaling.messages(layers, False) == 6 and scaling.messages(layers, True) == 2
+  assert scaling.flops(layers, 8) == 8 * 2 * (
+      2 * 32 * 32 * 3 * 3 * 3 * 4 + 3 * 16 * 16 * 4 * 5)
+  assert scaling.regularizer_flops(layers, 7, 2) == 2 * (
+      2 * 2 * 7 * 1024 * 5 + 3 * 2 * 7 * 5 * 5)
+
+
+def test_scaling_projection():
+  layers = architectures.cnn()
+  free = scaling.Link('', float('inf'), 0.)
+  times = [scaling.projected(layers, towers, free, 1.) for towers in (1, 2, 4)]
+  assert times[0] - times[1] == pytest.approx(scaling.flops(layers, 128) / 2)
+  assert times[1] - times[2] == pytest.approx(scaling.flops(layers, 128) / 4)
+  slow = scaling.projected(layers, 4, scaling.Link('', 1e-6, 1.), 1e30)
+  assert slow == pytest.approx(38 + 3e6 * scaling.total(
+      scaling.traffic(layers, 128, 4, False)))
