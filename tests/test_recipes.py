@@ -1,7 +1,9 @@
-"""Every shipped command line."""
+"""Every shipped command line, and how one is run by its number."""
 import glob
 import os
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -80,3 +82,63 @@ def test_protocol_of_the_mhe_repository():
       weights = methods.POWERS[args.power]
       assert args.energy_weight == pytest.approx(weights[0] / 10.)
       assert args.output_energy_weight == pytest.approx(weights[1] / 10.)
+
+
+SLURM = ('exec sh -c "exec $(sed -n ${SLURM_ARRAY_TASK_ID}p %s) '
+         '${SLURM_RESTART_COUNT:+--resume}"')
+
+
+@pytest.fixture
+def sweep(tmp_path):
+  """Runs shell commands on a file of two tiny lines; `python` is this interpreter."""
+  path = tmp_path / 'sweep.sh'
+  path.write_text(''.join(
+      'python train.py --dataset sample --gpu_no -1 --width 0.125 --batch_size 8 '
+      '--base_lr 0.001 --regularizer %s --max_steps 3 --save_every 1 --log_every 1 '
+      '--eval_every 100 --log_dir %s\n' % (method, tmp_path / 'log')
+      for method in ('none', 'mhe')))
+  program = tmp_path / 'bin' / 'python'
+  program.parent.mkdir()
+  program.write_text('#!/bin/sh\nexec %s "$@"\n' % shlex.quote(sys.executable))
+  program.chmod(0o755)
+
+  def run(command, **environment):
+    process = subprocess.Popen(
+        ['sh', '-c', command % shlex.quote(str(path))], cwd=os.path.dirname(FOLDER),
+        env=dict(os.environ, PATH='%s:%s' % (program.parent, os.environ['PATH']),
+                 **environment),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+  return run
+
+
+def test_a_line_trains_and_resumes_by_its_number(sweep, tmp_path):
+  resume = 'sh -c "$(sed -n 2p %s) --resume"'
+  status, _, err = sweep(resume)
+  assert status == 1 and '(0 finished)' in err.splitlines()[-1]
+  status, out, err = sweep('sed -n 2p %s | sh')
+  assert status == 0, err
+  assert '====iter_2:' in out
+  run, = tmp_path.glob('log/**/run_00')
+  assert 'mhe' in str(run)
+  # As if it had been interrupted after its second step.
+  (run / 'final.json').unlink()
+  (run / 'checkpoints' / 'step_00000003.npz').unlink()
+  for command, variables in (
+      (resume, {}), (SLURM, dict(SLURM_ARRAY_TASK_ID='2', SLURM_RESTART_COUNT='1'))):
+    status, out, err = sweep(command, **variables)
+    assert status == 0, err
+    assert 'continuing after ' in out and (run / 'final.json').exists()
+    (run / 'final.json').unlink()
+  (run / 'final.json').write_text('{}')
+  status, _, err = sweep(resume)
+  assert status == 1 and '(1 finished)' in err.splitlines()[-1]
+
+
+def test_the_readme_has_the_commands_that_are_tested():
+  with open(os.path.join(FOLDER, 'README.md')) as file:
+    text = file.read()
+  assert SLURM % 'runs/width.sh' in text
+  assert 'sh -c "$(sed -n 3p runs/width.sh) --resume"' in text
