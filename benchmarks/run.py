@@ -389,21 +389,38 @@ def run(args, data):
     report.plot(rows, args.plot)
 
 
+def finish(name, measure):
+  """Calls what measures and shows; what went wrong is told in one line.
+
+  Args:
+    name: of the script.
+    measure: function without arguments.
+
+  Returns:
+    Exit status.
+  """
+  try:
+    measure()
+    return 0
+  except agreement.Disagreement as error:
+    comhe_cli.note(name, 'error: no timings, the contenders disagree: %s' % error)
+  except (ContenderError, OSError) as error:
+    comhe_cli.note(name, 'error: %s' % error)
+  except KeyboardInterrupt:
+    comhe_cli.note(name, 'interrupted')
+    return 130
+  return 1
+
+
 def main(argv=None):
   args = parse(argv)
-  try:
+
+  def measure():
     with tempfile.TemporaryDirectory() as data:
       write_data(data)
       run(args, data)
-    return 0
-  except agreement.Disagreement as error:
-    comhe_cli.note('run.py', 'error: no timings, the contenders disagree: %s' % error)
-  except (ContenderError, OSError) as error:
-    comhe_cli.note('run.py', 'error: %s' % error)
-  except KeyboardInterrupt:
-    comhe_cli.note('run.py', 'interrupted')
-    return 130
-  return 1
+
+  return finish('run.py', measure)
 
 
 if __name__ == '__main__':

@@ -267,22 +267,15 @@ def main(argv=None):
   parser.add_argument('--json', metavar='FILE', help='where all samples go')
   args = parser.parse_args(argv)
   run.check_folder(parser, '--json', args.json)
-  try:
+
+  def show():
     measured = measure(args.repeats, args.before)
     print('\n'.join(table(measured)))
     if args.json:
       durable.write_atomically(args.json, lambda file: file.write(
           json.dumps(measured, indent=1, sort_keys=True).encode()))
-    return 0
-  except agreement.Disagreement as error:
-    comhe_cli.note('several_devices.py',
-                   'error: no timings, the contenders disagree: %s' % error)
-  except (run.ContenderError, OSError) as error:
-    comhe_cli.note('several_devices.py', 'error: %s' % error)
-  except KeyboardInterrupt:
-    comhe_cli.note('several_devices.py', 'interrupted')
-    return 130
-  return 1
+
+  return run.finish('several_devices.py', show)
 
 
 if __name__ == '__main__':

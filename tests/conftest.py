@@ -29,6 +29,11 @@ def rng():
   return np.random.RandomState(0)
 
 
+def pytest_configure(config):
+  # Newer versions of pytest-xdist would start with the files of the most tests.
+  config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items):
   """Files that take long start first, so that no worker is left with them at the end."""
   long = ('test_train_cli.py', 'test_towers.py', 'test_workers.py',

@@ -58,16 +58,20 @@ def workers(tmp_path_factory):
     yield found
 
 
+def on_workers(workers, count):
+  """Devices of so many workers, and a function that opens a session on these alone."""
+  tasks = range(count)
+  return [workers.device(task) for task in tasks], functools.partial(
+      tf.Session, workers.master, config=tf.ConfigProto(
+          isolate_session_state=True,
+          device_filters=['/job:worker/task:%d' % task for task in tasks]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
 @pytest.mark.parametrize('count', [1, 2, 4])
 def test_golden_trajectories_on_workers(workers, count, variant):
-  tasks = range(count)
-  assert_replays(
-      golden_of(variant, 'tf114'), [workers.device(task) for task in tasks],
-      functools.partial(tf.Session, workers.master, config=tf.ConfigProto(
-          isolate_session_state=True,
-          device_filters=['/job:worker/task:%d' % task for task in tasks])))
+  assert_replays(golden_of(variant, 'tf114'), *on_workers(workers, count))
 
 
 def trajectory(devices, images, labels, open_session):
@@ -82,21 +86,35 @@ def trajectory(devices, images, labels, open_session):
               for i in range(len(images))]
 
 
+@pytest.fixture(scope='module')
+def resnet32():
+  """Images and labels of three steps of ResNet-32, and its rows on one device."""
+  rng = np.random.RandomState(0)
+  steps = (rng.randint(0, 256, [3, 8, 32, 32, 3]).astype(np.uint8),
+           rng.randint(0, 100, [3, 8]))
+  return steps + (np.array(trajectory([], *steps, open_session=tf.Session)),)
+
+
+def assert_resnet32(resnet32, devices, open_session):
+  images, labels, expected = resnet32
+  actual = np.array(trajectory(devices, images, labels, open_session))
+  np.testing.assert_allclose(actual[0], expected[0], rtol=golden_run.STEP_0)
+  for i, name in enumerate(golden_run.TERMS):
+    np.testing.assert_allclose(
+        actual[:, i], expected[:, i], rtol=0,
+        atol=golden_run.EVERY_STEP[name] * np.abs(expected[:, i]).max(), err_msg=name)
+
+
 @pytest.mark.slow
-def test_resnet32_on_towers_and_workers(rng, workers):
-  images = rng.randint(0, 256, [3, 8, 32, 32, 3]).astype(np.uint8)
-  labels = rng.randint(0, 100, [3, 8])
-  expected = np.array(trajectory([], images, labels, tf.Session))
-  for devices, open_session in [
-      (cpus(2), functools.partial(virtual, 2)), (cpus(4), functools.partial(virtual, 4)),
-      ([workers.device(task) for task in (0, 1)], functools.partial(
-          tf.Session, workers.master, config=tf.ConfigProto(isolate_session_state=True)))]:
-    actual = np.array(trajectory(devices, images, labels, open_session))
-    for i, name in enumerate(golden_run.TERMS):
-      np.testing.assert_allclose(
-          actual[:, i], expected[:, i], rtol=0,
-          atol=golden_run.EVERY_STEP[name] * np.abs(expected[:, i]).max(), err_msg=name)
-    np.testing.assert_allclose(actual[0], expected[0], rtol=golden_run.STEP_0)
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_resnet32_on_towers(resnet32, count):
+  assert_resnet32(resnet32, cpus(count), functools.partial(virtual, count))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_resnet32_on_workers(resnet32, workers, count):
+  assert_resnet32(resnet32, *on_workers(workers, count))
 
 
 def normalised(x, scale, shift, devices, own_statistics, weights):
