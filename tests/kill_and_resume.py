@@ -31,7 +31,7 @@ def start(regularizer, log_dir, *more):
   """Starts a training; returns its process."""
   return subprocess.Popen(
       [sys.executable, TRAIN, '--regularizer', regularizer, '--log_dir', log_dir]
-      + FLAGS + OWN[regularizer] + list(more), stdout=subprocess.DEVNULL,
+      + FLAGS + list(more) + OWN[regularizer], stdout=subprocess.DEVNULL,
       stderr=subprocess.PIPE, universal_newlines=True,
       preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}))
 
@@ -73,17 +73,25 @@ def started(log_dir):
   return any('args.json' in names for _, _, names in os.walk(log_dir))
 
 
-def check(regularizer, times, chance, write):
-  """Kills and resumes `times` times; returns how often the logs were equal."""
+def check(regularizer, times, chance, write, more=()):
+  """Kills and resumes `times` times; returns how often the logs were equal.
+
+  Args:
+    regularizer: one of `OWN`.
+    times: number of runs beside the reference.
+    chance: `random.Random`.
+    write: takes a line on each run.
+    more: flags of all runs; those of `OWN` go before them.
+  """
   folder = tempfile.mkdtemp()
   try:
-    finish(start(regularizer, os.path.join(folder, 'reference')))
+    finish(start(regularizer, os.path.join(folder, 'reference'), *more))
     reference = logs(os.path.join(folder, 'reference'))
     recorded = metrics(os.path.join(folder, 'reference'))
     total, equal = count_lines(reference), 0
     for i in range(times):
       log_dir = os.path.join(folder, str(i))
-      process = start(regularizer, log_dir)
+      process = start(regularizer, log_dir, *more)
       wanted = chance.randrange(total)
       # No line yet: while TensorFlow loads or the graph is built. Later: a step and
       # its checkpoint take about a tenth of a second.
@@ -95,7 +103,8 @@ def check(regularizer, times, chance, write):
       lines = count_lines(logs(log_dir))
       if all(os.path.basename(path) != 'final.json'
              for _, _, names in os.walk(log_dir) for path in names):
-        finish(start(regularizer, log_dir, *(['--resume'] if started(log_dir) else [])))
+        finish(start(regularizer, log_dir, *(
+            list(more) + (['--resume'] if started(log_dir) else []))))
       same = logs(log_dir) == reference and metrics(log_dir) == recorded
       equal += same
       write('%s %2d: killed after %d of %d lines: %s' % (

@@ -73,14 +73,15 @@ def test_training_on_the_sample(root, tmp_path, regularizer, flags, folder):
 
 def test_runs_repeat_and_differ_by_seed(root, tmp_path):
   flags = ['--dataset', 'sample', '--max_steps', '1', '--batch_size', '8', '--pd',
-           '2', '--pn', '1', '--gpu_no', '-1']
+           '2', '--pn', '1', '--width', '0.25', '--gpu_no', '-1']
   for seed in ('7', '7', '8'):
     status, _, err = call(root, tmp_path, '--random_seed', seed, *flags)
     assert status == 0 and not err   # the CPU was asked for: nothing to warn of
   lines = []
   for number in range(3):
-    with open(str(tmp_path / 'log' / 'sample' / 'random_projection' / 'pd2_pn1' /
-                  ('log_train_%02d.txt' % number))) as file:
+    with open(str(tmp_path.joinpath('log', 'sample', 'cnn9_width0.25',
+                                    'random_projection', 'pd2_pn1',
+                                    'log_train_%02d.txt' % number))) as file:
       lines.append(file.read())
   assert lines[0] == lines[1] != lines[2]
 
@@ -165,7 +166,8 @@ def test_first_line(root, tmp_path):
 def test_the_sample_is_learnt(root, tmp_path):
   status, out, _ = call(
       root, tmp_path, '--dataset', 'sample', '--batch_size', '32', '--base_lr',
-      '0.001', '--bn_decay', '0.9', '--max_steps', '101', '--pd', '10', '--pn', '3')
+      '0.001', '--bn_decay', '0.9', '--max_steps', '101', '--pd', '10', '--pn', '3',
+      '--width', '0.5')
   assert status == 0
   fits = [float(match.group(2)) for match in map(TRAIN_LINE.match, out) if match]
   assert fits[-1] < fits[0] / 4.
@@ -432,9 +434,10 @@ def test_failures(root, tmp_path, mistake):
   assert files_below(tmp_path) == before
 
 
-SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
-         '0.001', '--pd', '10', '--pn', '1', '--log_every', '1']
-SMALL_RUNS = os.path.join('log', 'sample', 'random_projection', 'pd10_pn1')
+SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.5', '--batch_size', '8',
+         '--base_lr', '0.001', '--pd', '10', '--pn', '1', '--log_every', '1']
+SMALL_RUNS = os.path.join('log', 'sample', 'cnn9_width0.5', 'random_projection',
+                          'pd10_pn1')
 
 
 def small_run(tmp_path, name):
@@ -610,7 +613,8 @@ def test_closed_standard_error(root, tmp_path):
 def test_killed_and_resumed(regularizer):
   """More often: python tests/kill_and_resume.py --times 20."""
   lines = []
-  assert kill_and_resume.check(regularizer, 1, random.Random(), lines.append) == 1, lines
+  assert kill_and_resume.check(regularizer, 1, random.Random(), lines.append,
+                               ['--width', '0.25']) == 1, lines
 
 
 def test_a_closed_terminal_is_no_traceback(root, tmp_path):
