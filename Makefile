@@ -1,15 +1,17 @@
-# make demo        first-line check and a short training, in about two minutes
-# make test        the tests under the current Python (3.10 to 3.13)
-# make test-tf1    the tests under Python 3.6 and TensorFlow 1.14.0
-# make test-docker both Docker images, built and run on local stand-ins of their bases
-# make lock        the locks in requirements/, written anew; UPGRADE=--upgrade
+# make demo           first-line check and a short training, in about two minutes
+# make test           the tests under the current Python (3.10 to 3.13), but for slow ones
+# make test-slow      these: whole trainings, kills, several devices
+# make test-tf1       as test, under Python 3.6 and TensorFlow 1.14.0
+# make test-tf1-slow  as test-slow, likewise
+# make test-docker    both Docker images, built and run on local stand-ins of their bases
+# make lock           the locks in requirements/, written anew; UPGRADE=--upgrade
 # Choose the interpreters with PYTHON=... and PYTHON36=...
 PYTHON ?= python3
 PYTHON36 ?= python3.6
 VENV ?= .venv
 VENV_TF1 ?= .venv-tf1
 
-.PHONY: demo test test-tf1 test-docker lock clean
+.PHONY: demo test test-slow test-tf1 test-tf1-slow test-docker lock clean
 
 demo: $(VENV)/run
 	$(VENV)/bin/python train.py --first_line --gpu_no -1
@@ -17,11 +19,19 @@ demo: $(VENV)/run
 	$(VENV)/bin/python train.py --dataset sample --gpu_no -1 --batch_size 32 \
 	  --base_lr 0.001 --bn_decay 0.9 --max_steps 151 --log_every 25 --eval_every 50
 
+PYTEST = -m pytest tests -n 2 --dist loadfile
+
 test: $(VENV)/test
-	$(VENV)/bin/python -m pytest tests -n 2 --dist loadfile
+	$(VENV)/bin/python $(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/test
+	$(VENV)/bin/python $(PYTEST) -m slow
 
 test-tf1: $(VENV_TF1)/test
-	$(VENV_TF1)/bin/python -m pytest tests -n 2 --dist loadfile
+	$(VENV_TF1)/bin/python $(PYTEST) -m "not slow"
+
+test-tf1-slow: $(VENV_TF1)/test
+	$(VENV_TF1)/bin/python $(PYTEST) -m slow
 
 $(VENV)/run: requirements.txt
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || \

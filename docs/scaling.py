@@ -127,9 +127,9 @@ INTRODUCTION = '''# Several devices: measured, and projected
 
 What a step of `train.py --devices` takes and moves: CNN-9, batch 128, random projection
 (pd 40, pn 20). Written by `docs/scaling.py` from `docs/scaling.json`; to measure anew,
-about five minutes,
+five to ten minutes,
 
-    git worktree add BEFORE 98d74ab
+    git worktree add BEFORE 4645465
     python docs/scaling.py --before BEFORE
 
 No GPU was at hand: all that is measured here is of CPUs, and all that is said of GPUs is
