@@ -1,5 +1,5 @@
 # make demo           first-line check and a short training, in about two minutes
-# make test           the tests under the current Python (3.10 to 3.13), but for slow ones
+# make test           the tests under the current Python (3.10 to 3.13), without the slow ones
 # make test-slow      these: whole trainings, kills, several devices
 # make test-tf1       as test, under Python 3.6 and TensorFlow 1.14.0
 # make test-tf1-slow  as test-slow, likewise

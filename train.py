@@ -15,13 +15,11 @@ import cifar_sample
 import numpy as np
 from comhe_cli import Parser, path, real, whole
 from comhe_tf1 import architectures, cluster, compatibility, devices, interruption
-from comhe_tf1 import methods, op_seeds
+from comhe_tf1 import methods, op_seeds, run_settings
 
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
 # Flags that may change when a run is resumed: where things are, not what is computed.
-FREE = ('log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
-        'recalibrate_bn', 'first_line', 'profile', 'any_environment', 'devices',
-        'master')
+FREE = run_settings.IMMATERIAL - {'log_every', 'eval_every', 'energy_every'}
 DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment')
 ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
 
@@ -273,11 +271,12 @@ def check_devices(args, parser):
         args.batch_size, len(named)))
   if args.bn_stats == 'tower' and len(named) < 2:
     parser.error('--bn_stats tower needs two --devices or more')
-  # Of several GPUs all must be visible; a client computes nothing itself.
   own = [device.number for device in named if device.kind == 'GPU' and not args.master]
+  if named and not own and args.gpu_no is None:
+    args.gpu_no = '-1'   # a client of workers computes nothing itself
+  # Of several GPUs all must be visible.
   args.gpu_no = comhe_cli.gpus_or_default(
-      args.gpu_no, ','.join(map(str, range(max(own) + 1))) if own
-      else '-1' if named else '0')
+      args.gpu_no, ','.join(map(str, range(max(own) + 1))) if own else '0')
 
 
 def resolve_method(args, parser):
@@ -372,8 +371,9 @@ def run(args, parser):
         return 0
       present = [device.name for device in session.list_devices()]
       for device in devices.missing(named, present):
-        raise devices.DeviceError('there is no %s; there are %s' % (
-            device, ', '.join(present)))
+        raise devices.DeviceError('there is no %s; there are %s%s' % (
+            device, ', '.join(present), '' if device.kind == 'CPU' or args.master else
+            ' (GPUs %r are to be visible)' % args.gpu_no))
       return train(args, tf, session, workers, *data)
   except (tf.errors.OpError, remote.LostError) as error:
     text = error if isinstance(error, remote.LostError) else (
@@ -396,9 +396,11 @@ def give_up(text):
 
   All files are valid at any moment.
   """
-  note('error: %s' % text)
-  sys.stdout.flush()
-  os._exit(1)
+  try:
+    note('error: %s' % text)
+    sys.stdout.flush()
+  finally:
+    os._exit(1)
 
 
 def train(args, tf, session, workers, train_set, batches, test_set, data_line):

@@ -17,6 +17,8 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+import replies
+
 
 class Driver(object):
   """Holds the script after each training step and tells of it.
@@ -97,12 +99,7 @@ def run_script(flags):
 
 
 def main(flags):
-  replies = os.fdopen(os.dup(1), 'w', 1)
-  os.dup2(2, 1)   # the script's own lines
-
-  def reply(values):
-    replies.write(json.dumps(values) + '\n')
-
+  reply = replies.start()
   reply({'python': sys.version.split()[0], 'tensorflow': tf.__version__,
          'numpy': np.__version__})
   driver = Driver(reply)

@@ -251,6 +251,7 @@ def checkout(text):
 
 
 def add_flags(parser):
+  """Adds the flags of what is measured."""
   parser.add_argument(
       '--repeats', type=comhe_cli.whole(1, 10 ** 6), default=8, metavar='N',
       help='timed steps of each contender (default: 8)')

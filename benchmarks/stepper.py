@@ -3,7 +3,7 @@
     python benchmarks/stepper.py CHECKOUT '{"regularizer": "random", ...}'
 
 with the modules of a checkout of this project. Settings: regularizer; devices, list of
-names as --devices takes them, empty for today's single device; master, as --master, or
+names as --devices takes them, empty for one that TensorFlow chooses; master, as --master, or
 null; bn_stats, as --bn_stats; cores, list of CPU cores that this process is held to.
 
 Every line on standard input is a request {"steps": N}, for which a JSON line comes

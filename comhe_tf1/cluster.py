@@ -15,7 +15,8 @@ import comhe_tf1
 
 CONNECTING = 5.   # seconds that a process may take to accept a connection
 
-_ADDRESS = re.compile(r'([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):([0-9]{1,5})$')
+_LABEL = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
+_ADDRESS = re.compile(r'(%s(?:\.%s)*):([0-9]{1,5})' % (_LABEL, _LABEL))
 
 
 class ClusterError(Exception):
@@ -32,10 +33,10 @@ class Cluster(collections.namedtuple('Cluster', 'job addresses')):
 
 def parse_address(text):
   """Splits host:port; None if the text is none."""
-  match = _ADDRESS.match(text) if isinstance(text, str) else None
-  if not match or not 0 < int(match.group(3)) < 65536:
+  match = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
+  if not match or not 0 < int(match.group(2)) < 65536:
     return None
-  return match.group(1), int(match.group(3))
+  return match.group(1), int(match.group(2))
 
 
 def load(path):
@@ -65,7 +66,7 @@ def from_json(content):
   if not isinstance(content, dict) or len(content) != 1:
     raise ClusterError('expected one job, such as {"worker": ["10.0.0.5:2222"]}')
   job, addresses = list(content.items())[0]
-  if not re.match('[A-Za-z][A-Za-z0-9_]*$', job):
+  if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', job):
     raise ClusterError('expected a job\'s name of letters, digits and _, got %r' % job)
   if not isinstance(addresses, list) or not addresses:
     raise ClusterError('expected a list of addresses, got %r' % (addresses,))

@@ -7,7 +7,7 @@ import collections
 import re
 
 _NAME = re.compile(r'(?:/job:([A-Za-z][A-Za-z0-9_]*)(?:/replica:0)?/task:([0-9]{1,6})/|/?)'
-                   r'(?:device:)?(cpu|gpu):([0-9]{1,2})$', re.IGNORECASE)
+                   r'(?:device:)?(cpu|gpu):([0-9]{1,2})', re.IGNORECASE)
 
 
 class DeviceError(Exception):
@@ -36,7 +36,7 @@ def parse(text):
   Raises:
     DeviceError: it is none.
   """
-  match = _NAME.match(text)
+  match = _NAME.fullmatch(text)
   if not match:
     raise DeviceError('expected devices such as gpu:0 or /job:worker/task:0/gpu:0, '
                       'separated by commas, got %r' % text)
@@ -73,7 +73,7 @@ def missing(wanted, present):
   Returns:
     List of those of `wanted` that are not among `present`.
   """
-  there = {parse(name) for name in present if _NAME.match(name)}
+  there = {parse(name) for name in present if _NAME.fullmatch(name)}
   there |= {device._replace(job=None, task=None) for device in there
             if device.job == 'localhost'}
   return [device for device in wanted if device not in there]

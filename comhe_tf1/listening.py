@@ -19,7 +19,10 @@ _LOAD_BYTE, _LOAD_WORD, _AND, _EQUAL, _RETURN = 0x30, 0x20, 0x54, 0x15, 0x06
 
 def resolve(host):
   """IPv4 address of a host; raises OSError."""
-  return socket.gethostbyname(host)
+  try:
+    return socket.gethostbyname(host)
+  except UnicodeError:   # of a name that cannot be one
+    raise OSError('no such host: %r' % host)
 
 
 def check_free(address, port):

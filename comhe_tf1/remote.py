@@ -55,11 +55,13 @@ def read(who, address):
     except (tf.errors.OpError, ValueError):
       raise clusters.ClusterError(
           '%s at %s accepts connections, but does not answer as python -m '
-          'comhe_tf1.worker does once it has started' % (who, address))
+          'comhe_tf1.worker under TensorFlow %s does once it has started' % (
+              who, address, tf.__version__))
 
 
 def _shown_card(content):
-  return tf.get_variable('comhe_tf1_card', initializer=content, use_resource=True)
+  # Of the older kind, whose operations every version of TensorFlow reads.
+  return tf.get_variable('comhe_tf1_card', initializer=content, use_resource=False)
 
 
 def workers(master, wanted, card):
@@ -71,14 +73,15 @@ def workers(master, wanted, card):
     card: this process's, see `clusters.card`.
 
   Returns:
-    Dict from the processes' names to their cards, the master's first.
+    Dict from the processes' names to their cards, the master's first, each with the
+    address at which it answered.
 
   Raises:
     clusters.ClusterError: one does not answer or is of other versions.
     devices.DeviceError: one is not in the cluster.
   """
   address = master[len('grpc://'):]
-  leader = read('the worker of --master', address)
+  leader = dict(read('the worker of --master', address), address=address)
   clusters.compare('the worker at %s' % address, leader, card)
   cluster = clusters.from_json(leader['cluster'])
   found = {cluster.process(leader['task']): leader}
@@ -90,7 +93,7 @@ def workers(master, wanted, card):
     name = cluster.process(task)
     if name not in found:
       who, address = 'worker %s' % name, cluster.addresses[task]
-      found[name] = read(who, address)
+      found[name] = dict(read(who, address), address=address)
       clusters.compare('%s at %s' % (who, address), found[name], card)
       if found[name]['cluster'] != leader['cluster'] or found[name]['task'] != task:
         raise clusters.ClusterError(
@@ -145,12 +148,20 @@ def session(master, config, found, on_lost):
       if lost:
         raise LostError(lost)
       if not found:
-        opened.close()
+        _close(opened)
       raise
     except BaseException:
-      opened.close()
+      _close(opened)
       raise
-  opened.close()
+    _close(opened)
+
+
+def _close(opened):
+  """Closes a session; that workers are gone by now matters no more."""
+  try:
+    opened.close()
+  except tf.errors.OpError:
+    pass
 
 
 @contextlib.contextmanager
@@ -177,8 +188,7 @@ def _lost(found):
   """A message about the workers that do not answer any more, '' if all do."""
   lost = []
   for name, card in sorted(found.items()):
-    address, = [addresses[card['task']] for addresses in card['cluster'].values()]
-    problem = clusters.silence(address)
+    problem = clusters.silence(card['address'])
     if problem:
-      lost.append('%s at %s (%s)' % (name, address, problem))
+      lost.append('%s at %s (%s)' % (name, card['address'], problem))
   return 'lost worker %s; %s' % (', '.join(lost), _REMEDY) if lost else ''

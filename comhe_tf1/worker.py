@@ -3,6 +3,7 @@
 Computes what a training sends it, for whoever connects: TensorFlow's runtime has no
 authentication.
 """
+import argparse
 import signal
 import sys
 
@@ -15,7 +16,15 @@ from comhe_tf1 import listening
 LOOPBACK = '127.0.0.1'
 
 
+def address(text):
+  """Type of --bind: an unset variable of a shell is none."""
+  if not text:
+    raise argparse.ArgumentTypeError('expected an address of this machine, got \'\'')
+  return text
+
+
 def make_parser():
+  """The parser of this command line."""
   parser = comhe_cli.Parser(
       prog='comhe_tf1.worker',
       description='Offer this machine\'s devices to trainings of train.py --master. Runs '
@@ -29,7 +38,7 @@ def make_parser():
       '--task', type=comhe_cli.whole(0, 2 ** 20), required=True, metavar='N',
       help='which of them this is, from 0')
   parser.add_argument(
-      '--bind', metavar='ADDRESS',
+      '--bind', type=address, metavar='ADDRESS',
       help='the IPv4 address of this machine at which to listen, and at no other; '
            '0.0.0.0 for all (default: 127.0.0.1, which this machine alone reaches)')
   comhe_cli.add_device_flags(parser)
@@ -53,44 +62,60 @@ def main(argv=None):
   host, port = clusters.parse_address(cluster.addresses[args.task])
   for number in interruption.SIGNALS:
     signal.signal(number, interruption.leave)
+  if args.bind is None and not is_loopback(host):
+    parser.error('task %d is at %s, where this worker would not listen; add --bind %s '
+                 'if that network is private' % (args.task, host, host))
   try:
-    address = listening.resolve(args.bind or LOOPBACK)
-    if args.bind is None and not listening.resolve(host).startswith('127.'):
-      parser.error('task %d is at %s, where this worker would not listen; add --bind %s '
-                   'if that network is private' % (args.task, host, host))
-    listening.check_free(address, port)
+    listens_at = listening.resolve(args.bind or LOOPBACK)
+    listening.check_free(listens_at, port)
   except OSError as error:
     note('error: cannot listen at %s, port %d: %s' % (
         args.bind or LOOPBACK, port, error.strerror or error))
     return 1
   try:
-    serve(args, cluster, address, port)
-  except (ImportError, compatibility.Refusal) as error:
+    return serve(args, cluster, listens_at, port)
+  except BrokenPipeError:
+    comhe_cli.give_up_stdout()
+  except (ImportError, OSError, compatibility.Refusal) as error:
     note('error: %s' % error)
-  except OSError as error:
-    note('error: cannot keep others than %s out (%s); on a network that only you reach, '
-         '--bind %s listens at all addresses' % (address, error, listening.ANYWHERE))
   return 1
 
 
-def serve(args, cluster, address, port):
-  """Serves until a signal comes."""
+def is_loopback(host):
+  """Whether a host is where a worker listens by itself; an unknown one is not."""
+  try:
+    return listening.resolve(host) == LOOPBACK
+  except OSError:
+    return False
+
+
+def serve(args, cluster, listens_at, port):
+  """Serves until a signal comes; returns the exit status where it cannot."""
   tf, config = comhe_cli.start_tensorflow(
       comhe_cli.gpus_or_default(args.gpu_no), tf32=args.tf32,
       deterministic=args.deterministic, any_environment=args.any_environment)
   from comhe_tf1 import remote
 
-  server = tf.train.Server(
-      tf.train.ClusterSpec({cluster.job: list(cluster.addresses)}),
-      job_name=cluster.job, task_index=args.task, config=config, start=False)
-  # Nothing is served before.
-  listening.only(address, port)
-  server.start()
-  remote.show(server.target, dict(
-      clusters.card(tf.__version__, args.tf32, args.deterministic), task=args.task,
-      cluster={cluster.job: list(cluster.addresses)}))
+  try:
+    server = tf.train.Server(
+        tf.train.ClusterSpec({cluster.job: list(cluster.addresses)}),
+        job_name=cluster.job, task_index=args.task, config=config, start=False)
+    try:
+      # Nothing is served before.
+      listening.only(listens_at, port)
+    except OSError as error:
+      note('error: cannot keep others than %s out (%s); on a network that only you reach, '
+           '--bind %s listens at all addresses' % (listens_at, error, listening.ANYWHERE))
+      return 1
+    server.start()
+    remote.show(server.target, dict(
+        clusters.card(tf.__version__, args.tf32, args.deterministic), task=args.task,
+        cluster={cluster.job: list(cluster.addresses)}))
+  except tf.errors.OpError as error:
+    note('error: %s' % comhe_cli.tensorflow_failure(tf, error))
+    return 1
   print('worker %d of %d: TensorFlow %s, listening at %s:%d, without authentication'
-        % (args.task, len(cluster.addresses), tf.__version__, address, port), flush=True)
+        % (args.task, len(cluster.addresses), tf.__version__, listens_at, port), flush=True)
   while True:
     signal.pause()
 

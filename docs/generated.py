@@ -17,6 +17,7 @@ from comhe_tf1 import durable
 
 
 def path(name, extension):
+  """Of a document's file."""
   return os.path.join(HERE, name + extension)
 
 
@@ -65,6 +66,9 @@ def main(name, args, update, page):
   except (OSError, ValueError) as error:
     comhe_cli.note('%s.py' % name, 'error: %s' % error)
     return 1
+  except KeyboardInterrupt:
+    comhe_cli.note('%s.py' % name, 'interrupted')
+    return 130
   return 0
 
 

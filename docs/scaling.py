@@ -129,8 +129,8 @@ What a step of `train.py --devices` takes and moves: CNN-9, batch 128, random pr
 (pd 40, pn 20). Written by `docs/scaling.py` from `docs/scaling.json`; to measure anew,
 five to ten minutes,
 
-    git worktree add BEFORE 4645465
-    python docs/scaling.py --before BEFORE
+    git worktree add ../BEFORE 4645465
+    python docs/scaling.py --before ../BEFORE
 
 No GPU was at hand: all that is measured here is of CPUs, and all that is said of GPUs is
 arithmetic on assumptions, which stand at the head of `docs/scaling.py` (`--render` writes
@@ -139,6 +139,7 @@ the page anew).
 
 
 def paragraph(text, *values):
+  """A paragraph of the page, values put in and lines broken."""
   return textwrap.fill(' '.join((text % values if values else text).split()),
                        generated.WIDTH, break_on_hyphens=False) + '\n'
 
@@ -249,6 +250,7 @@ def bytes_section(measured, layers):
 
 
 def total(found):
+  """Bytes of a list of `Traffic`, both ways."""
   return sum(each.down + each.up for each in found)
 
 

@@ -159,6 +159,19 @@ def test_other_worker(tmp_path, command, words):
     assert words in one_error(train(tmp_path / 'log', *found.flags(0)), 1)
 
 
+def test_the_master_is_watched_where_it_answers(tmp_path):
+  """As through a tunnel: not at the address that the cluster's file names."""
+  with processes.Workers(tmp_path, 1) as found:
+    _, port = cluster.parse_address(found.addresses[0])
+    cluster_file(tmp_path, '{"worker": ["127.0.0.2:%d"]}' % port)
+    found.start(0, command=processes.WORKER + ['--bind', '127.0.0.1'])
+    status, out, err = train(tmp_path / 'log', '--max_steps', '1', *found.flags(0))
+    assert status == 0, err
+  environment, = (tmp_path / 'log').glob('**/env.json')
+  worker_card, = json.loads(environment.read_text())[0]['workers'].values()
+  assert worker_card['address'] == found.addresses[0]
+
+
 def test_server_of_others(tmp_path):
   with processes.Workers(tmp_path, 1) as found:
     found.processes[0] = processes.start(sys.executable, '-c', FOREIGN, found.addresses[0])
@@ -236,7 +249,11 @@ def cluster_file(folder, content):
     ('{', 'is not JSON'), ('[]', 'expected one job'), ('{"a": [], "b": []}', 'one job'),
     ('{"worker": []}', 'expected a list of addresses'),
     ('{"worker": ["here"]}', "addresses such as 10.0.0.5:2222, got 'here'"),
-    ('{"worker": ["h:0"]}', "got 'h:0'"), ('{"worker": [3]}', 'got 3'),
+    ('{"worker": ["h:0"]}', "got 'h:0'"),
+    ('{"worker": ["a..b:1"]}', "got 'a..b:1'"),
+    ('{"worker": ["127.0.0.1:1", "127.0.0.2:22"]}', 'add --bind 127.0.0.2'),
+    ('{"worker": ["127.0.0.1:1", "no-such-host.invalid:22"]}', 'add --bind no-such-host'),
+    ('{"worker": [3]}', 'got 3'),
     ('{"a b": ["h:1"]}', "got 'a b'"),
     ('{"worker": ["h:1", "h:1"]}', 'h:1 is the address of 2 tasks'),
     ('{"worker": ["127.0.0.1:1"]}', '--task: '),
@@ -253,7 +270,24 @@ def test_worker_without_a_file(tmp_path):
   assert status == 2 and 'No such file' in err[0] and len(err) == 1
 
 
-@pytest.mark.parametrize('address', ['192.0.2.9', 'no-such-host.invalid'])
+def test_an_empty_address(tmp_path):
+  path = cluster_file(tmp_path, '{"worker": ["192.0.2.9:22222"]}')
+  status, _, err = worker('--cluster', path, '--task', '0', '--bind', '')
+  assert status == 2 and len(err) == 1 and "--bind: expected an address" in err[0]
+
+
+def test_a_worker_whose_output_nobody_reads(tmp_path):
+  port, = processes.free_ports(1)
+  path = cluster_file(tmp_path, '{"worker": ["127.0.0.1:%d"]}' % port)
+  process = processes.start(*(processes.WORKER + ['--cluster', path, '--task', '0',
+                                                  '--gpu_no', '-1']))
+  process.stdout.close()
+  assert process.wait(timeout=60) == 1
+  assert process.stderr.read() == ''
+  process.stderr.close()
+
+
+@pytest.mark.parametrize('address', ['192.0.2.9', 'no-such-host.invalid', 'a..b'])
 def test_worker_cannot_listen_elsewhere(tmp_path, address):
   path = cluster_file(tmp_path, '{"worker": ["127.0.0.1:22222"]}')
   status, _, err = worker('--cluster', path, '--task', '0', '--bind', address)
