@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM as a wish that a training honours between two steps."""
 import os
 import signal
+import threading
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,6 +41,21 @@ def leave(number, frame):
   del frame
   # Not by an exception, which an import under way may turn into another one.
   os._exit(exit_status(number))
+
+
+def leave_whatever_happens():
+  """Ends the process at a signal, also while the main thread waits in a library.
+
+  Python's handlers run in the main thread only; the number of a signal is written to a
+  file at once, whatever thread it comes to.
+  """
+  reader, writer = os.pipe()
+  os.set_blocking(writer, False)
+  signal.set_wakeup_fd(writer)
+  for number in SIGNALS:
+    signal.signal(number, leave)
+  threading.Thread(target=lambda: os._exit(exit_status(ord(os.read(reader, 1)))),
+                   daemon=True).start()
 
 
 def exit_status(number):

@@ -14,8 +14,8 @@ WATCH = 2.                  # seconds between looks whether they are still there
 _REMEDY = ('the same command with --resume, also with other --devices, continues from the '
            'last checkpoint')
 # TensorFlow waits for all processes of a cluster unless a filter names some; its own
-# devices a worker has always.
-_ALONE = ['/job:none']
+# devices a worker has always. No process is of a second replica.
+_ALONE = ['/replica:1']
 
 
 def show(target, card):

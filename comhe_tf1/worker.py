@@ -60,8 +60,7 @@ def main(argv=None):
     parser.error('--task: %s has tasks 0 to %d, got %d' % (
         args.cluster, len(cluster.addresses) - 1, args.task))
   host, port = clusters.parse_address(cluster.addresses[args.task])
-  for number in interruption.SIGNALS:
-    signal.signal(number, interruption.leave)
+  interruption.leave_whatever_happens()
   if args.bind is None and not is_loopback(host):
     parser.error('task %d is at %s, where this worker would not listen; add --bind %s '
                  'if that network is private' % (args.task, host, host))

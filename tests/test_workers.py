@@ -225,13 +225,39 @@ def test_only_filters_what_it_is_told():
     listening.only('127.0.0.3', port)   # nothing listens any more
 
 
-@pytest.mark.parametrize('number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+SIGNALS = pytest.mark.parametrize('number, status', [
+    (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+
+
+@SIGNALS
 def test_signals_end_a_worker(tmp_path, number, status):
   with processes.Workers(tmp_path, 1) as found:
     found.start(0)
     found.processes[0].send_signal(number)
     code, _, err = processes.finish(found.processes[0])
   assert code == status and not err
+
+
+@SIGNALS
+def test_signals_end_a_process_that_waits_in_a_library(number, status):
+  process = processes.start(sys.executable, '-c', (
+      'import ctypes; from comhe_tf1 import interruption\n'
+      'interruption.leave_whatever_happens(); print("up", flush=True)\n'
+      'library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n'
+      'for _ in range(2): library.pthread_mutex_lock(mutex)'))
+  assert process.stdout.readline() == 'up\n'
+  process.send_signal(number)
+  assert processes.finish(process, timeout=60) == (status, [], [])
+
+
+def test_a_job_of_any_name(tmp_path):
+  """That its second task is absent does not keep the first from serving."""
+  with processes.Workers(tmp_path, 2) as found:
+    cluster_file(tmp_path, json.dumps({'none': found.addresses}))
+    found.start(0)
+    line = one_error(train(tmp_path / 'log', '--master', found.master, '--devices',
+                           '/job:none/task:1/cpu:0'), 1)
+  assert 'worker /job:none/task:1 at %s does not answer' % found.addresses[1] in line
 
 
 def worker(*flags):
