@@ -255,8 +255,10 @@ def parse(argv):
 def check_devices(args, parser):
   """Checks what can be said of --devices before TensorFlow is there."""
   named = [devices.parse(name) for name in args.devices or ()]
-  if args.eval_only and named:
-    parser.error('--devices does not apply to --eval_only')
+  if args.eval_only:
+    for name in ('devices', 'master', 'bn_stats'):
+      if getattr(args, name) != parser.get_default(name):
+        parser.error('--%s does not apply to --eval_only' % name)
   if args.master and not named:
     parser.error('--master needs --devices, such as /job:worker/task:0/gpu:0')
   for device in named:

@@ -53,7 +53,7 @@ def load(path):
       content = json.load(file)
   except OSError as error:
     raise ClusterError('cannot read %s: %s' % (path, error.strerror))
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise ClusterError('%s is not JSON: %s' % (path, error))
   try:
     return from_json(content)

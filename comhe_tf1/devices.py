@@ -53,7 +53,8 @@ def parse_list(text):
   Raises:
     DeviceError: one is no name, one is named twice, or only some belong to a cluster.
   """
-  found = [parse(name.strip()) for name in text.split(',')]
+  names = [name.strip() for name in text.split(',')]
+  found = [parse(name or text) for name in names]
   for device, count in collections.Counter(found).items():
     if count > 1:
       raise DeviceError('%s is named twice' % str(device))

@@ -19,8 +19,11 @@ class Interruption(object):
   def __init__(self):
     self.signal = None
     self._before = {}
+    self._stop = None
 
   def __enter__(self):
+    # At the second also where the main thread waits in a library and runs no handler.
+    self._stop = _end_at(2)
     for number in SIGNALS:
       self._before[number] = signal.signal(number, self._note)
     return self
@@ -28,6 +31,7 @@ class Interruption(object):
   def __exit__(self, *error):
     for number, handler in self._before.items():
       signal.signal(number, handler)
+    self._stop()
 
   def _note(self, number, frame):
     del frame
@@ -44,18 +48,41 @@ def leave(number, frame):
 
 
 def leave_whatever_happens():
-  """Ends the process at a signal, also while the main thread waits in a library.
+  """Ends the process at a signal, also while the main thread waits in a library."""
+  _end_at(1)
+  for number in SIGNALS:
+    signal.signal(number, leave)
+
+
+def _end_at(count):
+  """Has a thread end the process at the `count`-th signal.
 
   Python's handlers run in the main thread only; the number of a signal is written to a
   file at once, whatever thread it comes to.
+
+  Returns:
+    Function that ends the thread.
   """
   reader, writer = os.pipe()
   os.set_blocking(writer, False)
-  signal.set_wakeup_fd(writer)
-  for number in SIGNALS:
-    signal.signal(number, leave)
-  threading.Thread(target=lambda: os._exit(exit_status(ord(os.read(reader, 1)))),
-                   daemon=True).start()
+  before = signal.set_wakeup_fd(writer)
+
+  def wait():
+    come = []
+    while len(come) < count:
+      number = os.read(reader, 1)
+      if not number:   # the other end was closed
+        os.close(reader)
+        return
+      come += [each for each in number if each in SIGNALS]
+    os._exit(exit_status(come[-1]))
+
+  def stop():
+    signal.set_wakeup_fd(before)
+    os.close(writer)
+
+  threading.Thread(target=wait, daemon=True).start()
+  return stop
 
 
 def exit_status(number):

@@ -45,7 +45,7 @@ def read(who, address):
   if problem:
     raise clusters.ClusterError(
         '%s at %s does not answer (%s); start it with python -m comhe_tf1.worker, or '
-        'name other --devices' % (who, address, problem))
+        'name others' % (who, address, problem))
   config = tf.ConfigProto(device_filters=_ALONE, operation_timeout_in_ms=ANSWERING)
   with tf.Graph().as_default():
     shown = _shown_card('')
@@ -55,8 +55,8 @@ def read(who, address):
     except (tf.errors.OpError, ValueError):
       raise clusters.ClusterError(
           '%s at %s accepts connections, but does not answer as python -m '
-          'comhe_tf1.worker under TensorFlow %s does once it has started' % (
-              who, address, tf.__version__))
+          'comhe_tf1.worker under TensorFlow %s does once it has started; start it anew'
+          % (who, address, tf.__version__))
 
 
 def _shown_card(content):

@@ -291,8 +291,9 @@ def resume(folder, args, free):
       complaints.append('cannot continue %s: %s' % (path, error))
   raise RunError(complaints[0] if complaints else
                  'no unfinished run in %s (%d finished); its name follows from '
-                 '--dataset, --model, --regularizer and their settings: correct these, '
-                 'or start a run without --resume' % (folder, finished))
+                 '--dataset, --model, --regularizer, their settings and, with --bn_stats '
+                 'tower, the number of --devices: correct these, or start a run without '
+                 '--resume' % (folder, finished))
 
 
 def _listing(folder):

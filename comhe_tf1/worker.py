@@ -68,8 +68,9 @@ def main(argv=None):
     listens_at = listening.resolve(args.bind or LOOPBACK)
     listening.check_free(listens_at, port)
   except OSError as error:
-    note('error: cannot listen at %s, port %d: %s' % (
-        args.bind or LOOPBACK, port, error.strerror or error))
+    note('error: cannot listen at %s, port %d: %s; a worker needs an IPv4 address of this '
+         'machine and a port that nothing else has' % (
+             args.bind or LOOPBACK, port, error.strerror or error))
     return 1
   try:
     return serve(args, cluster, listens_at, port)

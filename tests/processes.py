@@ -7,6 +7,10 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORKER = [sys.executable, '-m', 'comhe_tf1.worker']
+# A statement that waits for ever without running Python's handlers of signals.
+WAIT_IN_A_LIBRARY = (
+    'import ctypes; library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64); '
+    '[library.pthread_mutex_lock(mutex) for _ in range(2)]')
 
 
 def free_ports(count):

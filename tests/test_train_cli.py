@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from comhe_tf1 import checkpoint
 from comhe_tf1 import interruption
 from comhe_tf1 import legacy_log
 import kill_and_resume
+import processes
 import train
 
 TRAIN_LINE = re.compile(r'====iter_(\d+): fit=(\d+\.\d{4}), reg=(\d\.\d{4}), '
@@ -282,6 +284,10 @@ USAGE = [
     (['--master', 'grpc://127.0.0.1:2222'], '--master needs --devices'),
     (['--bn_stats', 'tower'], '--bn_stats tower needs two --devices or more'),
     (['--eval_only', 'x', '--devices', 'cpu:0'], '--devices does not apply to --eval_only'),
+    (['--eval_only', 'x', '--master', 'grpc://127.0.0.1:2222'],
+     '--master does not apply to --eval_only'),
+    (['--eval_only', 'x', '--bn_stats', 'tower'], '--bn_stats does not apply to --eval_only'),
+    (['--devices', 'cpu:0,'], "separated by commas, got 'cpu:0,'"),
     (['--first_line', '--devices', 'cpu:0'], '--first_line takes no --devices'),
     (['--dataset', 'sample', '--devices', 'cpu:0,gpu:7', '--batch_size', '8'],
      '--devices: there is no /device:GPU:7'),
@@ -510,15 +516,30 @@ def test_a_signal_within_an_import_ends_at_once(root, tmp_path):
   assert (status, out, err) == (143, [], [])
 
 
-def test_a_second_signal_ends_at_once():
+def test_the_first_signal_is_noted():
+  before = signal.getsignal(signal.SIGTERM)
   with interruption.Interruption() as interrupted:
     os.kill(os.getpid(), signal.SIGTERM)
     assert interrupted.signal == signal.SIGTERM
-    child = os.fork()
-    if not child:
-      os.kill(os.getpid(), signal.SIGINT)
-      os._exit(1)   # not reached
-    assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 130
+  assert signal.getsignal(signal.SIGTERM) == before
+  with interruption.Interruption() as interrupted:   # counts anew
+    os.kill(os.getpid(), signal.SIGINT)
+    assert interrupted.signal == signal.SIGINT
+
+
+@pytest.mark.parametrize('where', ['import time; time.sleep(60)',
+                                   processes.WAIT_IN_A_LIBRARY])
+def test_a_second_signal_ends_at_once(where):
+  process = processes.start(sys.executable, '-c', (
+      'from comhe_tf1 import interruption\n'
+      'with interruption.Interruption():\n'
+      '  print("up", flush=True)\n  %s' % where))
+  assert process.stdout.readline() == 'up\n'
+  for number in (signal.SIGTERM, signal.SIGINT):
+    assert process.poll() is None
+    process.send_signal(number)
+    time.sleep(1.)   # two at once might come in another order
+  assert processes.finish(process, timeout=60) == (130, [], [])
 
 
 def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):

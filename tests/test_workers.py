@@ -241,10 +241,9 @@ def test_signals_end_a_worker(tmp_path, number, status):
 @SIGNALS
 def test_signals_end_a_process_that_waits_in_a_library(number, status):
   process = processes.start(sys.executable, '-c', (
-      'import ctypes; from comhe_tf1 import interruption\n'
+      'from comhe_tf1 import interruption\n'
       'interruption.leave_whatever_happens(); print("up", flush=True)\n'
-      'library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n'
-      'for _ in range(2): library.pthread_mutex_lock(mutex)'))
+      + processes.WAIT_IN_A_LIBRARY))
   assert process.stdout.readline() == 'up\n'
   process.send_signal(number)
   assert processes.finish(process, timeout=60) == (status, [], [])
@@ -272,7 +271,9 @@ def cluster_file(folder, content):
 
 
 @pytest.mark.parametrize('content, words', [
-    ('{', 'is not JSON'), ('[]', 'expected one job'), ('{"a": [], "b": []}', 'one job'),
+    ('{', 'is not JSON'), pytest.param(100000 * '[', 'is not JSON', id='nested'),
+    ('[]', 'expected one job'),
+    ('{"a": [], "b": []}', 'one job'),
     ('{"worker": []}', 'expected a list of addresses'),
     ('{"worker": ["here"]}', "addresses such as 10.0.0.5:2222, got 'here'"),
     ('{"worker": ["h:0"]}', "got 'h:0'"),
