@@ -18,6 +18,7 @@ from comhe_tf1 import architectures, cluster, compatibility, devices, interrupti
 from comhe_tf1 import methods, op_seeds, run_settings
 
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
+WIDEST = 60          # wider, a 3x3 kernel of the last stage has more numbers than MANY
 # Flags that may change when a run is resumed: where things are, not what is computed.
 FREE = run_settings.IMMATERIAL - {'log_every', 'eval_every', 'energy_every'}
 DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment')
@@ -86,10 +87,11 @@ def make_parser():
       '--model', choices=list(architectures.MODELS), default='cnn9',
       help='network (default: cnn9; original)')
   group.add_argument(
-      '--width', type=real(lambda value: 0 < value <= 64, 'above 0, at most 64'),
+      '--width', type=real(lambda value: 0 < value <= WIDEST, 'above 0, at most %d' % WIDEST),
       default=1., metavar='FACTOR',
-      help='factor of the filters of every stage, %s at 1; a fraction will do '
-           '(default: 1; original)' % ', '.join(map(str, architectures.STAGES)))
+      help='factor of the filters of every stage, %s at 1; a fraction will do; fc6 '
+           'of cnn9 keeps its %d (default: 1; original)' % (
+               ', '.join(map(str, architectures.STAGES)), architectures.FC6))
   group.add_argument(
       '--depth', type=int, choices=list(architectures.DEPTHS),
       help='cnn9 only: convolutions in the three stages together (default: 9; '
@@ -441,7 +443,7 @@ def train(args, tf, session, workers, train_set, batches, test_set, data_line):
     print(device_line(tf, session, args))
     print('logs: %s, %s; run: %s' % (
         record.log.train_file.name, record.log.test_file.name, record.path), flush=True)
-    done = resume(session, handles, batches, record) if args.resume else 0
+    done = resume(session, handles, batches, record, network) if args.resume else 0
     record.begin(session, dict(environment.describe(session), workers=workers), done)
     interrupted = interruption.Interruption()
     profiler = profiling.Profiler(session, os.path.join(record.path, 'timelines'), done,
@@ -499,7 +501,7 @@ def save(session, batches, record, steps, facts, keep):
                   dict(facts, steps=steps, batches=numbers, sizes=record.sync()), keep)
 
 
-def resume(session, handles, batches, record):
+def resume(session, handles, batches, record, network):
   """Restores the newest good checkpoint; returns the number of steps done."""
   from comhe_tf1 import checkpoint, progress, training
 
@@ -510,7 +512,7 @@ def resume(session, handles, batches, record):
     return 0
   checkpoint_path, arrays, facts = found
   steps = facts['steps']
-  training.restore(session, arrays, checkpoint_path)
+  restore(session, network, arrays, checkpoint_path)
   batches.restore(arrays, facts['batches'])
   record.cut(facts['sizes'])
   print('continuing after %d steps, from %s' % (steps, checkpoint_path), flush=True)
@@ -519,9 +521,23 @@ def resume(session, handles, batches, record):
   return steps
 
 
+def restore(session, network, arrays, path):
+  """Restores the variables of a network from a checkpoint's arrays."""
+  from comhe_tf1 import checkpoint, training
+
+  fc6 = arrays.get('fc6/filter')
+  if network['model'] == 'cnn9' and fc6 is not None and (
+      fc6.shape[-1:] not in ((), (architectures.FC6,))):
+    raise checkpoint.CheckpointError(
+        '%s is of an earlier version, whose --width multiplied the filters of fc6 too: '
+        '%d of them, now always %d. That is another network: train it anew'
+        % (path, fc6.shape[-1], architectures.FC6))
+  training.restore(session, arrays, path)
+
+
 def evaluate(args, session, train_set, _, test_set, data_line):
   """Prints the test accuracy of a checkpoint."""
-  from comhe_tf1 import checkpoint, evaluation, training
+  from comhe_tf1 import checkpoint, evaluation
 
   found, arrays, facts = checkpoint.find(args.eval_only, warn)
   # Version 0.1.0 knew one network and did not say which.
@@ -532,7 +548,7 @@ def evaluate(args, session, train_set, _, test_set, data_line):
         '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
         % (found, network['classes'], args.dataset, classes))
   handles = evaluation.build(layers_of(network, classes))
-  training.restore(session, arrays, found)
+  restore(session, network, arrays, found)
   if facts.get('data_md5') != cifar_input.digest(train_set, test_set):
     warn('%s was trained with other data than this' % found)
   print(data_line)

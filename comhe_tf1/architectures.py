@@ -10,6 +10,7 @@ from comhe_tf1 import kernels as roles
 from comhe_tf1 import methods
 
 STAGES = (64, 128, 256)
+FC6 = 256   # whatever the width: a constant of its own in the authors' code
 DEPTHS = collections.OrderedDict([(6, 2), (9, 3), (15, 5)])
 BLOCKS = 5   # of a stage of ResNet-32
 
@@ -54,7 +55,9 @@ def cnn(classes=100, width=1, depth=9):
   """Plain network: three stages of 3x3 convolutions, fc6, score.
 
   CNN-9 at width 1 is the original's. CNN-6 and CNN-15 have 2 and 5 convolutions a
-  stage in place of 3. The width multiplies the filters of every stage and of fc6.
+  stage in place of 3. The width multiplies the filters of every stage; fc6 keeps its
+  256, which both of the authors' repositories have as a constant of its own and which
+  the width table of the MHE paper does not name.
 
   Args:
     classes: number of classes.
@@ -75,8 +78,8 @@ def cnn(classes=100, width=1, depth=9):
           roles.HIDDEN if layers else roles.FIRST,
           pool='max' if stage > 1 and i == 0 else None))
       c_in = c_out
-  layers.append(_bare('fc6', 4, c_in, c_in, pool='max'))
-  layers.append(_bare('score', 1, c_in, classes, roles.OUTPUT))
+  layers.append(_bare('fc6', 4, c_in, FC6, pool='max'))
+  layers.append(_bare('score', 1, FC6, classes, roles.OUTPUT))
   return layers
 
 

@@ -258,8 +258,8 @@ USAGE = [
     (['--log_dir', ''], "--log_dir: expected a path, got ''"),
     (['--width', '1.0000000001'], 'times it; got 1.0000000001'),
     (['--model', 'vgg'], "invalid choice: 'vgg'"),
-    (['--width', '0'], '--width: expected a number above 0, at most 64'),
-    (['--width', '65'], "got '65'"),
+    (['--width', '0'], '--width: expected a number above 0, at most 60'),
+    (['--width', '60.25'], "got '60.25'"),
     (['--width', '0.3'], '--width must give every stage a whole number of filters'),
     (['--depth', '10'], '--depth: invalid choice: 10'),
     (['--depth', '9', '--model', 'resnet32'], '--depth does not apply to --model resnet32'),
@@ -579,6 +579,26 @@ def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
   status, out, err = call(root, tmp_path, '--gpu_no', '-1', '--data_dir', 'data',
                           '--eval_only', os.path.join(checkpoints, 'step_00000004.npz'))
   assert status == 0 and len(err) == 1 and 'trained with other data' in err[0]
+
+
+def test_a_checkpoint_of_the_earlier_reading_of_width(root, tmp_path):
+  """When the width multiplied fc6's filters too; neither evaluated nor resumed."""
+  flags = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.125', '--batch_size',
+           '8', '--regularizer', 'none', '--max_steps', '1']
+  assert call(root, tmp_path, *flags)[0] == 0
+  run, = tmp_path.glob('log/**/run_00')
+  (run / 'final.json').unlink()
+  path, arrays, facts = checkpoint.find(str(run), None)
+  assert arrays['fc6/filter'].shape == (4, 4, 32, 256)
+  arrays['fc6/filter'] = arrays['fc6/filter'][..., :32]
+  arrays['score/filter'] = arrays['score/filter'][:, :, :32]
+  checkpoint.save(os.path.dirname(path), 1, arrays, facts, 1)
+  before = files_below(tmp_path)
+  for more in (['--resume'], ['--eval_only', str(run)]):
+    status, _, err = call(root, tmp_path, *(flags + more))
+    assert status == 1 and len(err) == 1
+    assert 'width multiplied the filters of fc6 too: 32 of them, now always 256' in err[0]
+  assert files_below(tmp_path) == before
 
 
 def test_a_loss_that_is_not_finite(root, tmp_path):
