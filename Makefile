@@ -40,17 +40,17 @@ $(VENV)/run: requirements.txt
 	$(VENV)/bin/python -m pip install -q -r requirements.txt
 	@touch $@
 
-$(VENV)/test: $(VENV)/run requirements-test.txt
-	$(VENV)/bin/python -m pip install -q -r requirements-test.txt
+$(VENV)/test: $(VENV)/run requirements/test.txt
+	$(VENV)/bin/python -m pip install -q -r requirements/test.txt
 	@touch $@
 
 # pip 22 and later do not run on Python 3.6, older ones miss the wheels.
-$(VENV_TF1)/test: requirements.txt requirements-test.txt
+$(VENV_TF1)/test: requirements.txt requirements/test.txt
 	@$(PYTHON36) -c "import sys; sys.exit(sys.version_info[:2] != (3, 6))" || \
 	  { echo "$(PYTHON36) is not Python 3.6: call make PYTHON36=/path/to/python3.6" >&2; exit 1; }
 	$(PYTHON36) -m venv $(VENV_TF1)
 	$(VENV_TF1)/bin/python -m pip install -q -U "pip<22"
-	$(VENV_TF1)/bin/python -m pip install -q -r requirements.txt -r requirements-test.txt
+	$(VENV_TF1)/bin/python -m pip install -q -r requirements.txt -r requirements/test.txt
 	@touch $@
 
 # Needs buildah, podman, runc and mmdebstrap, and root.

@@ -3,6 +3,8 @@
 NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
 """
+from __future__ import print_function  # so that Python 2 gets as far as its refusal
+
 import argparse
 import codecs
 import collections
@@ -11,9 +13,13 @@ import os
 import pickle
 import sys
 
+from comhe_tf1.command_line import flags  # first: it says what is missing
+
+# isort: split
 import numpy as np
 
-import comhe_cli
+from comhe_tf1.command_line import streams
+from comhe_tf1.data.layouts import LAYOUTS
 
 SIDE = 32
 CHANNELS = 3
@@ -21,26 +27,6 @@ PAD = 4
 
 Images = collections.namedtuple('Images', 'images labels')
 Images.__doc__ = """A labelled set: images [n, 32, 32, 3] uint8, labels [n] int64."""
-
-Layout = collections.namedtuple(
-    'Layout', 'name title folder train test labels classes')
-Layout.__doc__ = """The python version of a CIFAR data set.
-
-  name: what --dataset calls it.
-  title: what its authors call it.
-  folder: the one that its archive unpacks into.
-  train: names of the pickles of the training set, in order.
-  test: name of the pickle of the test set.
-  labels: key of the labels in a pickle.
-  classes: labels lie in [0, classes).
-"""
-
-LAYOUTS = collections.OrderedDict((layout.name, layout) for layout in (
-    Layout('cifar100', 'CIFAR-100', 'cifar-100-python', ('train',), 'test',
-           'fine_labels', 100),
-    Layout('cifar10', 'CIFAR-10', 'cifar-10-batches-py',
-           tuple('data_batch_%d' % i for i in range(1, 6)), 'test_batch',
-           'labels', 10)))
 
 
 class DataError(Exception):
@@ -52,7 +38,7 @@ def load(path, layout=LAYOUTS['cifar100']):
 
   Args:
     path: one of the files that `layout` names.
-    layout: `Layout`.
+    layout: `layouts.Layout`.
 
   Returns:
     `Images`.
@@ -137,7 +123,7 @@ def from_rows(rows, name, layout=LAYOUTS['cifar100']):
     rows: dict with `data` (uint8 [n, 3072], planes R, G, B, each row-major) and
       the labels (n integers) under the key that `layout` names.
     name: where it comes from, for messages.
-    layout: `Layout`.
+    layout: `layouts.Layout`.
 
   Raises:
     DataError: a key is missing, or a value has another type, shape or range.
@@ -173,8 +159,8 @@ def _remedy(layout, fits):
   """How to get the set of `layout`, or which other one the user has.
 
   Args:
-    layout: `Layout` that the data do not fit.
-    fits: function that tells of a `Layout` whether any of its names is there.
+    layout: `layouts.Layout` that the data do not fit.
+    fits: function that tells of a `layouts.Layout` whether any of its names is there.
   """
   for other in LAYOUTS.values():
     if fits(other) and not fits(layout):
@@ -324,11 +310,11 @@ class TrainingBatches(object):
 
 def main(argv=None):
   """Downloads a data set, as the flags say; returns the exit status."""
-  import cifar_download  # here, as reading pickles does not need it
+  from comhe_tf1.data import download  # here, as reading pickles does not need it
 
   def url(text):
     try:
-      return cifar_download.checked_url(text)
+      return download.checked_url(text)
     except ValueError:
       raise argparse.ArgumentTypeError(
           'expected http://HOST/..., https://HOST/... or file:///..., got %r' % text)
@@ -338,14 +324,14 @@ def main(argv=None):
       raise argparse.ArgumentTypeError('the folder has no name')
     return text
 
-  parser = comhe_cli.Parser(
+  parser = flags.Parser(
       prog='cifar_input.py',
       description='Download a data set, check and unpack it. A broken download '
                   'is continued by calling again.')
   parser.add_argument('--download', action='store_true', required=True,
                       help='do so; needed')
   parser.add_argument(
-      '--dataset', choices=sorted(cifar_download.ARCHIVES), default='cifar100',
+      '--dataset', choices=sorted(download.ARCHIVES), default='cifar100',
       help='which (default: cifar100)')
   parser.add_argument(
       '--url', type=url,
@@ -357,22 +343,22 @@ def main(argv=None):
            'cifar-100-python or cifar-10-batches-py, as the archive names it, in '
            'COMHE_DATA_DIR if set)')
   args = parser.parse_args(argv)
-  archive = cifar_download.ARCHIVES[args.dataset]
+  archive = download.ARCHIVES[args.dataset]
   try:
-    cifar_download.download(archive, args.data_dir or os.path.join(
+    download.download(archive, args.data_dir or os.path.join(
         os.environ.get('COMHE_DATA_DIR', ''), archive.folder), args.url)
     return 0
   except KeyboardInterrupt:
-    comhe_cli.note('cifar_input.py', 'interrupted; calling again continues')
+    streams.note('cifar_input.py', 'interrupted; calling again continues')
     return 130
   except BrokenPipeError:
-    comhe_cli.give_up_stdout()
+    streams.give_up_stdout()
     return 1
-  except cifar_download.DownloadError as error:
-    comhe_cli.note('cifar_input.py', 'error: %s' % error)
+  except download.DownloadError as error:
+    streams.note('cifar_input.py', 'error: %s' % error)
     return 1
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

@@ -1,12 +1,18 @@
 #!/usr/bin/env python
 """Compares runs with the authors' published ones, or with others."""
+from __future__ import print_function  # so that Python 2 gets as far as its refusal
+
 import argparse
 import os
 import sys
 import time
 
-import comhe_cli
-from comhe_tf1 import comparison, comparison_tables, published, recorded_run
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import streams
+from comhe_tf1.comparison import tables
+from comhe_tf1.comparison import verdicts
+from comhe_tf1.records import published
+from comhe_tf1.records import recorded_run
 
 PICTURES = ('.pdf', '.png', '.svg')
 DAY = 86400
@@ -19,7 +25,7 @@ agree but for the seed are pooled as seeds, logs of one folder too. Exit status:
 
 def picture(text):
   """Type of --plot."""
-  if os.path.splitext(comhe_cli.path(text))[1] not in PICTURES:
+  if os.path.splitext(flags.path(text))[1] not in PICTURES:
     raise argparse.ArgumentTypeError('expected a file name ending in %s, got %r' % (
         ', '.join(PICTURES), text))
   return text
@@ -35,11 +41,11 @@ def against(text):
 
 
 def make_parser():
-  parser = comhe_cli.Parser(
+  parser = flags.Parser(
       prog='compare.py', description='Compare runs with the published ones, or with '
       'others: first line, test accuracies, losses, and a verdict on the last test '
       'accuracy. Needs no TensorFlow.', epilog=EPILOG)
-  parser.add_argument('runs', type=comhe_cli.path, nargs='+', metavar='RUN',
+  parser.add_argument('runs', type=flags.path, nargs='+', metavar='RUN',
                       help='see below')
   parser.add_argument(
       '--against', type=against, metavar='WHAT',
@@ -54,21 +60,21 @@ def make_parser():
       '--watch', action='store_true',
       help='print again whenever something was logged, until all runs are finished')
   parser.add_argument(
-      '--interval', type=comhe_cli.whole(1, DAY), default=10, metavar='SECONDS',
+      '--interval', type=flags.whole(1, DAY), default=10, metavar='SECONDS',
       help='between two looks of --watch (default: 10)')
   parser.add_argument(
       '--plot', type=picture, metavar='FILE',
       help='draw test accuracy, losses and, where recorded, the layers\' energies over '
            'the steps, as %s; needs matplotlib' % ' or '.join(PICTURES))
   parser.add_argument(
-      '--report', type=comhe_cli.path, metavar='FOLDER',
+      '--report', type=flags.path, metavar='FOLDER',
       help='write FOLDER/index.html: one page with tables, plots (with matplotlib), '
            'environment and command of every run')
   return parser
 
 
 def note(text):
-  comhe_cli.note('compare.py', text)
+  streams.note('compare.py', text)
 
 
 def collect(paths, complain):
@@ -117,25 +123,25 @@ class Look(object):
     self.sources, runs = collect(args.runs, self.problems.append)
     reference = args.against
     if reference in published.ALL:
-      reference = comparison.published_reference(reference)
+      reference = verdicts.published_reference(reference)
     elif reference is not None:
       _, theirs = collect([reference], self.problems.append)
       if not theirs:
         runs = []
       else:
-        reference = comparison.recorded_reference(args.against, theirs)
-    self.compared = comparison.compare(runs, reference) if runs else None
+        reference = verdicts.recorded_reference(args.against, theirs)
+    self.compared = verdicts.compare(runs, reference) if runs else None
 
 
 def formatted(args, compared):
   """What is printed."""
   if args.json:
-    return comparison_tables.as_json(compared)
+    return tables.as_json(compared)
   if args.csv:
-    return comparison_tables.as_csv(compared).rstrip('\n')
-  parts = comparison_tables.blocks(compared)
-  render = comparison_tables.markdown if args.markdown else comparison_tables.text
-  return '\n'.join(map(comhe_cli.one_line, render(parts)))
+    return tables.as_csv(compared).rstrip('\n')
+  parts = tables.blocks(compared)
+  render = tables.markdown if args.markdown else tables.text
+  return '\n'.join(map(streams.one_line, render(parts)))
 
 
 def watch(args):
@@ -144,7 +150,7 @@ def watch(args):
   shown = None
   while True:
     look = Look(args)
-    lines = ['error: %s' % comhe_cli.one_line(problem) for problem in look.problems]
+    lines = ['error: %s' % streams.one_line(problem) for problem in look.problems]
     if look.compared:
       lines.append(formatted(args, look.compared))
     text = '\n'.join(lines)
@@ -158,22 +164,22 @@ def watch(args):
     time.sleep(args.interval)
 
 
-def plots_of(look, comparison_plots):
+def plots_of(look, plots):
   """The panels of a comparison; what is wrong with their records joins the problems."""
   energies = []
   for source in look.sources:
     by_kind, problems = recorded_run.layer_energies(source)
     look.problems += problems
     energies.append(by_kind)
-  return comparison_plots.panels(look.compared, energies)
+  return plots.panels(look.compared, energies)
 
 
 def run(args):
   """Does as the flags say; returns the exit status."""
-  comparison_plots = None
+  plots = None
   if args.plot or args.report:
     try:
-      from comhe_tf1 import comparison_plots
+      from comhe_tf1.comparison import plots
     except ImportError as error:
       needed = 'matplotlib (%s): pip install matplotlib' % error
       if args.plot:
@@ -184,14 +190,14 @@ def run(args):
   if look.compared and not args.watch:
     print(formatted(args, look.compared), flush=True)
   if look.compared and (args.plot or args.report):
-    drawn = plots_of(look, comparison_plots) if comparison_plots else []
+    drawn = plots_of(look, plots) if plots else []
     try:
       if args.plot:
-        comparison_plots.write(drawn, args.plot)
+        plots.write(drawn, args.plot)
       if args.report:
-        from comhe_tf1 import comparison_report
-        note('wrote %s' % comparison_report.write(args.report, look.compared, [
-            (panel.caption, comparison_plots.image(panel)) for panel in drawn]))
+        from comhe_tf1.comparison import report
+        note('wrote %s' % report.write(args.report, look.compared, [
+            (panel.caption, plots.image(panel)) for panel in drawn]))
     except OSError as error:
       look.problems.append(str(error))
   for problem in look.problems:
@@ -207,7 +213,7 @@ def main(argv=None):
     note('interrupted')
     return 130
   except BrokenPipeError:
-    comhe_cli.give_up_stdout()
+    streams.give_up_stdout()
     return 1
   except (recorded_run.ReadError, OSError) as error:
     note('error: %s' % error)
@@ -215,5 +221,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

@@ -7,11 +7,11 @@ the first repetition of everything timed against the reference's. Needs no Tenso
 import json
 import os
 
+import ground_truth
 import numpy as np
 
-import ground_truth
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import op_seeds
+from comhe_tf1.networks import op_seeds
+from comhe_tf1.regularizers import kernels as roles
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RATE = 0.1   # the learning rate of everything measured

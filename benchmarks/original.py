@@ -15,9 +15,8 @@ import time
 import zlib
 
 import numpy as np
-import tensorflow as tf
-
 import replies
+import tensorflow as tf
 
 
 class Driver(object):

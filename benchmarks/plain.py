@@ -10,9 +10,9 @@ import collections
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import methods
-from comhe_tf1 import regularizer
+from comhe_tf1.regularizers import base
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
 
 NORM_FLOOR = 1e-4
 PROJECTION_DECAY = 5e-4          # of |P|^2 / 2,
@@ -41,7 +41,7 @@ def half_space_energy(neurons):
 
 
 class Plain(object):
-  """`random`, `angle` or `adversarial`, to be used as a `regularizer.Regularizer`.
+  """`random`, `angle` or `adversarial`, to be used as a `base.Regularizer`.
 
   `before_step`, known once it has been called, is a single step of all projections: run
   it `settings['iters']` times before a training step.
@@ -62,7 +62,7 @@ class Plain(object):
     return self.settings['pn'] if self.name == 'random' else 1
 
   def __call__(self, kernels, learning_rate, op_seed_of):
-    """Returns the `regularizer.Terms` of `kernels`."""
+    """Returns the `base.Terms` of `kernels`."""
     energies, losses, variables = collections.OrderedDict(), [], []
     for kernel in kernels:
       c_in, count = kernel.tensor.shape.as_list()[-2:]
@@ -90,7 +90,7 @@ class Plain(object):
                        if kernel.role in counted])
 
     self.before_step = self._before_step(losses, variables, learning_rate)
-    return regularizer.Terms(
+    return base.Terms(
         energies, self.settings['energy_weight'] * total(roles.FIRST, roles.HIDDEN),
         self.settings['output_energy_weight'] * total(roles.OUTPUT), None, None)
 

@@ -7,7 +7,7 @@ import collections
 
 import numpy as np
 
-from comhe_tf1 import text_table
+from comhe_tf1.command_line import text_table
 
 
 def _grouped(rows):

@@ -42,15 +42,16 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(ROOT, 'benchmarks')
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests')]
-
-import numpy as np
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
-import cifar_sample
-import comhe_cli
+import numpy as np
 import report
-from comhe_tf1 import durable
+
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import streams
+from comhe_tf1.data import sample
+from comhe_tf1.records import durable
 
 VARIANTS = tuple(agreement.SMALL)
 MEASURES = ('graph', 'start', 'terms', 'augment', 'cnn9', 'resnet32')
@@ -193,7 +194,7 @@ def write_data(folder):
   rng = np.random.RandomState(0)
   for name, count in (('train', TRAIN), ('test', TEST)):
     with open(os.path.join(folder, name), 'wb') as file:
-      file.write(cifar_sample.pickled({
+      file.write(sample.pickled({
           'data': rng.randint(0, 256, (count, 3072), np.uint8),
           'fine_labels': rng.randint(0, 100, count).tolist()}))
 
@@ -308,7 +309,7 @@ def check_folder(parser, flag, path):
 
 
 def parse(argv):
-  parser = comhe_cli.Parser(
+  parser = flags.Parser(
       prog='run.py',
       description='Measure speed beside the original\'s way of computing the same.')
   parser.add_argument(
@@ -319,7 +320,7 @@ def parse(argv):
       help='methods: some of %s (default: all for terms, otherwise random)'
            % ', '.join(VARIANTS))
   parser.add_argument(
-      '--repeats', type=comhe_cli.whole(1, 10 ** 6), default=5, metavar='N',
+      '--repeats', type=flags.whole(1, 10 ** 6), default=5, metavar='N',
       help='timed repetitions of each (default: 5)')
   parser.add_argument(
       '--python', type=executable, action='append', default=[], metavar='PATH',
@@ -372,12 +373,12 @@ def run(args, data):
       contender.start(jobs[0].variant)
     if len({contender.label for contender in contenders}) < len(contenders):
       raise ContenderError('two interpreters have the same Python and TensorFlow')
-    comhe_cli.note('run.py', 'checking that all compute the same')
+    streams.note('run.py', 'checking that all compute the same')
     check(contenders, [variant for variant in VARIANTS
                        if any(job.variant == variant for job in jobs)])
     rows = []
     for job in jobs:
-      comhe_cli.note('run.py', 'measuring %s' % title(job))
+      streams.note('run.py', 'measuring %s' % title(job))
       rows += measure(contenders, job, args.repeats)
   print('\n'.join(report.lines(rows)))
   result = {'date': datetime.datetime.now().isoformat(), 'arguments': vars(args),
@@ -403,11 +404,11 @@ def finish(name, measure):
     measure()
     return 0
   except agreement.Disagreement as error:
-    comhe_cli.note(name, 'error: no timings, the contenders disagree: %s' % error)
+    streams.note(name, 'error: no timings, the contenders disagree: %s' % error)
   except (ContenderError, OSError) as error:
-    comhe_cli.note(name, 'error: %s' % error)
+    streams.note(name, 'error: %s' % error)
   except KeyboardInterrupt:
-    comhe_cli.note(name, 'interrupted')
+    streams.note(name, 'interrupted')
     return 130
   return 1
 
@@ -424,5 +425,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

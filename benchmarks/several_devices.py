@@ -23,16 +23,16 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(ROOT, 'benchmarks')
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests')]
-
-import numpy as np
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
-import comhe_cli
 import processes
 import report
 import run
-from comhe_tf1 import durable
+
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import streams
+from comhe_tf1.records import durable
 
 CORES = (0, 1)
 WORKERS = 4
@@ -188,12 +188,12 @@ def measure(repeats, before=None):
     timed = [setup for setup in TIMED if before or not setup.before]
     times, moved, operations, facts, busy = {}, {}, {}, None, 0.
     for regularizer in METHODS:
-      comhe_cli.note('several_devices.py', 'starting all with %s' % regularizer)
+      streams.note('several_devices.py', 'starting all with %s' % regularizer)
       steppers = collections.OrderedDict(
           ((setup, regularizer), started(setup, regularizer)) for setup in timed)
       check(steppers)
       busy = max(busy, wait_for_quiet())
-      comhe_cli.note('several_devices.py', 'timing')
+      streams.note('several_devices.py', 'timing')
       found = collections.OrderedDict((setup.title, []) for setup in timed)
       for repetition in range(WARM_UPS + repeats):
         for (setup, _), stepper in steppers.items():
@@ -207,7 +207,7 @@ def measure(repeats, before=None):
         facts = facts or stepper.environment
         stepper.stop()
     for setup in COUNTED:
-      comhe_cli.note('several_devices.py', 'counting bytes: %s' % setup.title)
+      streams.note('several_devices.py', 'counting bytes: %s' % setup.title)
       stepper = started(setup, METHODS[0])
       stepper.steps(WARM_UPS)
       moved[setup.title] = [bytes_of(stepper) for _ in range(3)]
@@ -243,17 +243,17 @@ def table(measured):
 
 def checkout(text):
   """Type of --before."""
-  if not os.path.isfile(os.path.join(text, 'comhe_tf1', 'training.py')):
+  if not os.path.isfile(os.path.join(text, 'comhe_tf1', 'training', 'graph.py')):
     raise argparse.ArgumentTypeError(
-        'expected a checkout of this project, but there is no comhe_tf1/training.py in '
-        '%r' % text)
+        'expected a checkout of this project, but there is no '
+        'comhe_tf1/training/graph.py in %r' % text)
   return os.path.abspath(text)
 
 
 def add_flags(parser):
   """Adds the flags of what is measured."""
   parser.add_argument(
-      '--repeats', type=comhe_cli.whole(1, 10 ** 6), default=8, metavar='N',
+      '--repeats', type=flags.whole(1, 10 ** 6), default=8, metavar='N',
       help='timed steps of each contender (default: 8)')
   parser.add_argument(
       '--before', type=checkout, metavar='FOLDER',
@@ -261,7 +261,7 @@ def add_flags(parser):
 
 
 def main(argv=None):
-  parser = comhe_cli.Parser(
+  parser = flags.Parser(
       prog='several_devices.py',
       description='Measure what train.py --devices takes and moves, on CPUs.')
   add_flags(parser)
@@ -280,5 +280,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

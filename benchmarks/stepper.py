@@ -24,33 +24,39 @@ if __name__ == '__main__':
   sys.path.insert(1, CHECKOUT)
 
 import numpy as np
-
-import comhe_cli
 import replies
+
+from comhe_tf1.command_line import starting
 
 
 @contextlib.contextmanager
 def opened(regularizer, devices, master, bn_stats):
   """A graph with its session; yields session, handles of the graph, its environment."""
-  tf, config = comhe_cli.start_tensorflow('-1')
-  from comhe_tf1 import architectures, environment, methods, op_seeds, training
+  tf, config = starting.tensorflow('-1')
+  from comhe_tf1.networks import architectures
+  from comhe_tf1.networks import op_seeds
+  from comhe_tf1.records import environment
+  from comhe_tf1.regularizers import methods
+  from comhe_tf1.training import graph as graphs
   spread = {}
   workers = {}
   if devices:   # a checkout of before knows none of this
-    from comhe_tf1 import cluster, remote, towers
-    from comhe_tf1 import devices as names
+    from comhe_tf1.cluster import devices as names
+    from comhe_tf1.cluster import members
+    from comhe_tf1.cluster import remote
+    from comhe_tf1.networks import towers
     named = names.parse_list(','.join(devices))
     spread['towers'] = towers.Towers(list(map(str, named)), bn_stats == 'tower')
     if master:
-      card = cluster.card(tf.__version__, tf32=False, deterministic=False)
+      card = members.card(tf.__version__, tf32=False, deterministic=False)
       workers = remote.workers(master, named, card)
       remote.configure(config, workers)
     else:
       config.device_count['CPU'] = names.cpus(named)
   with tf.Graph().as_default():
     seed = methods.METHODS[regularizer].random_seed
-    handles = training.build(architectures.cnn(CLASSES), methods.create(regularizer),
-                             op_seeds.BY_NAME, seed, **spread)
+    handles = graphs.build(architectures.cnn(CLASSES), methods.create(regularizer),
+                           op_seeds.BY_NAME, seed, **spread)
     with tf.Session(master, config=config) as session:
       session.run(tf.global_variables_initializer())
       facts = environment.describe(session)
@@ -61,7 +67,7 @@ def opened(regularizer, devices, master, bn_stats):
 def main(settings):
   reply = replies.start()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-  from comhe_tf1 import training
+  from comhe_tf1.training import loop
   rng = np.random.RandomState(0)
   images = rng.randint(0, 256, (BATCH, 32, 32, 3), np.uint8)
   labels = rng.randint(0, CLASSES, BATCH)
@@ -72,7 +78,7 @@ def main(settings):
       seconds = []
       for _ in range(json.loads(line)['steps']):
         start = time.perf_counter()
-        measures, _ = training.step(session, handles, images, labels, RATE)
+        measures, _ = loop.step(session, handles, images, labels, RATE)
         seconds.append(time.perf_counter() - start)
       reply({'seconds': seconds, 'measures': measures._asdict()})
 

@@ -23,24 +23,25 @@ import time
 import zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests')]
-
-import numpy as np
-import tensorflow.compat.v1 as tf
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
-import cifar_input
+import numpy as np
 import plain
 import replies
-from comhe_tf1 import architectures
-from comhe_tf1 import environment
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import loss
-from comhe_tf1 import methods
-from comhe_tf1 import network as networks
-from comhe_tf1 import op_seeds
-from comhe_tf1 import prefetch
-from comhe_tf1 import training
+import tensorflow.compat.v1 as tf
+
+import cifar_input
+from comhe_tf1.networks import architectures
+from comhe_tf1.networks import network as networks
+from comhe_tf1.networks import op_seeds
+from comhe_tf1.records import environment
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
+from comhe_tf1.training import graph as graphs
+from comhe_tf1.training import loop
+from comhe_tf1.training import loss
+from comhe_tf1.training import prefetch
 
 BATCH = 128
 # Of CNN-9's initial weights: so that the original, under TensorFlow 1.14, has the same.
@@ -76,7 +77,7 @@ def update_of(contender, variant, kernels, op_seed_of, settings, rate):
     contender: 'ours', 'reduced', 'plain' or 'floor'.
     variant: name of the method.
     kernels: list of `kernels.Kernel`.
-    op_seed_of: as `regularizer.Regularizer`.
+    op_seed_of: as `base.Regularizer`.
     settings: those of the method that differ from its defaults.
     rate: learning rate.
 
@@ -174,7 +175,7 @@ def cnn9_terms(contender, variant, settings, random_seed, rate):
 def build(contender, variant, layers, numbering):
   """A whole training graph in the default graph; its handles and regulariser."""
   regularizer = regularizer_of(contender, variant, {})
-  return training.build(layers, regularizer, numbering,
+  return graphs.build(layers, regularizer, numbering,
                         random_seed_of(variant)), regularizer
 
 
@@ -255,7 +256,7 @@ def step(layers, numbering, contender, variant, data):
       with Timer() as timer:
         images, labels = batches.next()
         before_step(session, regularizer, {handles.learning_rate: agreement.RATE})
-        measures, _ = training.step(session, handles, images, labels, agreement.RATE)
+        measures, _ = loop.step(session, handles, images, labels, agreement.RATE)
       if repetition:
         yield {'time, s': timer.seconds}
       else:

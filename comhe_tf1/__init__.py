@@ -8,24 +8,30 @@ import importlib
 import sys
 import types
 
+if sys.version_info < (3, 6):
+  sys.exit('error: this is Python %d.%d; use Python 3.6 or newer' % sys.version_info[:2])
+
 __version__ = '0.1.0'
 
 _HOMES = {name: module for module, names in {
-    'architectures': ['cnn', 'resnet32'],
-    'diagnosis': ['unprojected_energies'],
-    'energy': ['as_neurons', 'cosines', 'full_space_energy', 'half_space_energy'],
-    'kernels': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
-    'loss': ['classification_loss', 'weight_decay'],
-    'methods': ['METHODS', 'SettingError', 'create'],
-    'network': ['Network'],
-    'op_seeds': ['original_op_seeds'],
-    'projection': ['angle_distortion', 'descend', 'gaussian_projection', 'projected_step',
-                   'random_projection_energy', 'squared_angle_distortion'],
-    'random_projection': ['MaximumOverRandomProjections', 'RandomProjection'],
-    'regularizer': ['FullSpace', 'Group', 'HalfSpace', 'Nothing', 'Orthogonal',
-                    'SpectralIsometry', 'Terms'],
-    'trained_projection': ['AdversarialProjection', 'AlternatingAngleProjection',
-                           'AngleProjection'],
+    'networks.architectures': ['cnn', 'resnet32'],
+    'regularizers.diagnosis': ['unprojected_energies'],
+    'regularizers.energy': ['as_neurons', 'cosines', 'full_space_energy',
+                            'half_space_energy'],
+    'regularizers.kernels': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
+    'training.loss': ['classification_loss', 'weight_decay'],
+    'regularizers.methods': ['METHODS', 'SettingError', 'create'],
+    'networks.network': ['Network'],
+    'networks.op_seeds': ['original_op_seeds'],
+    'regularizers.projection': [
+        'angle_distortion', 'descend', 'gaussian_projection', 'projected_step',
+        'random_projection_energy', 'squared_angle_distortion'],
+    'regularizers.random_projection': ['MaximumOverRandomProjections',
+                                       'RandomProjection'],
+    'regularizers.base': ['FullSpace', 'Group', 'HalfSpace', 'Nothing', 'Orthogonal',
+                          'SpectralIsometry', 'Terms'],
+    'regularizers.trained_projection': [
+        'AdversarialProjection', 'AlternatingAngleProjection', 'AngleProjection'],
 }.items() for name in names}
 
 

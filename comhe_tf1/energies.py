@@ -1,37 +1,41 @@
-#!/usr/bin/env python
-"""Prints the hyperspherical energy of every layer of a checkpoint, not projected."""
+"""Energy of every layer of a checkpoint, not projected: `python -m comhe_tf1.energies`."""
 import sys
 
-import comhe_cli
-from comhe_tf1 import compatibility, methods
+from comhe_tf1.command_line import compatibility
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import starting
+from comhe_tf1.command_line import streams
+from comhe_tf1.command_line import text_table
+from comhe_tf1.regularizers import methods
 
 
 def note(text):
-  comhe_cli.note('energies.py', text)
+  streams.note('comhe_tf1.energies', text)
 
 
 def main(argv=None):
   """Prints the table, as the flags say; returns the exit status."""
-  parser = comhe_cli.Parser(
-      prog='energies.py',
+  parser = flags.Parser(
+      prog='comhe_tf1.energies',
       description='Print the energy in full and in half space of every layer of a '
                   'checkpoint: of the kernels as they are, not projected, computed in '
                   'float64.')
   parser.add_argument(
-      'path', type=comhe_cli.path, metavar='PATH',
+      'path', type=flags.path, metavar='PATH',
       help='a checkpoint, or the folder of a run, whose newest one is taken')
   parser.add_argument(
       '--power', choices=list(methods.POWERS) + ['all'], default='2', metavar='POWER',
       help='energy of a pair of neurons: %s, or all of them (default: 2)'
            % ', '.join(methods.POWERS))
-  comhe_cli.add_environment_flag(parser)
+  flags.add_environment_flag(parser)
   args = parser.parse_args(argv)
   try:
-    comhe_cli.start_tensorflow('-1', any_environment=args.any_environment)
+    starting.tensorflow('-1', any_environment=args.any_environment)
   except (compatibility.Refusal, ImportError) as error:
     note('error: %s' % error)
     return 1
-  from comhe_tf1 import checkpoint, diagnosis
+  from comhe_tf1.records import checkpoint
+  from comhe_tf1.regularizers import diagnosis
 
   powers = list(methods.POWERS) if args.power == 'all' else [args.power]
   try:
@@ -44,18 +48,32 @@ def main(argv=None):
     note('error: %s' % error)
     return 1
   print('checkpoint: %s, after %d steps' % (path, facts['steps']))
-  print('\n'.join(diagnosis.table(kernels, diagnosis.of_arrays(kernels, powers))),
+  print('\n'.join(table(kernels, diagnosis.of_arrays(kernels, powers))),
         flush=True)
   return 0
 
 
+def table(values, energies):
+  """The table of `diagnosis.of_arrays(values, ...)`, and sums over the layers, as lines."""
+  spaces = ('full', 'half')
+  rows = [['layer', 'kernel'] + ['%s, power %s' % (space, power) for power in energies
+                                 for space in spaces]]
+  for layer, kernel in values.items():
+    rows.append([layer, 'x'.join(map(str, kernel.shape))] + [
+        '%.6g' % value for layers in energies.values() for value in layers[layer]])
+  rows.append(['sum', ''] + [
+      '%.6g' % sum(column) for layers in energies.values()
+      for column in zip(*layers.values())])
+  return text_table.aligned(rows, left={0, 1})
+
+
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   try:
     sys.exit(main())
   except KeyboardInterrupt:
     note('interrupted')
     sys.exit(130)
   except BrokenPipeError:
-    comhe_cli.give_up_stdout()
+    streams.give_up_stdout()
     sys.exit(1)

@@ -1,63 +1,16 @@
-"""Health check of a container: `python -m comhe_tf1.health`.
-
-A training that hangs, on a GPU that has fallen off its bus or a file system that no
-longer answers, looks like one that works. Its metrics say how often it writes.
-"""
-import glob
-import json
-import os
+"""Health check of a container: `python -m comhe_tf1.health`."""
 import sys
 import time
 
-PATIENCE = 10     # times the longest silence so far
-AT_LEAST = 600.   # seconds
-
-
-def stalled(times, now):
-  """Whether a run has been silent for much longer than ever before.
-
-  Args:
-    times: wall times of what it has written since it was started, in seconds.
-    now: the present wall time.
-
-  Returns:
-    True if the silence is longer than `AT_LEAST` and `PATIENCE` times the longest one
-    before. False for fewer than two times, which say nothing.
-  """
-  gaps = [later - earlier for earlier, later in zip(times, times[1:])]
-  return bool(gaps) and now - times[-1] > max(AT_LEAST, PATIENCE * max(gaps))
-
-
-def open_metrics():
-  """Paths of the metrics that processes have open."""
-  found = set()
-  for link in glob.glob('/proc/[0-9]*/fd/*'):
-    try:
-      path = os.readlink(link)
-      if os.path.basename(path) == 'metrics.jsonl':
-        found.add(path)
-    except OSError:  # ended meanwhile, or somebody else's
-      pass
-  return sorted(found)
-
-
-def times_of(path):
-  """Wall times of the whole lines of metrics since their run was started or resumed."""
-  since = os.path.getmtime(os.path.join(os.path.dirname(path), 'env.json'))
-  with open(path) as file:
-    lines = [line for line in file if line.endswith('\n')]
-  times = [json.loads(line)['wall_time'] for line in lines]
-  return [moment for moment in times if moment >= since]
+from comhe_tf1.command_line import health
 
 
 def main():
   """Returns 1 if a run has stalled, else 0: also where nothing is trained."""
-  for path in open_metrics():
-    times = times_of(path)
-    if stalled(times, time.time()):
-      print('%s: silent for %.0f s' % (path, time.time() - times[-1]))
-      return 1
-  return 0
+  found = health.stalled_runs(time.time())
+  for path, silence in found:
+    print('%s: silent for %.0f s' % (path, silence))
+  return 1 if found else 0
 
 
 if __name__ == '__main__':

@@ -7,11 +7,13 @@ import argparse
 import signal
 import sys
 
-import comhe_cli
-from comhe_tf1 import cluster as clusters
-from comhe_tf1 import compatibility
-from comhe_tf1 import interruption
-from comhe_tf1 import listening
+from comhe_tf1.cluster import listening
+from comhe_tf1.cluster import members as clusters
+from comhe_tf1.command_line import compatibility
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import interruption
+from comhe_tf1.command_line import starting
+from comhe_tf1.command_line import streams
 
 LOOPBACK = '127.0.0.1'
 
@@ -25,28 +27,28 @@ def address(text):
 
 def make_parser():
   """The parser of this command line."""
-  parser = comhe_cli.Parser(
+  parser = flags.Parser(
       prog='comhe_tf1.worker',
       description='Offer this machine\'s devices to trainings of train.py --master. Runs '
                   'until it is ended by a signal. There is no authentication: whoever '
                   'reaches the port runs what he likes. Use a private network.')
   parser.add_argument(
-      '--cluster', type=comhe_cli.path, required=True, metavar='FILE',
+      '--cluster', type=flags.path, required=True, metavar='FILE',
       help='JSON: the job\'s name and the addresses of all its tasks, the same file on '
            'every machine, such as {"worker": ["10.0.0.5:2222", "10.0.0.6:2222"]}')
   parser.add_argument(
-      '--task', type=comhe_cli.whole(0, 2 ** 20), required=True, metavar='N',
+      '--task', type=flags.whole(0, 2 ** 20), required=True, metavar='N',
       help='which of them this is, from 0')
   parser.add_argument(
       '--bind', type=address, metavar='ADDRESS',
       help='the IPv4 address of this machine at which to listen, and at no other; '
            '0.0.0.0 for all (default: 127.0.0.1, which this machine alone reaches)')
-  comhe_cli.add_device_flags(parser)
+  flags.add_device_flags(parser)
   return parser
 
 
 def note(text):
-  comhe_cli.note('comhe_tf1.worker', text)
+  streams.note('comhe_tf1.worker', text)
 
 
 def main(argv=None):
@@ -75,7 +77,7 @@ def main(argv=None):
   try:
     return serve(args, cluster, listens_at, port)
   except BrokenPipeError:
-    comhe_cli.give_up_stdout()
+    streams.give_up_stdout()
   except (ImportError, OSError, compatibility.Refusal) as error:
     note('error: %s' % error)
   return 1
@@ -91,35 +93,27 @@ def is_loopback(host):
 
 def serve(args, cluster, listens_at, port):
   """Serves until a signal comes; returns the exit status where it cannot."""
-  tf, config = comhe_cli.start_tensorflow(
-      comhe_cli.gpus_or_default(args.gpu_no), tf32=args.tf32,
+  tf, config = starting.tensorflow(
+      flags.gpus_or_default(args.gpu_no), tf32=args.tf32,
       deterministic=args.deterministic, any_environment=args.any_environment)
-  from comhe_tf1 import remote
+  from comhe_tf1.cluster import serving
 
+  card = dict(clusters.card(tf.__version__, args.tf32, args.deterministic), task=args.task,
+              cluster={cluster.job: list(cluster.addresses)})
   try:
-    server = tf.train.Server(
-        tf.train.ClusterSpec({cluster.job: list(cluster.addresses)}),
-        job_name=cluster.job, task_index=args.task, config=config, start=False)
-    try:
-      # Nothing is served before.
-      listening.only(listens_at, port)
-    except OSError as error:
-      note('error: cannot keep others than %s out (%s); on a network that only you reach, '
-           '--bind %s listens at all addresses' % (listens_at, error, listening.ANYWHERE))
-      return 1
-    server.start()
-    remote.show(server.target, dict(
-        clusters.card(tf.__version__, args.tf32, args.deterministic), task=args.task,
-        cluster={cluster.job: list(cluster.addresses)}))
+    server = serving.start(cluster, args.task, config, card, listens_at, port)
+  except serving.ListeningError as error:
+    note('error: %s' % error)
+    return 1
   except tf.errors.OpError as error:
-    note('error: %s' % comhe_cli.tensorflow_failure(tf, error))
+    note('error: %s' % starting.failure(tf, error))
     return 1
   print('worker %d of %d: TensorFlow %s, listening at %s:%d, without authentication'
         % (args.task, len(cluster.addresses), tf.__version__, listens_at, port), flush=True)
-  while True:
+  while server:
     signal.pause()
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

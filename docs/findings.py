@@ -16,9 +16,9 @@ import tempfile
 import textwrap
 
 import generated
-
-import comhe_cli
 import run as benchmark
+
+from comhe_tf1.command_line import streams
 
 NAME = 'findings'
 INTERPRETERS = ('tf18', 'tf112', 'tf114')
@@ -252,7 +252,7 @@ def main(argv=None):
                  for name in ('original',) + INTERPRETERS}
     variables['PYTHON'] = sys.executable
     for name in args.only:
-      comhe_cli.note('findings.py', COMMANDS[name])
+      streams.note('findings.py', COMMANDS[name])
       record[name] = shown_of(name, run_command(COMMANDS[name], variables),
                               patterns_of(name))
 
@@ -260,5 +260,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

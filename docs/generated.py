@@ -10,10 +10,12 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(ROOT, 'docs')
 WIDTH = 88   # of lines of text
-sys.path[:0] = [ROOT] + [os.path.join(ROOT, name) for name in ('tests', 'benchmarks')]
+sys.path[:0] = [ROOT] + [os.path.join(ROOT, name) for name in (
+    os.path.join('tests', 'helpers'), 'benchmarks')]
 
-import comhe_cli
-from comhe_tf1 import durable
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import streams
+from comhe_tf1.records import durable
 
 
 def path(name, extension):
@@ -39,7 +41,7 @@ def write(name, record, page):
 
 def parser(name, description):
   """A parser with the flag that all documents' scripts have."""
-  made = comhe_cli.Parser(prog='%s.py' % name, description=description)
+  made = flags.Parser(prog='%s.py' % name, description=description)
   made.add_argument('--render', action='store_true',
                     help='write %s.md from %s.json, without running anything'
                          % (name, name))
@@ -64,10 +66,10 @@ def main(name, args, update, page):
       update(record)
     write(name, record, page(record))
   except (OSError, ValueError) as error:
-    comhe_cli.note('%s.py' % name, 'error: %s' % error)
+    streams.note('%s.py' % name, 'error: %s' % error)
     return 1
   except KeyboardInterrupt:
-    comhe_cli.note('%s.py' % name, 'interrupted')
+    streams.note('%s.py' % name, 'interrupted')
     return 130
   return 0
 

@@ -10,13 +10,14 @@ import os
 import sys
 
 import generated
+import golden_run
 import tensorflow.compat.v1 as tf
 
-import comhe_cli
-import golden_run
-from comhe_tf1 import environment
-from comhe_tf1 import first_line
-from comhe_tf1 import published
+from comhe_tf1.command_line import starting
+from comhe_tf1.command_line import streams
+from comhe_tf1.records import environment
+from comhe_tf1.records import published
+from comhe_tf1.training import first_line
 
 NAME = 'parity'
 FACTS = ('python', 'tensorflow', 'numpy', 'cpu', 'cpu_count')
@@ -73,7 +74,7 @@ NOT_VERIFIED = '''## Not verified
 
 def measure():
   """The figures of this TensorFlow."""
-  comhe_cli.start_tensorflow('-1')
+  starting.tensorflow('-1')
   with tf.Graph().as_default(), tf.Session() as session:
     facts = environment.describe(session)
   lines = []
@@ -150,5 +151,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

@@ -11,16 +11,16 @@ import collections
 import sys
 import textwrap
 
+import agreement
 import generated
 import numpy as np
-
-import agreement
-import comhe_cli
 import run as benchmark
 import several_devices as several
-from comhe_tf1 import architectures
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import methods
+
+from comhe_tf1.command_line import streams
+from comhe_tf1.networks import architectures
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
 
 NAME = 'scaling'
 BATCH = 128
@@ -363,10 +363,10 @@ def main(argv=None):
   try:
     return generated.main(NAME, args, update, page)
   except (agreement.Disagreement, benchmark.ContenderError) as error:
-    comhe_cli.note('scaling.py', 'error: %s' % error)
+    streams.note('scaling.py', 'error: %s' % error)
     return 1
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

@@ -17,11 +17,12 @@ import tempfile
 import time
 import traceback
 
-import generated
+import generated  # noqa: F401 (for the path)
 import numpy as np
-
-import comhe_cli
 import run as benchmark
+
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import streams
 
 LAYER = 'conv1_0'   # whose moving statistics are shown
 
@@ -164,13 +165,13 @@ def failure():
 
 
 def parse(argv):
-  parser = comhe_cli.Parser(
+  parser = flags.Parser(
       prog='watch_original.py', description='Run the authors\' training script, '
       'unmodified, and tell what it does. Further flags are passed on to it.')
   parser.add_argument('checkout', type=benchmark.checkout,
                       help='checkout of the authors\' repository')
   parser.add_argument('variant', choices=benchmark.VARIANTS, help='which script')
-  parser.add_argument('--steps', type=comhe_cli.whole(1, 10 ** 6), metavar='N',
+  parser.add_argument('--steps', type=flags.whole(1, 10 ** 6), metavar='N',
                       help='training steps (default: the script\'s 75,000)')
   parser.add_argument('--idle', action='store_true',
                       help='compute nothing: answer training and testing with zeros')
@@ -188,7 +189,7 @@ def main(argv=None):
     import original
     import tensorflow as tf
     if not tf.__version__.startswith('1.'):
-      comhe_cli.note('watch_original.py', 'error: TensorFlow %s does not run the '
+      streams.note('watch_original.py', 'error: TensorFlow %s does not run the '
                      'original; use 1.8 to 1.14, with Python 3.6' % tf.__version__)
       return 1
     tf.logging.set_verbosity(tf.logging.ERROR)
@@ -212,6 +213,6 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   sys.exit(main())

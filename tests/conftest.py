@@ -6,7 +6,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 

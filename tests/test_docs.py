@@ -5,16 +5,16 @@ import re
 import subprocess
 import sys
 
+import golden_run
 import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import architectures
-from comhe_tf1 import first_line
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import methods
-from comhe_tf1 import published
-import golden_run
+from comhe_tf1.networks import architectures
+from comhe_tf1.records import published
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
+from comhe_tf1.training import first_line
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), 'docs'))

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from comhe_tf1 import methods
-import train
+from comhe_tf1.command_line import training_flags
+from comhe_tf1.regularizers import methods
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'runs')
 FILES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, '*.sh')))
@@ -20,7 +20,7 @@ def recipes(name):
     for line in file:
       words = shlex.split(line)
       assert words[:2] == ['python', 'train.py']
-      yield train.parse(words[2:])[0]
+      yield training_flags.parse(words[2:])[0]
 
 
 @pytest.mark.parametrize('name', FILES)

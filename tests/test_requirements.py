@@ -2,8 +2,8 @@
 import os
 import re
 
-import pytest
 from packaging.requirements import Requirement
+import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHONS = {'tf1.14': ['3.6'], 'tf2.21': ['3.10', '3.11', '3.12', '3.13']}

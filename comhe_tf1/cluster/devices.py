@@ -80,6 +80,23 @@ def missing(wanted, present):
   return [device for device in wanted if device not in there]
 
 
+def check_present(wanted, present, visible=None):
+  """Checks that devices are there.
+
+  Args:
+    wanted, present: as `missing`.
+    visible: numbers of the GPUs that this process was allowed to see, None where the
+      devices are another's.
+
+  Raises:
+    DeviceError: one is not.
+  """
+  for device in missing(wanted, present):
+    raise DeviceError('there is no %s; there are %s%s' % (
+        device, ', '.join(present), '' if device.kind == 'CPU' or visible is None else
+        ' (GPUs %r are to be visible)' % visible))
+
+
 def cpus(wanted):
   """Number of CPU devices that a process must make for some `Device` to be its."""
   return 1 + max([device.number for device in wanted if device.kind == 'CPU'] or [0])

@@ -5,8 +5,8 @@ import threading
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import cluster as clusters
-from comhe_tf1 import devices
+from comhe_tf1.cluster import devices
+from comhe_tf1.cluster import members as clusters
 
 ANSWERING = 20 * 1000       # milliseconds that a worker may take to show its card
 STEP = 10 * 60 * 1000       # and a call of a session

@@ -1,7 +1,7 @@
 """The table of a network's parameters and of what regularises each layer."""
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import methods
-from comhe_tf1.text_table import aligned
+from comhe_tf1.command_line.text_table import aligned
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
 
 HEADINGS = ('layer', 'kernel', 'parameters', 'energy term', 'weight', 'weight decay')
 
@@ -11,7 +11,7 @@ def lines(network, regularizer, energies, decayed):
 
   Args:
     network: `network.Network`.
-    regularizer: a configured `regularizer.Regularizer`.
+    regularizer: a configured `base.Regularizer`.
     energies: names of the layers that have a term, as built.
     decayed: list of the variables that the weight decay is of, as built.
 

@@ -17,8 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 import numpy as np
 
-from comhe_tf1 import comparison
-from comhe_tf1 import durable
+from comhe_tf1.comparison import verdicts
+from comhe_tf1.records import durable
 
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 STYLES = ('-', '--', '-.', ':')
@@ -48,7 +48,7 @@ def panels(compared, energies):
   """The plots of a comparison.
 
   Args:
-    compared: `comparison.Comparison`.
+    compared: `verdicts.Comparison`.
     energies: list of dicts, as `recorded_run.layer_energies`, one for every entry.
 
   Returns:
@@ -65,7 +65,7 @@ def panels(compared, energies):
         recorded = [by_number[entry.number][kind] for entry in group.entries
                     if kind in by_number[entry.number]]
         if recorded:
-          title += ', %s%s' % (comparison.numbers(group.entries),
+          title += ', %s%s' % (verdicts.numbers(group.entries),
                                ' (mean)' if recorded[1:] else '')
           found.append(Panel(
               title, '%s: what each of %d layers changed by since it was first '
@@ -75,7 +75,7 @@ def panels(compared, energies):
 
 
 def _section(section):
-  words = comparison.protocol_in_words(section.protocol, section.steps)
+  words = verdicts.protocol_in_words(section.protocol, section.steps)
   accuracies = _lines(section, 'test acc')
   found = []
   if accuracies:
@@ -116,7 +116,7 @@ def _lines(section, name):
       lines.append(Line(reference.label + ' (read off)', steps, values, None, None,
                         grey, '', MARKERS[i % 6]))
   for i, group in enumerate(section.groups):
-    label = comparison.numbers(group.entries) + (
+    label = verdicts.numbers(group.entries) + (
         ' (mean, range)' if group.entries[1:] else '')
     lines.append(_line(label, [entry.run.curves[name] for entry in group.entries
                                if name in entry.run.curves],

@@ -5,8 +5,8 @@ import json
 import os
 import shlex
 
-from comhe_tf1 import comparison_tables
-from comhe_tf1 import durable
+from comhe_tf1.comparison import tables
+from comhe_tf1.records import durable
 
 NAME = 'index.html'
 _STYLE = '''
@@ -60,7 +60,7 @@ def write(folder, compared, pictures):
 
 def page(compared, pictures):
   """The page as text; arguments as `write`."""
-  parts = comparison_tables.blocks(compared)
+  parts = tables.blocks(compared)
   body = ['<h1>Comparison of %d run%s</h1>' % (
       len(compared.entries), '' if len(compared.entries) == 1 else 's')]
   body += [_block(part) for part in parts]

@@ -6,12 +6,12 @@ import json
 import math
 import textwrap
 
-from comhe_tf1 import comparison
-from comhe_tf1 import published
-from comhe_tf1 import recorded_run
-from comhe_tf1 import run_settings
-from comhe_tf1 import seed_statistics
-from comhe_tf1 import text_table
+from comhe_tf1.command_line import text_table
+from comhe_tf1.comparison import seed_statistics
+from comhe_tf1.comparison import verdicts
+from comhe_tf1.records import published
+from comhe_tf1.records import recorded_run
+from comhe_tf1.records import run_settings
 
 Block = collections.namedtuple('Block', 'title notes rows')
 Block.__doc__ = """A part of a comparison.
@@ -25,7 +25,7 @@ WIDTH = 88
 
 
 def blocks(compared):
-  """The parts of a `comparison.Comparison`, list of `Block`."""
+  """The parts of a `verdicts.Comparison`, list of `Block`."""
   parts = [Block('Runs', [entry_in_words(entry) for entry in compared.entries], []),
            _first_lines(compared)]
   for section in compared.sections:
@@ -82,7 +82,7 @@ def _first_lines(compared):
 
 
 def _section(section):
-  title = comparison.protocol_in_words(section.protocol, section.steps)
+  title = verdicts.protocol_in_words(section.protocol, section.steps)
   names = ['#%d' % entry.number for entry in section.entries]
   # References of another length have their milestones only.
   same_length = [reference if reference.schedule.steps == section.steps else None
@@ -100,7 +100,7 @@ def _section(section):
             100 * seed_statistics.CONFIDENCE,
             _steps(seed_statistics.RESAMPLES))], [
                 ['runs', 'n', 'mean', 'sd', 'interval of the mean']] + [
-                    [comparison.numbers(seeds.entries), str(len(seeds.entries)),
+                    [verdicts.numbers(seeds.entries), str(len(seeds.entries)),
                      '%.4f' % seeds.mean, '%.4f' % seeds.sd,
                      '%.4f to %.4f' % seeds.interval] for seeds in section.seeds]))
   return parts + [_verdicts('Verdict: ' + title, section.verdicts)]
@@ -111,7 +111,7 @@ def _verdicts(title, verdicts):
            'limit']]
   sayings, notes = [], []
   for verdict in verdicts:
-    runs = comparison.numbers(verdict.entries)
+    runs = verdicts.numbers(verdict.entries)
     sayings.append('%s: %s%s.' % (runs, verdict.text, ''.join(
         '; ' + note for note in verdict.notes)))
     if verdict.within is None:
@@ -122,7 +122,7 @@ def _verdicts(title, verdicts):
                  else NONE, '%.4f' % verdict.limit])
     notes.append('%s%s.' % (verdict.arithmetic[:1].upper(), verdict.arithmetic[1:]))
   if notes:
-    notes.append(comparison.CAVEAT)
+    notes.append(verdicts.CAVEAT)
   return Block(title, sayings + _different(notes), rows if rows[1:] else [])
 
 
@@ -182,7 +182,7 @@ def _accuracy_notes(section):
            and entry.final['median_of_last_20']['evaluations'] < 20]
   if short:
     notes.append('%s: fewer than 20 evaluations, all of which the median is of.'
-                 % comparison.numbers(short))
+                 % verdicts.numbers(short))
   return notes
 
 
@@ -300,7 +300,7 @@ def as_csv(compared):
   writer = csv.writer(file, lineterminator='\n')
   writer.writerow(['protocol', 'run', 'path_or_source', 'quantity', 'step', 'value'])
   for section in compared.sections:
-    protocol = comparison.protocol_in_words(section.protocol, section.steps)
+    protocol = verdicts.protocol_in_words(section.protocol, section.steps)
     for entry in section.entries:
       tests = dict(recorded_run.tests(entry.run))
       final = entry.final if entry.finished else None

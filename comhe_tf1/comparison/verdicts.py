@@ -7,10 +7,10 @@ import collections
 import json
 import os
 
-from comhe_tf1 import published
-from comhe_tf1 import recorded_run
-from comhe_tf1 import run_settings
-from comhe_tf1 import seed_statistics
+from comhe_tf1.comparison import seed_statistics
+from comhe_tf1.records import published
+from comhe_tf1.records import recorded_run
+from comhe_tf1.records import run_settings
 
 Entry = collections.namedtuple(
     'Entry', 'number run settings schedule finished final reference')

@@ -5,17 +5,20 @@ a band of colour k % 10, under heavy noise. As CIFAR-10 the same images have ten
 classes, the upper band's colours. Integer arithmetic and NumPy's frozen
 `RandomState` make every image and label the same on every machine.
 
-    python cifar_sample.py FOLDER [--dataset cifar100|cifar10]     writes the pickles
+    python -m comhe_tf1.data.sample FOLDER [--dataset cifar100|cifar10]     writes the pickles
 """
 import errno
 import os
 import pickle
 import sys
 
+from comhe_tf1.command_line import flags  # first: it says what is missing
+
+# isort: split
 import numpy as np
 
-import cifar_input
-import comhe_cli
+from comhe_tf1.command_line import streams
+from comhe_tf1.data import layouts
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -36,7 +39,7 @@ def generate(dataset='cifar100'):
   """Makes the set.
 
   Args:
-    dataset: whose layout, a name in `cifar_input.LAYOUTS`.
+    dataset: whose layout, a name in `layouts.LAYOUTS`.
 
   Returns:
     Dict from the pickles' names to their content, each a dict with the keys and
@@ -63,7 +66,7 @@ def _cifar100(train, test):
 
 
 def _cifar10(train, test):
-  layout = cifar_input.LAYOUTS['cifar10']
+  layout = layouts.LAYOUTS['cifar10']
   content = dict(_batches(train, layout.train), **_batches(test, [layout.test]))
   content['batches.meta'] = {
       'label_names': ['synthetic_%d' % i for i in range(layout.classes)],
@@ -142,12 +145,12 @@ def write(folder, dataset='cifar100'):
 
 
 def main(argv=None):
-  parser = comhe_cli.Parser(
-      prog='cifar_sample.py',
+  parser = flags.Parser(
+      prog='comhe_tf1.data.sample',
       description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
   parser.add_argument('folder', help='where to write the pickles')
   parser.add_argument(
-      '--dataset', choices=list(cifar_input.LAYOUTS), default='cifar100',
+      '--dataset', choices=list(layouts.LAYOUTS), default='cifar100',
       help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
            'data_batch_5, test_batch and batches.meta in 10 (default: cifar100)')
   args = parser.parse_args(argv)
@@ -157,11 +160,11 @@ def main(argv=None):
     write(args.folder, args.dataset)
     print('wrote the synthetic sample to %s' % args.folder, flush=True)
   except OSError as error:
-    comhe_cli.note('cifar_sample.py', 'error: cannot write the sample: %s' % error)
+    streams.note('comhe_tf1.data.sample', 'error: cannot write the sample: %s' % error)
     return 1
   return 0
 
 
 if __name__ == '__main__':
-  comhe_cli.print_anything()
+  streams.print_anything()
   sys.exit(main())

@@ -6,8 +6,8 @@ each function.
 """
 import collections
 
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import methods
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
 
 STAGES = (64, 128, 256)
 FC6 = 256   # whatever the width: a constant of its own in the authors' code
@@ -125,6 +125,20 @@ def resnet32(classes=100, width=1):
 
 
 MODELS = collections.OrderedDict([('cnn9', cnn), ('resnet32', resnet32)])
+
+
+def plan(model, classes, width=1, depth=None):
+  """Plan of a network by its name in MODELS.
+
+  Args:
+    model: 'cnn9' or 'resnet32'.
+    classes, width: as `cnn`.
+    depth: as `cnn`, None for a model that has one depth only.
+
+  Returns, Raises: as `cnn`.
+  """
+  settings = {} if depth is None else {'depth': depth}
+  return MODELS[model](classes, width, **settings)
 
 
 def label(model, width=1, depth=None):

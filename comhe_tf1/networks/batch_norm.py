@@ -3,7 +3,7 @@ import collections
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import towers as spread
+from comhe_tf1.networks import towers as spread
 
 EPSILON = 1e-3
 

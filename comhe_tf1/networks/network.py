@@ -8,9 +8,9 @@ import operator
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import batch_norm
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import towers as spread
+from comhe_tf1.networks import batch_norm
+from comhe_tf1.networks import towers as spread
+from comhe_tf1.regularizers import kernels as roles
 
 BN_DECAY = 0.999
 

@@ -65,3 +65,6 @@ def _on(device):
 def mean(values):
   """Mean of a list of tensors of one shape, one per tower."""
   return values[0] if len(values) == 1 else tf.add_n(values) / len(values)
+
+
+ONE = Towers()   # the usual: one device, TensorFlow's choice

@@ -12,7 +12,7 @@ import zipfile
 
 import numpy as np
 
-from comhe_tf1 import durable
+from comhe_tf1.records import durable
 
 _NAME = re.compile(r'step_(\d{8,})\.npz$')
 _FACTS = 'facts.json'

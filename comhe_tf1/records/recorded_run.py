@@ -10,9 +10,9 @@ import json
 import os
 import re
 
-from comhe_tf1 import final_figures
-from comhe_tf1 import legacy_log
-from comhe_tf1 import published
+from comhe_tf1.records import final_figures
+from comhe_tf1.records import legacy_log
+from comhe_tf1.records import published
 
 LONGEST = 1 << 16        # bytes of a line
 MOST = 1000000           # lines of a file; the original's logs have 900

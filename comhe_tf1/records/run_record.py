@@ -21,9 +21,9 @@ import time
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import durable
-from comhe_tf1 import final_figures
-from comhe_tf1 import legacy_log
+from comhe_tf1.records import durable
+from comhe_tf1.records import final_figures
+from comhe_tf1.records import legacy_log
 
 _RUN = re.compile(r'run_(\d\d)$')
 
@@ -120,7 +120,7 @@ class RunRecord(object):
 
     Args:
       step: the step.
-      measures: `training.Measures` of floats.
+      measures: `graph.Measures` of floats.
       energies: dict from layer to energy.
       rate: learning rate.
     """

@@ -6,8 +6,8 @@ import collections
 import os
 import re
 
-from comhe_tf1 import methods
-from comhe_tf1 import published
+from comhe_tf1.records import published
+from comhe_tf1.regularizers import methods
 
 # Flags that do not decide what is trained: where things are, what is written.
 IMMATERIAL = frozenset([

@@ -9,11 +9,11 @@ import collections
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import energy
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import methods
-from comhe_tf1 import orthogonality
-from comhe_tf1 import stacks
+from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import orthogonality
+from comhe_tf1.regularizers import stacks
 
 Terms = collections.namedtuple('Terms', 'energies thom thomf update draws')
 Terms.__doc__ = """What a regulariser adds to a network's loss.

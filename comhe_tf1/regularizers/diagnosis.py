@@ -7,10 +7,9 @@ import collections
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import energy
-from comhe_tf1 import kernels as roles
-from comhe_tf1 import stacks
-from comhe_tf1.text_table import aligned
+from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import stacks
 
 Energies = collections.namedtuple('Energies', 'full half')
 Energies.__doc__ = """Energy of a layer's neurons in full and in half space."""
@@ -68,16 +67,3 @@ def of_arrays(values, powers):
         collections.OrderedDict((power, unprojected_energies(kernels, power))
                                 for power in powers),
         {kernel.tensor: values[kernel.name] for kernel in kernels})
-
-
-def table(values, energies):
-  """The table of `of_arrays(values, ...)`, and the sums over the layers, as lines."""
-  rows = [['layer', 'kernel'] + ['%s, power %s' % (space, power) for power in energies
-                                 for space in Energies._fields]]
-  for layer, kernel in values.items():
-    rows.append([layer, 'x'.join(map(str, kernel.shape))] + [
-        '%.6g' % value for layers in energies.values() for value in layers[layer]])
-  rows.append(['sum', ''] + [
-      '%.6g' % sum(column) for layers in energies.values()
-      for column in zip(*layers.values())])
-  return aligned(rows, left={0, 1})

@@ -11,7 +11,7 @@ Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS
 """
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import pair_energy
+from comhe_tf1.regularizers import pair_energy
 
 # Added to the squared norm under the root, so that a zero neuron has a gradient.
 NORM_FLOOR = 1e-4

@@ -58,7 +58,7 @@ Method = collections.namedtuple(
     'Method', 'implementation settings random_seed summary formulas source')
 Method.__doc__ = """A method.
 
-implementation: '<module>.<class>' in this package. settings: ordered dict from the
+implementation: '<module>.<class>' in this folder. settings: ordered dict from the
 name of a setting to its default, None for that of the power. random_seed: default.
 summary: for help. formulas: of the terms of first, hidden and output layers, None
 where there is none. source: where it is defined.
@@ -84,13 +84,13 @@ def _penalty(weight):
 
 METHODS = collections.OrderedDict([
     ('none', Method(
-        'regularizer.Nothing', collections.OrderedDict(), 345,
+        'base.Nothing', collections.OrderedDict(), 345,
         'weight decay only', (None, None, None), 'baseline')),
     ('mhe', Method(
-        'regularizer.FullSpace', _energy(), 345,
+        'base.FullSpace', _energy(), 345,
         'energy of the neurons', (_FULL, _FULL, _FULL), _MHE)),
     ('half_mhe', Method(
-        'regularizer.HalfSpace', _energy(), 345,
+        'base.HalfSpace', _energy(), 345,
         'energy of the neurons and their opposites', (_HALF, _HALF, _FULL), _MHE)),
     ('random', Method(
         'random_projection.RandomProjection',
@@ -121,17 +121,17 @@ METHODS = collections.OrderedDict([
         (_HALF, 'E_h(P\' W), P\' = P + lr d/dP E(P W)', _FULL),
         _COMHE + '; authors\' code')),
     ('group', Method(
-        'regularizer.Group', _energy(groups=0), 345,
+        'base.Group', _energy(groups=0), 345,
         'mean over groups of input channels',
         (_HALF, 'mean_g E_h(W_g), W_g the rows of W in group g', _FULL), _COMHE)),
     ('orthogonal', Method(
-        'regularizer.Orthogonal', _penalty(1.), 345,
+        'base.Orthogonal', _penalty(1.), 345,
         'orthogonality of the neurons, a baseline',
         3 * ('||U^T U - I||_F^2, u_i = w_i / r_i',),
         'a baseline of the CoMHE paper')),
     # Of raw kernels: at the default rate of 0.1 larger weights make these grow without end.
     ('srip', Method(
-        'regularizer.SpectralIsometry', _penalty(1e-3), 345,
+        'base.SpectralIsometry', _penalty(1e-3), 345,
         'spectral restricted isometry, a baseline',
         3 * ('sigma_max(W^T W - I), by two power iterations',),
         'Bansal et al., NeurIPS 2018')),
@@ -226,10 +226,10 @@ def create(method, **settings):
   Args, Raises: as `resolve`.
 
   Returns:
-    `regularizer.Regularizer`.
+    `base.Regularizer`.
   """
   module, cls = METHODS[method].implementation.split('.')
-  return getattr(importlib.import_module('comhe_tf1.' + module), cls)(**settings)
+  return getattr(importlib.import_module('comhe_tf1.regularizers.' + module), cls)(**settings)
 
 
 def folder(method, settings):

@@ -2,7 +2,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import energy
+from comhe_tf1.regularizers import energy
 
 
 def distance(neurons):

@@ -9,8 +9,8 @@ Energy", CVPR 2020 (arXiv 1906.04892), section 4; constants as the original.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import energy
-from comhe_tf1 import pair_energy
+from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import pair_energy
 
 
 def gaussian_projection(pd, d, op_seed, dtype=tf.float32):

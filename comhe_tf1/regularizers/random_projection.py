@@ -1,12 +1,12 @@
 """Random-projection CoMHE, see `projection.random_projection_energy`."""
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import methods
-from comhe_tf1 import projection
-from comhe_tf1 import regularizer
+from comhe_tf1.regularizers import base
+from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import projection
 
 
-class RandomProjection(regularizer.Energy):
+class RandomProjection(base.Energy):
   """E_h averaged over fresh Gaussian projections, drawn anew at every step.
 
   The op seed of projection i of a layer is c_in + i, as the original: layers of
@@ -59,7 +59,7 @@ class RandomProjection(regularizer.Energy):
         stacked[keys] = tf.stack([draws[key] for key in keys])
       energies.append(self._over_projections(
           of_projected(stack.neurons, stacked[keys], self.power), axis=-1))
-    return regularizer.Computed(energies, None,
+    return base.Computed(energies, None,
                                 tf.group(*draws.values()) if draws else None)
 
 

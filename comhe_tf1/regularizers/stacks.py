@@ -3,8 +3,8 @@ import collections
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import energy
-from comhe_tf1 import kernels as roles
+from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import kernels as roles
 
 Stack = collections.namedtuple('Stack', 'names role c_in neurons')
 Stack.__doc__ = """Layers of one role and shape.

@@ -1,15 +1,15 @@
 """CoMHE with a projection P per hidden layer that takes gradient steps of its own."""
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import energy
-from comhe_tf1 import projection
-from comhe_tf1 import regularizer
+from comhe_tf1.regularizers import base
+from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import projection
 
 # Weight decay of a trained projection, and its weight in the descended sum.
 DECAY = 1e-3 * 5e-4
 
 
-class TrainedProjection(regularizer.Energy):
+class TrainedProjection(base.Energy):
   """What the variants share.
 
   At every training step P takes `iters` steps of gradient descent, at the network's
@@ -54,7 +54,7 @@ class TrainedProjection(regularizer.Energy):
                  in zip(variables, tf.unstack(current, len(variables)))]
       projected = self._used(loss, tf.matmul(current, stack.neurons), gram, rate)
       energies.append(energy.of_cosines(projected, energy.half_space(self.power)))
-    return regularizer.Computed(energies, tf.group(*kept) if kept else None, None)
+    return base.Computed(energies, tf.group(*kept) if kept else None, None)
 
   def _used(self, loss, projected, gram, rate):
     """P W as the term takes it."""

@@ -3,9 +3,13 @@ import collections
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import loss
-from comhe_tf1 import network as networks
-from comhe_tf1 import training
+from comhe_tf1.networks import architectures
+from comhe_tf1.networks import network as networks
+from comhe_tf1.records import checkpoint
+from comhe_tf1.training import graph as graphs
+from comhe_tf1.training import loop
+from comhe_tf1.training import loss
+from comhe_tf1.training import variables
 
 TOP = 5
 
@@ -13,7 +17,7 @@ Evaluation = collections.namedtuple(
     'Evaluation', 'images labels hits averaged update')
 Evaluation.__doc__ = """Handles of an evaluation graph.
 
-images, labels: placeholders as `training.TrainingGraph`. hits: [2, batch], 1 where
+images, labels: placeholders as `graphs.TrainingGraph`. hits: [2, batch], 1 where
 the label's logit is the largest and where it is among the largest five.
 averaged: placeholder, number of batches that the moving statistics are the mean of
 so far. update: operations that take one more batch into that mean.
@@ -29,7 +33,7 @@ def build(layers):
   Returns:
     `Evaluation`.
   """
-  images, labels = training.image_placeholders()
+  images, labels = graphs.image_placeholders()
   averaged = tf.placeholder(tf.float32, [], 'averaged')
   # Decay k / (k + 1) makes of an exponential average the plain mean.
   network = networks.Network(layers, bn_decay=averaged / (averaged + 1.))
@@ -42,7 +46,7 @@ def build(layers):
 
 def accuracy(session, graph, images, labels):
   """Accuracy and top-5 accuracy with the moving statistics, over a whole set."""
-  return training.mean_over(session, graph.hits, graph, images, labels)
+  return loop.mean_over(session, graph.hits, graph, images, labels)
 
 
 def recalibrate(session, graph, images, batch_size):
@@ -59,3 +63,49 @@ def recalibrate(session, graph, images, batch_size):
     session.run(graph.update, {
         graph.images: images[k * batch_size:(k + 1) * batch_size],
         graph.averaged: k})
+
+
+def evaluate(session, path, title, classes, data, data_md5, data_line,
+             batch_size, warn):
+  """Prints the test accuracy of a checkpoint's network.
+
+  Args:
+    session: on a graph with nothing in it.
+    path: as `checkpoint.find`.
+    title: name of the data set, for messages.
+    classes: its number of classes.
+    data: the training and the test set.
+    data_md5: their sum, as a checkpoint has it.
+    data_line: about them, printed first.
+    batch_size: of the training images that the batch norm is recalibrated with, which
+      is printed too; None for no recalibration.
+    warn: called with a line about what is not as it should be.
+
+  Raises:
+    checkpoint.CheckpointError: it cannot be used, or has another number of classes.
+  """
+  train_set, test_set = data
+  found, arrays, facts = checkpoint.find(path, warn)
+  # Version 0.1.0 knew one network and did not say which.
+  network = facts.get('network', dict(model='cnn9', width=1, depth=9, classes=100))
+  if network['classes'] != classes:
+    raise checkpoint.CheckpointError(
+        '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
+        % (found, network['classes'], title, classes))
+  handles = build(architectures.plan(**network))
+  variables.restore_network(session, network, arrays, found)
+  if facts.get('data_md5') != data_md5:
+    warn('%s was trained with other data than this' % found)
+  print(data_line)
+  print('checkpoint: %s' % found)
+
+  def report(label):
+    correct, top = accuracy(session, handles, *test_set)
+    print('%s++++iter_%d: test acc=%.4f, top-5 acc=%.4f'
+          % (label, facts['steps'] - 1, correct, top), flush=True)
+
+  report('')
+  if batch_size is not None:
+    recalibrate(session, handles, train_set.images, batch_size)
+    report('batch norm recalibrated on the training images, not the original\'s '
+           'protocol: ')

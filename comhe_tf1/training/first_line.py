@@ -5,10 +5,10 @@ alone: if they agree to the last digit, a run starts where the published one did
 """
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import architectures
-from comhe_tf1 import methods
-from comhe_tf1 import published
-from comhe_tf1 import training
+from comhe_tf1.networks import architectures
+from comhe_tf1.records import published
+from comhe_tf1.regularizers import methods
+from comhe_tf1.training import graph as graphs
 
 QUANTITIES = ('reg', 'thom', 'thomf')
 
@@ -25,7 +25,7 @@ def compute(variant, run, config=None):
     List of three strings with four decimals.
   """
   with tf.Graph().as_default() as graph:
-    handles = training.build(
+    handles = graphs.build(
         architectures.cnn(), methods.create(variant, **run.settings),
         published.NUMBERING, run.random_seed)
     feed = {handles.learning_rate: published.BASE_LR}

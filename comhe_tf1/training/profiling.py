@@ -2,7 +2,7 @@
 import os
 
 import tensorflow.compat.v1 as tf
-from tensorflow.python.client import timeline   # in no public place of either version
+from tensorflow.python.client import timeline  # in no public place of either version
 
 WARM_UP = 5   # steps that are not yet like the later ones
 

@@ -5,14 +5,14 @@ import signal
 import socket
 import sys
 
+import golden_run
 import numpy as np
+import processes
 import pytest
 
-from comhe_tf1 import cluster
-from comhe_tf1 import legacy_log
-from comhe_tf1 import listening
-import golden_run
-import processes
+from comhe_tf1.cluster import listening
+from comhe_tf1.cluster import members
+from comhe_tf1.records import legacy_log
 
 SMALL = ['--dataset', 'sample', '--width', '0.125', '--pd', '5', '--pn', '2',
          '--batch_size', '8', '--base_lr', '0.0001', '--log_every', '1', '--save_every',
@@ -22,10 +22,11 @@ LOGS = os.path.join('sample', 'cnn9_width0.125', 'random_projection', 'pd5_pn2')
 OTHER_CODE = [sys.executable, '-c', 'import sys, comhe_tf1; comhe_tf1.__version__ = "0.0.9"; '
               'from comhe_tf1 import worker; sys.exit(worker.main())']
 OTHER_TENSORFLOW = [
-    sys.executable, '-c', 'import sys, comhe_cli\n'
-    'tf, config = comhe_cli.start_tensorflow("-1")\n'
+    sys.executable, '-c', 'import sys\n'
+    'from comhe_tf1.command_line import starting\n'
+    'tf, config = starting.tensorflow("-1")\n'
     'tf.__version__ = "1.13.1"\n'
-    'comhe_cli.start_tensorflow = lambda *_, **__: (tf, config)\n'
+    'starting.tensorflow = lambda *_, **__: (tf, config)\n'
     'from comhe_tf1 import worker; sys.exit(worker.main())']
 FOREIGN = ('import sys, time, tensorflow.compat.v1 as tf; tf.train.Server({"worker": '
            '[sys.argv[1]]}, job_name="worker", task_index=0); print("up", flush=True); '
@@ -162,7 +163,7 @@ def test_other_worker(tmp_path, command, words):
 def test_the_master_is_watched_where_it_answers(tmp_path):
   """As through a tunnel: not at the address that the cluster's file names."""
   with processes.Workers(tmp_path, 1) as found:
-    _, port = cluster.parse_address(found.addresses[0])
+    _, port = members.parse_address(found.addresses[0])
     cluster_file(tmp_path, '{"worker": ["127.0.0.2:%d"]}' % port)
     found.start(0, command=processes.WORKER + ['--bind', '127.0.0.1'])
     status, out, err = train(tmp_path / 'log', '--max_steps', '1', *found.flags(0))
@@ -208,7 +209,7 @@ def reaches(address, port):
 
 
 def test_worker_listens_at_one_address(workers):
-  host, port = cluster.parse_address(workers.addresses[0])
+  host, port = members.parse_address(workers.addresses[0])
   assert reaches(host, port)
   assert not reaches('127.0.0.2', port)   # this machine's, too
 

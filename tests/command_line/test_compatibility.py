@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from comhe_tf1 import compatibility
+from comhe_tf1.command_line import compatibility
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 RECORDED = [  # Python, TensorFlow, NumPy, protobuf: tried, or as their packages ask for
     ('3.6.15', '1.14.0', '1.16.6', '3.19.6'), ('3.6.15', '1.14.0', '1.16.4', '3.8.0'),
     ('3.6.15', '1.14.0', '1.19.5', '3.19.6'), ('3.7.16', '1.15.5', '1.16.6', '3.19.6'),

@@ -10,16 +10,16 @@ import subprocess
 import sys
 import time
 
+import kill_and_resume
 import numpy as np
+import processes
 import pytest
 
-import cifar_sample
-from comhe_tf1 import checkpoint
-from comhe_tf1 import interruption
-from comhe_tf1 import legacy_log
-import kill_and_resume
-import processes
-import train
+from comhe_tf1.command_line import interruption
+from comhe_tf1.command_line import training_flags
+from comhe_tf1.data import sample
+from comhe_tf1.records import checkpoint
+from comhe_tf1.records import legacy_log
 
 TRAIN_LINE = re.compile(r'====iter_(\d+): fit=(\d+\.\d{4}), reg=(\d\.\d{4}), '
                         r'thom=(\d\.\d{4}), thomf=(\d\.\d{4}), acc=([01]\.\d{4})$')
@@ -109,7 +109,7 @@ def test_device_flags_and_timelines(root, tmp_path):
 
 def test_reading_pickles(root, tmp_path):
   """The sample's pickles train as the sample does; other folder of logs."""
-  cifar_sample.write(str(tmp_path / 'data'))
+  sample.write(str(tmp_path / 'data'))
   flags = ['--max_steps', '1', '--batch_size', '8', '--pd', '2', '--pn', '1',
            '--gpu_no', '-1']
   results = [call(root, tmp_path, *(flags + more)) for more in (
@@ -122,7 +122,7 @@ def test_reading_pickles(root, tmp_path):
 
 def test_resnet32_on_cifar10_with_energies(root, tmp_path):
   """Training, its record, and the evaluation of its checkpoint."""
-  cifar_sample.write(str(tmp_path / 'data'), 'cifar10')
+  sample.write(str(tmp_path / 'data'), 'cifar10')
   flags = ['--dataset', 'cifar10', '--data_dir', 'data', '--gpu_no', '-1']
   status, out, err = call(root, tmp_path, *(flags + [
       '--model', 'resnet32', '--width', '0.125', '--regularizer', 'mhe', '--power', 'a0',
@@ -307,7 +307,7 @@ def test_usage_errors(root, tmp_path, flags, words):
 
 
 def good_rows():
-  return cifar_sample.generate()['test']
+  return sample.generate()['test']
 
 
 def write_pickle(path, content):
@@ -384,7 +384,7 @@ def nothing_to_resume(tmp_path):
 def resume_other_flags(tmp_path):
   folder = tmp_path / RUNS / 'run_00'
   folder.mkdir(parents=True)
-  flags = train.parse(['--dataset', 'sample', '--max_steps', '7'])[0]
+  flags = training_flags.parse(['--dataset', 'sample', '--max_steps', '7'])[0]
   (folder / 'args.json').write_text(json.dumps(vars(flags)))
   return ['--dataset', 'sample', '--resume'], '--max_steps was 7, is 75000'
 
@@ -572,7 +572,7 @@ def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
   assert out[-1].startswith('++++iter_3: ')
 
   # Other images than those it was trained with.
-  content = cifar_sample.generate()
+  content = sample.generate()
   (tmp_path / 'data').mkdir()
   write_pickle(tmp_path / 'data' / 'train', content['test'])
   write_pickle(tmp_path / 'data' / 'test', content['test'])

@@ -11,10 +11,10 @@ import sys
 import time
 
 import pytest
-
-from comhe_tf1 import published
-from comhe_tf1 import run_settings
 import synthetic_logs
+
+from comhe_tf1.records import published
+from comhe_tf1.records import run_settings
 
 FIRST = dict(random=(6.3621, 1.1871, 5.1348, 5.0269, 0.0078),
              angle=(6.2162, 1.1856, 5.1797, 5.0191, 0.0))
@@ -176,11 +176,12 @@ def test_against_other_logs(root, tmp_path):
     (dict(base_lr=0.2), (6., 1.1871, 5., 5.0269, 0.0078), 'No recorded flag explains', 3),
     (dict(data_md5='abc'), (7., 1.1871, 5.1348, 5.0269, 0.), 'md5 sum here is abc', 3)])
 def test_the_first_line(tmp_path, changed, first, wanted, kept):
-  from comhe_tf1 import comparison, recorded_run
+  from comhe_tf1.comparison import verdicts
+  from comhe_tf1.records import recorded_run
   run = synthetic_logs.write_run(tmp_path, args=synthetic_logs.flags(**changed),
                                  first=first, until=1000)
   source, = recorded_run.find(run)
-  line, = comparison.compare([recorded_run.read(source)]).first_lines
+  line, = verdicts.compare([recorded_run.read(source)]).first_lines
   assert re.search(wanted, line.conclusion + '.')
   assert sum(ours == theirs for ours, theirs in line.figures.values()) == kept
 

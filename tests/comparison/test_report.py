@@ -15,7 +15,6 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-
 import synthetic_logs
 
 CHROMEDRIVER, CHROMIUM = shutil.which('chromedriver'), shutil.which('chromium')
@@ -54,7 +53,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def page(runs, tmp_path_factory):
-  root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+  root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
   folder = tmp_path_factory.mktemp('report')
   compare(root, '--report', folder / 'new', *runs)
   assert os.listdir(str(folder / 'new')) == ['index.html']
@@ -117,22 +116,22 @@ def test_pictures(root, runs, tmp_path):
 
 
 def test_curves_of_several_seeds():
-  from comhe_tf1 import comparison_plots
-  from comhe_tf1 import recorded_run
+  from comhe_tf1.comparison import plots
+  from comhe_tf1.records import recorded_run
   curves = [recorded_run.Curve([0, 100, 200], [1., 2., 3.]),
             recorded_run.Curve([100, 200, 300], [4., 7., 0.])]
-  line = comparison_plots._line('seeds', curves, 'black', '-')
+  line = plots._line('seeds', curves, 'black', '-')
   assert list(line.steps) == [100, 200] and list(line.values) == [3, 5]
   assert list(line.low) == [2, 3] and list(line.high) == [4, 7]
-  single = comparison_plots._line('one', curves[:1], 'black', '-')
+  single = plots._line('one', curves[:1], 'black', '-')
   assert single.low is None and np.array_equal(single.values, [1, 2, 3])
 
 
 def test_the_colours_differ_for_colour_blind_readers():
   """Also without red or without green, by Vienot's projection, and in lightness."""
-  from comhe_tf1 import comparison_plots
+  from comhe_tf1.comparison import plots
   shades = [[int(colour[i:i + 2], 16) / 255. for i in (1, 3, 5)]
-            for colour in comparison_plots.COLOURS]
+            for colour in plots.COLOURS]
   linear = np.array(shades) ** 2.2
   for seen in ([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
                [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]):

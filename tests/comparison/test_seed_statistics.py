@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from comhe_tf1 import seed_statistics
+from comhe_tf1.comparison import seed_statistics
 
 
 def test_spread_and_pooling():

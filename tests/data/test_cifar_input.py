@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-import cifar_download
 import cifar_input
+from comhe_tf1.data import download
 
 CIFAR100, CIFAR10 = [cifar_input.LAYOUTS[name] for name in ('cifar100', 'cifar10')]
 
@@ -60,7 +60,7 @@ def test_load_folder(tmp_path):
 def test_layouts_are_those_of_the_archives():
   assert list(cifar_input.LAYOUTS) == ['cifar100', 'cifar10']
   for name, layout in cifar_input.LAYOUTS.items():
-    archive = cifar_download.ARCHIVES[name]
+    archive = download.ARCHIVES[name]
     assert layout.name == name and layout.folder == archive.folder
     # The remaining one names the classes.
     assert list(archive.members)[:-1] == list(layout.train) + [layout.test]

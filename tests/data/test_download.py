@@ -18,8 +18,10 @@ import time
 
 import pytest
 
-import cifar_download
-from cifar_download import Archive, DownloadError, download
+from comhe_tf1.data import download as downloads
+from comhe_tf1.data.download import Archive
+from comhe_tf1.data.download import download
+from comhe_tf1.data.download import DownloadError
 
 # Noise, so that the archive is as large as they are.
 NOISE = random.Random(0)
@@ -133,7 +135,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def quick_and_direct(monkeypatch):
-  monkeypatch.setattr(cifar_download, 'PAUSES', (0.01, 0.02))
+  monkeypatch.setattr(downloads, 'PAUSES', (0.01, 0.02))
   for name in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY', 'no_proxy',
                'NO_PROXY'):
     monkeypatch.delenv(name, raising=False)
@@ -178,7 +180,7 @@ def start_download(root, start):
   """Starts `download` in another process."""
   return lambda archive, folder, url: start(
       '-c', 'from collections import OrderedDict\n'
-      'from cifar_download import Archive, download\n'
+      'from comhe_tf1.data.download import Archive, download\n'
       'download(%r, %r, %r)' % (archive, str(folder), url), cwd=root)
 
 
@@ -198,7 +200,7 @@ def finish(process):
 def test_the_facts():
   for name, words in [('cifar100', 'cifar-100-python cifar-100-python'),
                       ('cifar10', 'cifar-10-python cifar-10-batches-py')]:
-    archive = cifar_download.ARCHIVES[name]
+    archive = downloads.ARCHIVES[name]
     file, archive_folder = words.split()
     assert archive.url == 'https://www.cs.toronto.edu/~kriz/%s.tar.gz' % file
     assert archive.folder == archive_folder
@@ -309,7 +311,7 @@ def test_giving_up_and_calling_again(server, folder):
 
 
 def test_a_stalled_connection_times_out(server, folder, monkeypatch, capsys):
-  monkeypatch.setattr(cifar_download, 'TIMEOUT', 0.2)
+  monkeypatch.setattr(downloads, 'TIMEOUT', 0.2)
   server.faults = [('hold', 3000)]
   download(facts(CONTENT), str(folder), server.url)
   assert server.asked == [None, 'bytes=3000-']
@@ -406,7 +408,7 @@ def test_a_host_that_cannot_be(folder, host):
 
 
 def test_lines_of_progress(server, folder, monkeypatch, capsys):
-  monkeypatch.setattr(cifar_download, 'SHOW_EVERY', 0.02)
+  monkeypatch.setattr(downloads, 'SHOW_EVERY', 0.02)
   server.pause = 0.03
   part_of(folder).write_bytes(CONTENT[:10000])
   download(facts(CONTENT), str(folder), server.url)
@@ -431,8 +433,8 @@ def test_a_terminal(server, folder, monkeypatch, with_tqdm):
   if with_tqdm:
     pytest.importorskip('tqdm')
   else:
-    monkeypatch.setattr(cifar_download, 'tqdm', None)
-  monkeypatch.setattr(cifar_download, 'SHOW_EVERY', 0.02)
+    monkeypatch.setattr(downloads, 'tqdm', None)
+  monkeypatch.setattr(downloads, 'SHOW_EVERY', 0.02)
   monkeypatch.setattr(sys, 'stderr', Terminal())
   server.pause = 0.03
   download(facts(CONTENT), str(folder), server.url)

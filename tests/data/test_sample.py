@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cifar_input
-import cifar_sample
+from comhe_tf1.data import sample
 
 # md5 of images and labels.
 DIGESTS = ['0c42c83141b19278bcb06de8adeeed8e', 'a42ca54549c00e75cc4981a2a211df18']
@@ -22,7 +22,7 @@ EVERY_FILE = [(dataset, name) for dataset in sorted(FILES) for name in FILES[dat
 
 
 def test_the_same_bytes_everywhere():
-  content = cifar_sample.generate()
+  content = sample.generate()
   digests = [hashlib.md5(content[name]['data'].tobytes()
                          + bytes(content[name]['fine_labels'])).hexdigest()
              for name in ('train', 'test')]
@@ -30,7 +30,7 @@ def test_the_same_bytes_everywhere():
 
 
 def test_layout_and_balance():
-  content = cifar_sample.generate()
+  content = sample.generate()
   for name, per_class in (('train', 20), ('test', 5)):
     rows = content[name]
     assert sorted(rows) == ['batch_label', 'coarse_labels', 'data', 'filenames',
@@ -45,7 +45,7 @@ def test_layout_and_balance():
 
 
 def test_cifar10_is_the_same_images_in_ten_classes():
-  hundred, ten = cifar_sample.generate(), cifar_sample.generate('cifar10')
+  hundred, ten = sample.generate(), sample.generate('cifar10')
   assert list(ten) == FILES['cifar10']
   for source, names, size in (('train', FILES['cifar10'][:5], 400),
                               ('test', ['test_batch'], 500)):
@@ -61,7 +61,7 @@ def test_cifar10_is_the_same_images_in_ten_classes():
 
 
 def test_cifar10_has_the_keys_and_types_of_the_real_set():
-  content = cifar_sample.generate('cifar10')
+  content = sample.generate('cifar10')
   for name, label, size in [
       ('data_batch_1', 'training batch 1 of 5', 400),
       ('data_batch_5', 'training batch 5 of 5', 400),
@@ -81,18 +81,18 @@ def test_cifar10_has_the_keys_and_types_of_the_real_set():
 
 def test_the_upper_band_tells_the_class():
   """Seen in the pixels: the mean of the top rows is nearest to its own colour."""
-  rows = cifar_sample.generate('cifar10')['test_batch']
+  rows = sample.generate('cifar10')['test_batch']
   top = rows['data'].reshape(-1, 3, 32, 32)[:, :, :12].mean(axis=(2, 3))
-  distances = ((top[:, None] - cifar_sample._COLOURS) ** 2).sum(axis=2)
+  distances = ((top[:, None] - sample._COLOURS) ** 2).sum(axis=2)
   assert distances.argmin(axis=1).tolist() == rows['labels']
 
 
 @pytest.mark.parametrize('dataset', sorted(FILES))
 def test_written_pickles(tmp_path, dataset):
   folder = str(tmp_path / 'new' / 'sample')
-  cifar_sample.write(folder, dataset)
+  sample.write(folder, dataset)
   assert sorted(os.listdir(folder)) == sorted(FILES[dataset])
-  content = cifar_sample.generate(dataset)
+  content = sample.generate(dataset)
   layout = cifar_input.LAYOUTS[dataset]
   for ours, names in zip(cifar_input.load_folder(folder, layout),
                          (FILES[dataset][:-2], FILES[dataset][-2:-1])):
@@ -110,8 +110,8 @@ def test_written_pickles(tmp_path, dataset):
 
 
 def test_both_layouts_in_one_folder(tmp_path, capsys):
-  assert cifar_sample.main([str(tmp_path)]) == 0
-  assert cifar_sample.main([str(tmp_path), '--dataset', 'cifar10']) == 0
+  assert sample.main([str(tmp_path)]) == 0
+  assert sample.main([str(tmp_path), '--dataset', 'cifar10']) == 0
   assert capsys.readouterr().out == 2 * (
       'wrote the synthetic sample to %s\n' % tmp_path)
   hundred, ten = [cifar_input.load_folder(str(tmp_path), layout)
@@ -130,11 +130,11 @@ def test_both_layouts_in_one_folder(tmp_path, capsys):
 def test_usage_errors(tmp_path, monkeypatch, capsys, flags, words):
   monkeypatch.chdir(tmp_path)
   with pytest.raises(SystemExit) as stop:
-    cifar_sample.main(flags)
+    sample.main(flags)
   assert stop.value.code == 2
   lines = capsys.readouterr().err.splitlines()
   assert len(lines) == 1 and words in lines[0]
-  assert lines[0].startswith('cifar_sample.py: error: ')
+  assert lines[0].startswith('comhe_tf1.data.sample: error: ')
   assert not os.listdir(str(tmp_path))
 
 
@@ -142,8 +142,8 @@ def test_usage_errors(tmp_path, monkeypatch, capsys, flags, words):
 def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, dataset, name):
   (tmp_path / name).write_bytes(b'precious')
   with pytest.raises(FileExistsError):
-    cifar_sample.write(str(tmp_path), dataset)
-  assert cifar_sample.main([str(tmp_path), '--dataset', dataset]) == 1
+    sample.write(str(tmp_path), dataset)
+  assert sample.main([str(tmp_path), '--dataset', dataset]) == 1
   assert 'cannot write the sample' in capsys.readouterr().err
   assert os.listdir(str(tmp_path)) == [name]
   assert (tmp_path / name).read_bytes() == b'precious'
@@ -154,9 +154,9 @@ def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, dataset, name):
 def test_a_full_disk_leaves_nothing_behind(root, tmp_path, dataset, size):
   limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
   process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'cifar_sample.py'), str(tmp_path / 'new'),
+      [sys.executable, '-m', 'comhe_tf1.data.sample', str(tmp_path / 'new'),
        '--dataset', dataset],
-      preexec_fn=limit, stderr=subprocess.PIPE, universal_newlines=True)
+      cwd=root, preexec_fn=limit, stderr=subprocess.PIPE, universal_newlines=True)
   lines = process.communicate()[1].splitlines()
   assert process.returncode == 1
   assert len(lines) == 1 and 'File too large' in lines[0]

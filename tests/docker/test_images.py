@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 
+from conftest import COMMIT
+from conftest import output
+from conftest import PODMAN
+from conftest import ROOT
 import pytest
-
-from conftest import BUILDAH, COMMIT, PODMAN, ROOT, output
 
 UID, GID = 12345, 23456
 HARSH = ['--no-healthcheck', '--ulimit', 'nofile=4096:4096', '--ulimit', 'nproc=4096:4096',
@@ -69,7 +71,7 @@ def test_trains_and_owns_its_logs(image, logs):
 
 def test_reads_data_from_the_mount_or_a_folder_in_it(image, logs, tmp_path):
   data = tmp_path / 'data' / 'cifar-100-python'
-  subprocess.check_call([sys.executable, 'cifar_sample.py', str(data)], cwd=ROOT)
+  subprocess.check_call([sys.executable, '-m', 'comhe_tf1.data.sample', str(data)], cwd=ROOT)
   for folder in (data, data.parent):
     status, out, err = run(image, TINY[2:] + ['--max_steps', '1'],
                            [(folder, '/data:ro'), (logs, '/log')])
@@ -154,7 +156,7 @@ def test_refuses_a_gpu_without_code(image, tmp_path):
 def test_holds_what_it_should_and_nothing_else(image):
   tracked = output('git', '-C', ROOT, 'ls-files').split()
   wanted = {path for path in tracked if path == 'LICENSE' or re.match(
-      r'[^/]+\.py$|comhe_tf1/[^/]+\.py$|requirements/[^/]+\.txt$', path)}
+      r'[^/]+\.py$|comhe_tf1/([a-z_]+/)?[^/]+\.py$|requirements/[^/]+\.txt$', path)}
   listing = output(*command(
       image, ['-c', 'import os\nfor folder, _, names in os.walk("."):\n'
               '  for name in names: print(os.path.join(folder, name)[2:])'],

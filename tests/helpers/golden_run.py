@@ -1,6 +1,6 @@
 """Replays of the recorded trajectories, and how far they may stray from these.
 
-A replay takes the steps of a file in `golden/` with this project's code. What it must
+A replay takes the steps of a file in `tests/training/golden/` with this project's code. What it must
 keep to is here and nowhere else: test_golden.py asks for it, docs/parity.py shows it
 beside what was measured. golden/README.md says where the bounds come from.
 """
@@ -14,13 +14,15 @@ import tensorflow.compat.v1 as tf
 
 import cifar_input
 import comhe_tf1
-from comhe_tf1 import methods
-from comhe_tf1 import training
+from comhe_tf1.regularizers import methods
+from comhe_tf1.training import graph as graphs
+from comhe_tf1.training import loop
 
-PATHS = sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                      'golden', '*_pd*.json')))
+PATHS = sorted(glob.glob(os.path.join(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'training', 'golden',
+    '*_pd*.json')))
 NUMBERINGS = {'1.12.0': 'tf1.12', '1.14.0': 'tf1.14'}
-LOGGED = training.Measures._fields
+LOGGED = graphs.Measures._fields
 TERMS = LOGGED[:4]   # of the loss
 
 # Relative, but for what is counted.
@@ -55,12 +57,12 @@ def final_norm(name):
   return found
 
 
-def replay(golden, build=training.build, open_session=tf.Session):
+def replay(golden, build=graphs.build, open_session=tf.Session):
   """Takes the steps of a recorded trajectory.
 
   Args:
     golden: as `read`.
-    build: builds the training graph, as `training.build`.
+    build: builds the training graph, as `graphs.build`.
     open_session: returns a session on `graph`, as `tf.Session`.
 
   Returns:
@@ -86,7 +88,7 @@ def replay(golden, build=training.build, open_session=tf.Session):
       ours['initial_norms'] = _norms(session, golden['initial_norms'])
       for _ in range(args['steps']):
         images, labels = batches.next()
-        measures, _ = training.step(session, handles, images, labels, args['lr'])
+        measures, _ = loop.step(session, handles, images, labels, args['lr'])
         ours['rows'].append(list(measures) + [int(images.sum(dtype=np.int64)),
                                               labels[:4].tolist()])
       ours['final_norms'] = _norms(session, golden['final_norms'])

@@ -5,7 +5,8 @@ import socket
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 WORKER = [sys.executable, '-m', 'comhe_tf1.worker']
 # A statement that waits for ever without running Python's handlers of signals.
 WAIT_IN_A_LIBRARY = (

@@ -2,8 +2,8 @@
 import json
 import os
 
-from comhe_tf1 import legacy_log
-from comhe_tf1 import methods
+from comhe_tf1.records import legacy_log
+from comhe_tf1.regularizers import methods
 
 DROPS = {75000: [30000, 50000, 65000], 42500: [20000, 30000, 37500]}
 

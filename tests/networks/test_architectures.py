@@ -1,8 +1,8 @@
 import pytest
 
 import comhe_tf1
-from comhe_tf1 import architectures
-from comhe_tf1 import methods
+from comhe_tf1.networks import architectures
+from comhe_tf1.regularizers import methods
 
 
 def test_plan_of_cnn9():

@@ -3,8 +3,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import architectures
-from comhe_tf1 import network as networks
+from comhe_tf1.networks import architectures
+from comhe_tf1.networks import network as networks
 
 
 def test_variables_of_cnn9(session):

@@ -1,8 +1,8 @@
 import pytest
 
 import comhe_tf1
-from comhe_tf1 import methods
-from comhe_tf1 import op_seeds
+from comhe_tf1.networks import op_seeds
+from comhe_tf1.regularizers import methods
 
 # conv1_0, conv1_1 and score at the original's defaults, by hand: 152 + 8 (87 + 62 *
 # 20) + 3 + 20 + 62 * 20 = 12031, 140 + 8 (87 + 50 * 20) + 3 + 20 + 50 * 20 = 9859;

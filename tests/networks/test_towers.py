@@ -4,16 +4,17 @@ Towers here are virtual CPU devices of one process, and real workers on loopback
 """
 import functools
 
+import golden_run
 import numpy as np
+import processes
 import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-import golden_run
-import processes
-from comhe_tf1 import batch_norm
-from comhe_tf1 import towers
-from comhe_tf1 import training
+from comhe_tf1.networks import batch_norm
+from comhe_tf1.networks import towers
+from comhe_tf1.training import graph as graphs
+from comhe_tf1.training import loop
 
 VARIANTS = ('random', 'angle', 'adversarial')
 
@@ -35,7 +36,7 @@ def golden_of(variant, version):
 
 def assert_replays(golden, devices, open_session):
   ours = golden_run.replay(
-      golden, functools.partial(training.build, towers=towers.Towers(devices)),
+      golden, functools.partial(graphs.build, towers=towers.Towers(devices)),
       open_session)
   deviations = golden_run.deviations(golden, ours)
   for name, bound in golden_run.bounds().items():
@@ -77,12 +78,12 @@ def test_golden_trajectories_on_workers(workers, count, variant):
 def trajectory(devices, images, labels, open_session):
   """Rows of a few steps of ResNet-32 with random projection."""
   with tf.Graph().as_default():
-    handles = training.build(
+    handles = graphs.build(
         comhe_tf1.resnet32(width=0.125), comhe_tf1.create('random', pd=10, pn=3),
         'by_name', 345, towers=towers.Towers(devices))
     with open_session() as session:
       session.run(tf.global_variables_initializer())
-      return [list(training.step(session, handles, images[i], labels[i], 0.01)[0])
+      return [list(loop.step(session, handles, images[i], labels[i], 0.01)[0])
               for i in range(len(images))]
 
 
@@ -171,7 +172,7 @@ def test_own_statistics_are_of_each_part(rng):
 
 def build(devices):
   with tf.Graph().as_default() as graph:
-    training.build(comhe_tf1.cnn(width=0.25), comhe_tf1.create('random', pd=4, pn=2),
+    graphs.build(comhe_tf1.cnn(width=0.25), comhe_tf1.create('random', pd=4, pn=2),
                    'by_name', 0, towers=towers.Towers(devices))
   return graph.get_operations()
 

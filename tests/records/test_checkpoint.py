@@ -3,8 +3,8 @@ import os
 import numpy as np
 import pytest
 
-from comhe_tf1 import checkpoint
-from comhe_tf1 import durable
+from comhe_tf1.records import checkpoint
+from comhe_tf1.records import durable
 
 
 def save(folder, step, keep=3, **facts):

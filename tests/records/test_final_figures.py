@@ -1,6 +1,6 @@
 import pytest
 
-from comhe_tf1 import final_figures
+from comhe_tf1.records import final_figures
 
 
 def test_final_figures():

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from comhe_tf1 import legacy_log
+from comhe_tf1.records import legacy_log
 
 
 def test_lines():

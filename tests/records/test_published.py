@@ -1,7 +1,7 @@
 import pytest
 
-from comhe_tf1 import methods
-from comhe_tf1 import published
+from comhe_tf1.records import published
+from comhe_tf1.regularizers import methods
 
 
 def test_the_figures_that_are_known():

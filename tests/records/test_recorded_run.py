@@ -1,10 +1,10 @@
 import os
 
 import pytest
-
-from comhe_tf1 import published
-from comhe_tf1 import recorded_run
 import synthetic_logs
+
+from comhe_tf1.records import published
+from comhe_tf1.records import recorded_run
 
 
 def read(path):

@@ -5,13 +5,13 @@ import threading
 import pytest
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import checkpoint
-from comhe_tf1 import environment
-from comhe_tf1 import run_record
-from comhe_tf1 import training
+from comhe_tf1.records import checkpoint
+from comhe_tf1.records import environment
+from comhe_tf1.records import run_record
+from comhe_tf1.training import graph as graphs
 
 ARGS = {'pd': 40, 'base_lr': 0.1, 'log_dir': 'log'}
-MEASURES = training.Measures(1., 2., 3., 4., 0.5)
+MEASURES = graphs.Measures(1., 2., 3., 4., 0.5)
 
 
 def begin(record, session, step=0):

@@ -1,12 +1,13 @@
 """Every method on the kernels of a small network that is not CNN-9."""
+import ground_truth
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import methods
-from comhe_tf1 import projection
-import ground_truth
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import projection
 
 TRAINED = {'angle': ground_truth.angle_distortion,
            'angle_alternating': ground_truth.squared_angle_distortion,
@@ -359,7 +360,7 @@ def test_edge_cases_are_finite(session, method, power, neurons):
   """The terms, the projections' own steps, and the gradients of all kernels."""
   placeholder = tf.placeholder(tf.float32, [3, 3, 6, neurons])
   kernels = [comhe_tf1.Kernel(role, placeholder + 0., role)
-             for role in comhe_tf1.kernels.ROLES]
+             for role in roles.ROLES]
   terms = small(method, **({'power': power} if power else {}))(kernels, RATE)
   gradients = [each for each in tf.gradients(terms.thom + terms.thomf, [
       kernel.tensor for kernel in kernels]) if each is not None]

@@ -1,16 +1,15 @@
-import os
 import subprocess
 import sys
 
+import ground_truth
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import checkpoint
-from comhe_tf1 import diagnosis
-from comhe_tf1 import methods
-import ground_truth
+from comhe_tf1.records import checkpoint
+from comhe_tf1.regularizers import diagnosis
+from comhe_tf1.regularizers import methods
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def write_checkpoint(path, kernels):
 
 def call(root, *flags):
   process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'energies.py')] + list(flags),
+      [sys.executable, '-m', 'comhe_tf1.energies'] + list(flags), cwd=root,
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
   out, err = process.communicate(timeout=300)
   return process.returncode, out.splitlines(), err.splitlines()
@@ -83,7 +82,7 @@ def test_mistakes(root, tmp_path, monkeypatch, flags, status, words):
   result, out, err = call(root, *flags)
   assert result == status and not out
   assert len(err) == 1 and words in err[0]
-  assert err[0].startswith('energies.py: error: ')
+  assert err[0].startswith('comhe_tf1.energies: error: ')
 
 
 def test_an_archive_that_is_no_checkpoint(root, tmp_path):

@@ -1,14 +1,14 @@
 import json
 import os
 
+import ground_truth
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import methods
-from comhe_tf1 import pair_energy
-import ground_truth
+from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import pair_energy
 
 ENERGIES = [(comhe_tf1.full_space_energy, ground_truth.full_space_energy),
             (comhe_tf1.half_space_energy, ground_truth.half_space_energy)]

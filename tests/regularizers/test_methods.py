@@ -6,9 +6,9 @@ import sys
 import pytest
 
 import comhe_tf1
-from comhe_tf1 import kernels
-from comhe_tf1 import methods
-from comhe_tf1 import regularizer
+from comhe_tf1.regularizers import base
+from comhe_tf1.regularizers import kernels
+from comhe_tf1.regularizers import methods
 
 all_methods = pytest.mark.parametrize('method', list(methods.METHODS))
 
@@ -16,7 +16,7 @@ all_methods = pytest.mark.parametrize('method', list(methods.METHODS))
 @all_methods
 def test_entries_and_classes_agree(method):
   built = comhe_tf1.create(method)
-  assert isinstance(built, regularizer.Regularizer)
+  assert isinstance(built, base.Regularizer)
   assert built.name == method
   assert inspect.getdoc(type(built))
   assert set(built.settings) <= set(methods.SETTINGS)
@@ -96,17 +96,18 @@ def test_the_readme_has_the_table(root):
   with open(os.path.join(root, 'README.md')) as file:
     assert methods.markdown() in file.read()
   assert subprocess.check_output(
-      [sys.executable, '-m', 'comhe_tf1.methods'], cwd=root,
+      [sys.executable, '-m', 'comhe_tf1.regularizers.methods'], cwd=root,
       universal_newlines=True).strip() == methods.markdown()
 
 
 def test_importing_the_package_takes_no_tensorflow(root):
   assert subprocess.check_output(
-      [sys.executable, '-c', 'import sys, comhe_tf1.methods, comhe_tf1.architectures, '
-       'comhe_tf1.op_seeds, train; print("tensorflow" in sys.modules)'],
+      [sys.executable, '-c', 'import sys, comhe_tf1.regularizers.methods, '
+       'comhe_tf1.networks.architectures, '
+       'comhe_tf1.networks.op_seeds, train; print("tensorflow" in sys.modules)'],
       cwd=root, universal_newlines=True).strip() == 'False'
   with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
-    comhe_tf1.nonsense
+    comhe_tf1.nonsense   # noqa: B018
 
 
 def test_everything_that_is_named_is_there():

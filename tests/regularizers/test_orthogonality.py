@@ -1,9 +1,9 @@
+import ground_truth
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import orthogonality
-import ground_truth
+from comhe_tf1.regularizers import orthogonality
 
 SHAPES = pytest.mark.parametrize('shape', [(6, 4), (3, 5), (4, 1)], ids=str)
 

@@ -1,12 +1,12 @@
+import ground_truth
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import energy
-from comhe_tf1 import methods
-from comhe_tf1 import projection
-import ground_truth
+from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import projection
 
 powers = pytest.mark.parametrize('power', list(methods.POWERS))
 

@@ -1,24 +1,25 @@
 """Every method on every network and data set: two steps of training."""
+import ground_truth
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import cifar_input
-import cifar_sample
 import comhe_tf1
-from comhe_tf1 import architectures
-from comhe_tf1 import methods
-from comhe_tf1 import op_seeds
-from comhe_tf1 import projection
-from comhe_tf1 import training
-import ground_truth
+from comhe_tf1.data import sample
+from comhe_tf1.networks import architectures
+from comhe_tf1.networks import op_seeds
+from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import projection
+from comhe_tf1.training import graph as graphs
+from comhe_tf1.training import loop
 
 
 @pytest.fixture(scope='module')
 def samples():
   """The sample's test images in both layouts."""
   return {name: cifar_input.from_rows(
-      cifar_sample.generate(name)[layout.test], name, layout)
+      sample.generate(name)[layout.test], name, layout)
           for name, layout in cifar_input.LAYOUTS.items()}
 
 
@@ -37,14 +38,14 @@ def test_two_steps(samples, method, model, dataset):
   with tf.Graph().as_default(), new_session() as session:
     regularizer = comhe_tf1.create(method, **(
         {'pd': 5} if 'pd' in methods.METHODS[method].settings else {}))
-    handles = training.build(layers, regularizer, 'by_name', 345)
+    handles = graphs.build(layers, regularizer, 'by_name', 345)
     variables = handles.network.trainable
     gradients = tf.gradients(handles.measures.thom + handles.measures.thomf, variables)
     session.run(tf.global_variables_initializer())
     before = session.run(variables)
     batches = cifar_input.TrainingBatches(samples[dataset], 4, np.random.RandomState(0))
     for _ in range(2):
-      measures, energies = training.step(session, handles, *batches.next(), rate=0.01,
+      measures, energies = loop.step(session, handles, *batches.next(), rate=0.01,
                                          with_energies=True)
       assert np.isfinite(measures).all()
       assert np.isfinite(list(energies.values())).all()
@@ -93,7 +94,7 @@ def test_random_projections_of_resnet32(session, method, over):
 
 def initial_weights(method, model, classes=100, numbering='by_name'):
   with tf.Graph().as_default(), new_session() as session:
-    handles = training.build(architectures.MODELS[model](classes, width=0.125),
+    handles = graphs.build(architectures.MODELS[model](classes, width=0.125),
                              comhe_tf1.create(method), numbering, 345)
     session.run(tf.global_variables_initializer())
     return session.run({kernel.name: kernel.tensor

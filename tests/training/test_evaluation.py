@@ -3,9 +3,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import architectures
-from comhe_tf1 import environment
-from comhe_tf1 import evaluation
+from comhe_tf1.networks import architectures
+from comhe_tf1.records import environment
+from comhe_tf1.training import evaluation
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-from comhe_tf1 import first_line
-from comhe_tf1 import published
+from comhe_tf1.records import published
+from comhe_tf1.training import first_line
 
 
 def test_the_nine_published_figures():

@@ -6,10 +6,9 @@ golden_run.py.
 """
 import os
 
+import golden_run
 import numpy as np
 import pytest
-
-import golden_run
 
 
 @pytest.fixture(scope='module', params=golden_run.PATHS, ids=lambda path: (

@@ -3,7 +3,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1 import loss
+from comhe_tf1.training import loss
 
 
 def slow_loss(logits, labels):

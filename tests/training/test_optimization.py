@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import optimization
+from comhe_tf1.training import optimization
 
 
 def test_learning_rate():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cifar_input
-from comhe_tf1 import prefetch
+from comhe_tf1.training import prefetch
 
 
 class Counter(object):

@@ -3,7 +3,7 @@ import os
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1 import profiling
+from comhe_tf1.training import profiling
 
 
 def test_only_the_steps_asked_for_are_traced(session, tmp_path):

@@ -3,20 +3,22 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import cifar_input
-import cifar_sample
 import comhe_tf1
-from comhe_tf1 import checkpoint
-from comhe_tf1 import training
+from comhe_tf1.data import sample as synthetic
+from comhe_tf1.records import checkpoint
+from comhe_tf1.training import graph as graphs
+from comhe_tf1.training import loop
+from comhe_tf1.training import variables
 
 
 @pytest.fixture(scope='module')
 def sample():
-  content = cifar_sample.generate()
+  content = synthetic.generate()
   return [cifar_input.from_rows(content[name], name) for name in ('train', 'test')]
 
 
 def build(regularizer, **settings):
-  return training.build(comhe_tf1.cnn(), regularizer, 'tf1.12', 345, **settings)
+  return graphs.build(comhe_tf1.cnn(), regularizer, 'tf1.12', 345, **settings)
 
 
 @pytest.mark.parametrize('method, limit', [
@@ -39,7 +41,7 @@ def test_layers_of_equal_shape_share_their_operations():
   for plan in (comhe_tf1.cnn, comhe_tf1.resnet32):
     for method in ('none', 'half_mhe', 'angle'):
       with tf.Graph().as_default() as graph:
-        training.build(plan(width=0.25), comhe_tf1.create(method), 'by_name', 345)
+        graphs.build(plan(width=0.25), comhe_tf1.create(method), 'by_name', 345)
         counts[plan, method] = operations(graph)
   for method in ('half_mhe', 'angle'):
     few, many = [counts[plan, method] - counts[plan, 'none']
@@ -58,7 +60,7 @@ def test_logged_values_are_those_before_the_update(session, sample):
     names = ('fit', 'reg', 'thomf', 'acc')
     before = session.run([getattr(handles.measures, name) for name in names],
                          {handles.images: images, handles.labels: labels})
-    logged, _ = training.step(session, handles, images, labels, 0.001)
+    logged, _ = loop.step(session, handles, images, labels, 0.001)
     np.testing.assert_allclose([getattr(logged, name) for name in names], before,
                                rtol=1e-6)
     after = session.run(handles.measures.reg)
@@ -74,11 +76,11 @@ def test_projections_are_drawn_once_a_step_whatever_is_fetched(sample):
       session.run(tf.global_variables_initializer())
       values = []
       for each in with_energies:
-        measures, energies = training.step(
+        measures, energies = loop.step(
             session, handles, sample[0].images[:8], sample[0].labels[:8], 1e-6, each)
         assert bool(energies) == each
         values.append(measures.thom)
-        training.evaluate(session, handles, sample[1].images[:8], sample[1].labels[:8])
+        loop.evaluate(session, handles, sample[1].images[:8], sample[1].labels[:8])
       thoms.append(values)
   np.testing.assert_allclose(*thoms, rtol=1e-5)
   assert len(set(np.round(thoms[0], 2))) == 5   # every draw another
@@ -90,7 +92,7 @@ def test_projections_are_drawn_once_a_step_whatever_is_fetched(sample):
 def test_a_restored_session_goes_on_alike(sample, regularizer):
   """Variables, momentum, moving averages, projections, batches and draws."""
   def run(session, handles, batches, count):
-    return [training.step(session, handles, *(batches.next() + (0.001,)))[0]
+    return [loop.step(session, handles, *(batches.next() + (0.001,)))[0]
             for _ in range(count)]
 
   def new_batches():
@@ -111,15 +113,15 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
       batches = Small()
       session.run(tf.global_variables_initializer())
       run(session, handles, batches, 3)
-      state = training.state(session)
+      state = variables.state(session)
       arrays, numbers = batches.batches.state()
       arrays = {name: value.copy() for name, value in arrays.items()}
       expected = run(session, handles, batches, 3)
     with tf.Session() as session:
       operations = len(session.graph.get_operations())
-      training.restore(session, state, 'it')
+      variables.restore(session, state, 'it')
       passed = []
-      training.advance(session, handles, 3, lambda: passed.append(1))
+      variables.advance(session, handles, 3, lambda: passed.append(1))
       batches = Small()
       batches.batches.restore(arrays, numbers)
       np.testing.assert_allclose(run(session, handles, batches, 3), expected, rtol=1e-5)
@@ -132,20 +134,20 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
 def test_restoring_what_does_not_fit(session):
   build(comhe_tf1.AngleProjection(pd=4))
   session.run(tf.global_variables_initializer())
-  state = training.state(session)
+  state = variables.state(session)
   for wrong in (dict(state, **{'fc6/project': np.zeros((5, 4096))}),
                 {name: value for name, value in state.items() if name != 'fc6/project'}):
     with pytest.raises(checkpoint.CheckpointError,
                        match=r'it holds no fc6/project of shape \[4, 4096\]'):
-      training.restore(session, wrong, 'it')
+      variables.restore(session, wrong, 'it')
 
 
 def test_state_refuses_what_is_not_finite(session):
   build(comhe_tf1.RandomProjection(pd=2, pn=1))
   session.run(tf.global_variables_initializer())
   session.run(tf.global_variables()[1].assign(np.full(64, np.nan)))
-  with pytest.raises(training.NonFiniteError, match='conv1_0/bn/gamma/bias'):
-    training.state(session)
+  with pytest.raises(loop.NonFiniteError, match='conv1_0/bn/gamma/bias'):
+    variables.state(session)
 
 
 def test_every_layers_energy_can_be_fetched(session):
@@ -186,9 +188,9 @@ def test_a_set_is_evaluated_whole(count):
       assert (feed['labels'] == feed['images']).all()
       return hits[feed['images']].astype('float32')
 
-  handles = training.TrainingGraph(*[None] * len(training.TrainingGraph._fields))
+  handles = graphs.TrainingGraph(*[None] * len(graphs.TrainingGraph._fields))
   handles = handles._replace(images='images', labels='labels')
-  accuracy = training.evaluate(Session(), handles, images, images)
+  accuracy = loop.evaluate(Session(), handles, images, images)
   assert accuracy == pytest.approx(hits.mean())
   assert sum(Session.batches, []) == images.tolist()
   assert all(len(batch) == 100 for batch in Session.batches[:-1])
@@ -197,7 +199,7 @@ def test_a_set_is_evaluated_whole(count):
 
 
 def some_measures(**values):
-  return training.Measures(*[0.] * 5)._replace(**values)
+  return graphs.Measures(*[0.] * 5)._replace(**values)
 
 
 class Endless(object):
@@ -206,20 +208,20 @@ class Endless(object):
 
 
 def test_when_lines_are_logged(monkeypatch):
-  monkeypatch.setattr(training, 'step', lambda s, g, i, l, rate, logged: (
+  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, logged: (
       some_measures(fit=rate), {'layer': 1.} if logged else {}))
-  monkeypatch.setattr(training, 'evaluate', lambda s, g, i, l: 0.5)
+  monkeypatch.setattr(loop, 'evaluate', lambda s, g, i, l: 0.5)
 
   class Session(object):
     def run(self, fetched):
       return fetched
 
-  handles = training.TrainingGraph(*[None] * len(training.TrainingGraph._fields))
+  handles = graphs.TrainingGraph(*[None] * len(graphs.TrainingGraph._fields))
   handles = handles._replace(diagnosis='energies')
 
   def run(first_step, max_steps, log_every, eval_every, energy_every=0):
     events, done = [], []
-    training.train(Session(), handles, Endless(), (None, None), lambda step: step + 0.5,
+    loop.train(Session(), handles, Endless(), (None, None), lambda step: step + 0.5,
                    first_step, max_steps, log_every, eval_every, energy_every,
                    lambda step, measures, energies: events.append(
                        ('train', step, measures.fit, energies['layer'])),
@@ -245,10 +247,10 @@ def test_when_lines_are_logged(monkeypatch):
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, value):
-  monkeypatch.setattr(training, 'step', lambda s, g, i, l, rate, logged: (
+  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, logged: (
       some_measures(**({'thom': value} if rate == 2 else {})), {}))
   done = []
-  with pytest.raises(training.NonFiniteError, match='at step 2: thom is %s' % value):
-    training.train(None, None, Endless(), (None, None), lambda step: step, 0, 9, 100,
+  with pytest.raises(loop.NonFiniteError, match='at step 2: thom is %s' % value):
+    loop.train(None, None, Endless(), (None, None), lambda step: step, 0, 9, 100,
                    100, 0, lambda *_: None, None, None, done.append)
   assert done == [1, 2]

@@ -1,0 +1,90 @@
+"""What the flags of all commands share: one clear line for every mistake."""
+import argparse
+import os
+import re
+
+import numpy as np
+
+from comhe_tf1.command_line import streams
+
+
+class Parser(argparse.ArgumentParser):
+  """Reports a mistake in one line, and takes no abbreviations."""
+
+  def __init__(self, **settings):
+    super(Parser, self).__init__(allow_abbrev=False, **settings)
+
+  def error(self, message):
+    streams.note(self.prog, 'error: %s (see --help)' % message)
+    self.exit(2)
+
+
+def path(text):
+  """Type of a flag: where something is or goes; an unset variable of a shell is not."""
+  if not text:
+    raise argparse.ArgumentTypeError('expected a path, got \'\'')
+  return text
+
+
+def whole(least, most):
+  """Type of a flag: a whole number from `least` to `most`."""
+  def parse(text):
+    if not re.fullmatch('[+-]?[0-9]+', text) or not least <= int(text) <= most:
+      raise argparse.ArgumentTypeError('expected a whole number from %d to %d, got %r'
+                                       % (least, most, text))
+    return int(text)
+  return parse
+
+
+def real(accepted, limits):
+  """Type of a flag: a number for which `accepted` holds once it is a float32."""
+  def parse(text):
+    try:
+      value = float(text)
+    except ValueError:
+      value = np.nan
+    with np.errstate(over='ignore'):
+      rounded = np.float32(value)
+    if '_' in text or not np.isfinite(rounded) or not accepted(rounded):
+      raise argparse.ArgumentTypeError('expected a number %s, got %r' % (limits, text))
+    return value
+  return parse
+
+
+def gpus(text):
+  """Type of --gpu_no: what CUDA_VISIBLE_DEVICES takes."""
+  if not re.fullmatch('(-1|[0-9]+(,[0-9]+)*)?', text):
+    raise argparse.ArgumentTypeError(
+        'expected the number of a GPU (or several, separated by commas), or -1 '
+        'for the CPU, got %r' % text)
+  return text
+
+
+def add_device_flags(group):
+  """Adds the flags of what acts on a whole process, see `starting.tensorflow`."""
+  group.add_argument(
+      '--gpu_no', type=gpus, metavar='N',
+      help='number of the GPU, -1 for the CPU (default: CUDA_VISIBLE_DEVICES if '
+           'set, else 0; original: 0)')
+  group.add_argument(
+      '--tf32', action='store_true',
+      help='allow TensorFloat-32 on GPUs that have it: faster products of 10-bit '
+           'factors, which the original\'s GPUs did not have')
+  group.add_argument(
+      '--deterministic', action='store_true',
+      help='the same sums in the same order in every run: one thread, and on a GPU what '
+           'this TensorFlow knows of it (all from 2.9 on, convolutions from 1.14 on)')
+  add_environment_flag(group)
+
+
+def gpus_or_default(given, default='0'):
+  """Value of --gpu_no, where it is not given that of the environment, or the default."""
+  return os.environ.get('CUDA_VISIBLE_DEVICES', default) if given is None else given
+
+
+def add_environment_flag(group):
+  """Adds the flag by which `starting.tensorflow` does without its check."""
+  group.add_argument(
+      '--any_environment', action='store_true',
+      help='start under any versions of Python, TensorFlow, NumPy and protobuf and on '
+           'any GPU, not only on those known to work')

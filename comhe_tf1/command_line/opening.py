@@ -1,0 +1,47 @@
+"""What a training shows of itself before its first step."""
+from comhe_tf1.command_line import parameter_table
+
+
+def device_line(tf, session, devices, gpu_no, warn):
+  """A line on TensorFlow and its devices; warns where no GPU is to be had.
+
+  Args:
+    tf: the module.
+    session: `tf.Session`.
+    devices: list of the names of those that share the batch, or None.
+    gpu_no: as --gpu_no.
+    warn: called with a line.
+  """
+  if devices:
+    where = ', '.join(devices)
+  elif any(device.device_type == 'GPU' for device in session.list_devices()):
+    where = 'the GPU ' + gpu_no
+  else:
+    where = 'the CPU'
+    if gpu_no not in ('', '-1'):
+      warn('TensorFlow finds no GPU %s (TF_CPP_MIN_LOG_LEVEL=0 may show why); running '
+           'on the CPU' % gpu_no)
+  return 'TensorFlow %s on %s; %d operations in the graph' % (
+      tf.__version__, where, len(session.graph.get_operations()))
+
+
+def show(graph, regularizer, settings, random_seed, numbering, data_line, device,
+         record):
+  """Prints the network's table, the method, the data, the device and where logs go.
+
+  Args:
+    graph: `graph.TrainingGraph`.
+    regularizer: `base.Regularizer`. settings: its settings, as the flags have them.
+    random_seed, numbering: of the initial weights.
+    data_line, device: lines.
+    record: `run_record.RunRecord`.
+  """
+  print('\n'.join(parameter_table.lines(graph.network, regularizer, graph.energies,
+                                        graph.decayed)))
+  print('%s: %s; seed %d, op seeds %s' % (
+      regularizer.name, ', '.join('%s %s' % item for item in settings.items())
+      or 'no settings', random_seed, numbering))
+  print(data_line)
+  print(device)
+  print('logs: %s, %s; run: %s' % (
+      record.log.train_file.name, record.log.test_file.name, record.path), flush=True)

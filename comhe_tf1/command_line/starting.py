@@ -1,0 +1,94 @@
+"""Starts TensorFlow, on the devices that were asked for and without its own messages."""
+import contextlib
+import os
+import tempfile
+
+from comhe_tf1.command_line import compatibility
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+  """Holds back what is written to file descriptor 2, unless something fails."""
+  with tempfile.TemporaryFile() as held:
+    stderr = os.dup(2)
+    os.dup2(held.fileno(), 2)
+    try:
+      yield
+    except Exception:
+      held.seek(0)
+      os.write(stderr, held.read())
+      raise
+    finally:
+      os.dup2(stderr, 2)
+      os.close(stderr)
+
+
+def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
+               any_environment=False):
+  """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
+
+  Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
+  a dozen lines as they load and with the first session.
+
+  Args:
+    gpu_no: value of CUDA_VISIBLE_DEVICES.
+    xla: whether XLA compiles what it can.
+    tf32: whether GPUs may round the factors of products to 10 bits, as TensorFlow
+      does from 2.4 on unless it is told not to.
+    deterministic: whether sums keep one order: by what this version knows of it, and
+      with one thread.
+    any_environment: whether to do without the check of versions and GPUs.
+
+  Raises:
+    compatibility.Refusal: versions or a GPU are not known to work.
+    ImportError: TensorFlow is not installed.
+  """
+  if not any_environment:
+    # Before the import, which fails where versions do not fit.
+    compatibility.check_versions(compatibility.installed())
+  os.environ['CUDA_VISIBLE_DEVICES'] = gpu_no
+  if deterministic:
+    # For versions 1.14 to 2.0, and 2.1 to 2.8; later ones are told below.
+    os.environ['TF_CUDNN_DETERMINISTIC'] = os.environ['TF_DETERMINISTIC_OPS'] = '1'
+  hushed = contextlib.ExitStack
+  if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
+    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+    hushed = quiet_stderr
+  with hushed():
+    import tensorflow.compat.v1 as tf
+    tf.logging.set_verbosity(tf.logging.ERROR)
+  if not any_environment and gpu_no not in ('', '-1') and tf.test.is_built_with_cuda():
+    # Before the first session, which compiles for half an hour where code is missing.
+    compatibility.check_gpus(tf.__version__, _built_for(tf),
+                             zip(gpu_no.split(','), compatibility.capabilities()))
+  with hushed():
+    config = tf.ConfigProto(allow_soft_placement=True)
+    config.gpu_options.allow_growth = True
+    if xla:
+      config.graph_options.optimizer_options.global_jit_level = tf.OptimizerOptions.ON_1
+    if hasattr(tf.config.experimental, 'enable_tensor_float_32_execution'):
+      tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    if deterministic:
+      config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = 1
+      if hasattr(tf.config.experimental, 'enable_op_determinism'):
+        tf.config.experimental.enable_op_determinism()
+    with tf.Graph().as_default(), tf.Session(config=config) as session:
+      session.run(tf.no_op())
+  return tf, config
+
+
+def _built_for(tf):
+  """Compute capabilities that TensorFlow has code for, or None on 1.x."""
+  if not hasattr(tf.sysconfig, 'get_build_info'):
+    return None
+  return tf.sysconfig.get_build_info()['cuda_compute_capabilities']
+
+
+def failure(tf, error):
+  """What to tell of a failure within TensorFlow: a line and, if known, a remedy."""
+  if isinstance(error, tf.errors.ResourceExhaustedError):
+    return 'out of memory; try a smaller --batch_size, --pd or --pn'
+  # TensorFlow 2 puts headings before what happened.
+  lines = [line for line in error.message.splitlines() if line.strip()
+           and not line.startswith(('Graph execution error', 'Detected at node'))]
+  return 'TensorFlow failed: %s' % (lines[0] if lines else type(error).__name__)

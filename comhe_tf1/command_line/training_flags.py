@@ -1,0 +1,388 @@
+"""The flags of train.py: their declaration, and the rules between them.
+
+What is parsed has every setting of the method filled in, and only that method's.
+"""
+import argparse
+import os
+import re
+
+from comhe_tf1.cluster import devices
+from comhe_tf1.cluster import members
+from comhe_tf1.command_line import flags
+from comhe_tf1.data import layouts
+from comhe_tf1.networks import architectures
+from comhe_tf1.networks import op_seeds
+from comhe_tf1.records import legacy_log
+from comhe_tf1.records import run_settings
+from comhe_tf1.regularizers import methods
+
+MANY = 2 ** 31 - 1  # what TensorFlow counts with
+WIDEST = 60          # wider, a 3x3 kernel of the last stage has more numbers than MANY
+# Flags that may change when a run is resumed: where things are, not what is computed.
+FREE = run_settings.IMMATERIAL - {'log_every', 'eval_every', 'energy_every'}
+DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment')
+ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
+
+
+def _steps(text):
+  """Type of --lr_drops: increasing step numbers, or none at all."""
+  if text and not re.fullmatch('[0-9]+(,[0-9]+)*', text):
+    raise argparse.ArgumentTypeError(
+        'expected step numbers separated by commas, got %r' % text)
+  values = [int(value) for value in text.split(',')] if text else []
+  if sorted(set(values)) != values:
+    raise argparse.ArgumentTypeError('steps must increase, got %r' % text)
+  return values
+
+
+def _device_list(text):
+  """Type of --devices."""
+  try:
+    return [str(device) for device in devices.parse_list(text)]
+  except devices.DeviceError as error:
+    raise argparse.ArgumentTypeError(str(error))
+
+
+def _master(text):
+  """Type of --master: grpc://host:port."""
+  address = text[len('grpc://'):] if text.startswith('grpc://') else None
+  if members.parse_address(address) is None:
+    raise argparse.ArgumentTypeError('expected grpc://HOST:PORT, got %r' % text)
+  return text
+
+
+def _values(setting):
+  """What argparse should take for a setting."""
+  if setting.kind is int:
+    return {'type': flags.whole(setting.least, setting.most)}
+  if setting.kind is float:
+    return {'type': flags.real(lambda value: setting.least <= value <= setting.most,
+                               'from %g to %g' % (setting.least, setting.most))}
+  return {'choices': setting.kind}
+
+
+def _method_flags(group):
+  group.add_argument(
+      '--regularizer', choices=list(methods.METHODS), default='random',
+      help='%s (default: random, the first in the original\'s README)' % '; '.join(
+          '%s: %s' % (name, method.summary)
+          for name, method in methods.METHODS.items()))
+  for name, setting in methods.SETTINGS.items():
+    group.add_argument(
+        '--' + name, metavar=setting.metavar, **dict(
+            _values(setting), help='%s; of %s (default: %s; %s)' % (
+                setting.help, methods.owners_of(name), methods.defaults_of(name),
+                setting.origin)))
+
+
+def _network_flags(group):
+  group.add_argument(
+      '--model', choices=list(architectures.MODELS), default='cnn9',
+      help='network (default: cnn9; original)')
+  group.add_argument(
+      '--width', default=1., metavar='FACTOR',
+      type=flags.real(lambda value: 0 < value <= WIDEST, 'above 0, at most %d' % WIDEST),
+      help='factor of the filters of every stage, %s at 1; a fraction will do; fc6 '
+           'of cnn9 keeps its %d (default: 1; original)' % (
+               ', '.join(map(str, architectures.STAGES)), architectures.FC6))
+  group.add_argument(
+      '--depth', type=int, choices=list(architectures.DEPTHS),
+      help='cnn9 only: convolutions in the three stages together (default: 9; '
+           'original)')
+
+
+def _data_flags(group):
+  group.add_argument(
+      '--dataset', choices=list(layouts.LAYOUTS) + ['sample'], default='cifar100',
+      help='cifar100 and cifar10 read --data_dir; sample is a small SYNTHETIC set made on '
+           'the spot, for trying things, and reads nothing (default: cifar100; '
+           'original)')
+  group.add_argument(
+      '--data_dir', type=flags.path, metavar='FOLDER',
+      help='folder of the set\'s pickles, or the one the archive was unpacked in '
+           '(default: COMHE_DATA_DIR if set, else %s, as the archives unpack)'
+           % ' or '.join(layout.folder for layout in layouts.LAYOUTS.values()))
+  group.add_argument(
+      '--batch_size', type=flags.whole(1, MANY), default=128, metavar='IMAGES',
+      help='training images per step (default: 128; original)')
+
+
+def _optimisation_flags(group):
+  group.add_argument(
+      '--base_lr', type=flags.real(lambda value: value > 0, 'above 0'), default=0.1,
+      metavar='RATE', help='learning rate of step 0 (default: 0.1; original)')
+  group.add_argument(
+      '--lr_drops', type=_steps, default=[30000, 50000, 65000], metavar='STEP,...',
+      help='steps before which the rate is multiplied by 0.1; \'\' for none '
+           '(default: 30000,50000,65000; original)')
+  group.add_argument(
+      '--max_steps', type=flags.whole(1, MANY), default=75000, metavar='STEPS',
+      help='training steps (default: 75000; original)')
+  group.add_argument(
+      '--bn_decay', type=flags.real(lambda value: 0 <= value < 1, 'in [0, 1)'),
+      default=0.999, metavar='DECAY',
+      help='decay per step of the moving statistics that testing uses; smaller '
+           'for runs of less than some 3,000 steps (default: 0.999; original)')
+
+
+def _reproduction_flags(group):
+  group.add_argument(
+      '--random_seed', type=flags.whole(0, 2 ** 32 - 1), metavar='SEED',
+      help='seed of weights, projections, shuffling and augmentation (default: '
+           '3456 for adversarial, else 345; original; the published log of random '
+           'took 1234)')
+  group.add_argument(
+      '--op_seeds', choices=op_seeds.NUMBERINGS + (op_seeds.BY_NAME,),
+      help='whose initial weights: those the original draws under TensorFlow 1.8 '
+           'to 1.12 or under 1.14, which are recorded for its three methods and its '
+           'network, or by_name: the same for all methods, to compare them from one '
+           'start (default: tf1.12, the published logs\', where recorded, else '
+           'by_name)')
+  group.add_argument(
+      '--first_line', action='store_true',
+      help='compute the first line of the three published logs, compare, and exit '
+           '(0: all match, 1: not); needs no data')
+
+
+def _output_flags(group):
+  group.add_argument(
+      '--log_dir', type=flags.path, metavar='FOLDER',
+      default=os.environ.get('COMHE_LOG_DIR') or 'log',
+      help='folder of the logs, which are named and numbered below it as the '
+           'original\'s (default: COMHE_LOG_DIR if set, else log; original: log)')
+  group.add_argument(
+      '--log_every', type=flags.whole(1, MANY), default=100, metavar='STEPS',
+      help='steps between training lines (default: 100; original)')
+  group.add_argument(
+      '--eval_every', type=flags.whole(1, MANY), default=500, metavar='STEPS',
+      help='steps between test lines (default: 500; original)')
+  group.add_argument(
+      '--energy_every', type=flags.whole(0, MANY), default=0, metavar='STEPS',
+      help='steps between records of every layer\'s energy, full and half space, of '
+           'the kernels as they are, not projected, in metrics.jsonl and for '
+           'TensorBoard, with --power, or 2 where there is none; 0 for none (default: '
+           '0)')
+
+
+def _checkpoints_flags(group):
+  group.add_argument(
+      '--save_every', type=flags.whole(0, MANY), default=1000, metavar='STEPS',
+      help='steps between checkpoints, one more after the last step; 0 for none '
+           '(default: 1000; the original has none)')
+  group.add_argument(
+      '--keep', type=flags.whole(1, MANY), default=3, metavar='N',
+      help='checkpoints kept, the newest ones (default: 3)')
+  group.add_argument(
+      '--resume', action='store_true',
+      help='continue the newest unfinished run with these flags, exactly where its '
+           'newest checkpoint left it')
+  group.add_argument(
+      '--eval_only', type=flags.path, metavar='PATH',
+      help='print the test accuracy and top-5 accuracy of a checkpoint\'s network, or '
+           'of the newest one of a run\'s folder, on --dataset or --data_dir, and exit')
+  group.add_argument(
+      '--recalibrate_bn', action='store_true',
+      help='with --eval_only: also with the moving statistics replaced by their mean '
+           'over the training images, which is not the original\'s protocol')
+
+
+def _device_flags(group):
+  flags.add_device_flags(group)
+  group.add_argument(
+      '--xla', action='store_true', help='let XLA compile what it can')
+  group.add_argument(
+      '--profile', type=flags.whole(0, MANY), default=0, metavar='STEPS',
+      help='write timelines of so many steps, after five others, to the run\'s folder, '
+           'for ui.perfetto.dev (default: 0)')
+
+
+def _several_devices_flags(group):
+  group.add_argument(
+      '--devices', type=_device_list, metavar='DEVICE,...',
+      help='devices that share every batch, such as gpu:0,gpu:1, or '
+           '/job:worker/task:0/gpu:0,/job:worker/task:1/gpu:0 with --master; their number '
+           'must divide --batch_size, all but the batch is on the first (default: the '
+           'one of --gpu_no)')
+  group.add_argument(
+      '--master', type=_master, metavar='grpc://HOST:PORT',
+      help='a worker, started with python -m comhe_tf1.worker, in whose cluster '
+           '--devices are (default: they are in this process)')
+  group.add_argument(
+      '--bn_stats', choices=('batch', 'tower'), default='batch',
+      help='what batch norm takes its statistics of: batch, the whole of it, as on one '
+           'device; or tower, each device\'s part, which is ANOTHER EXPERIMENT and '
+           'exchanges less (default: batch)')
+
+
+GROUPS = (('method', _method_flags),
+          ('network', _network_flags),
+          ('data', _data_flags),
+          ('optimisation', _optimisation_flags),
+          ('reproduction', _reproduction_flags),
+          ('output', _output_flags),
+          ('checkpoints', _checkpoints_flags),
+          ('device', _device_flags),
+          ('several devices', _several_devices_flags))
+
+
+def make_parser():
+  """The parser of the declarations above."""
+  parser = flags.Parser(
+      prog='train.py',
+      description='Train a network with CoMHE regularisation (Lin et al., CVPR 2020) '
+                  'on CIFAR.',
+      epilog='Defaults marked (original) are those of the authors\' scripts.')
+  for title, declare in GROUPS:
+    declare(parser.add_argument_group(title))
+  return parser
+
+
+def parse(argv):
+  """Returns the flags with the variant's own defaults filled in, and the parser.
+
+  A mistake ends the process with status 2 and a line about the first rule it breaks.
+  """
+  parser = make_parser()
+  args = parser.parse_args(argv)
+  for rule in RULES:
+    rule(args, parser)
+  return args, parser
+
+
+def _first_line_alone(args, parser):
+  if args.first_line:
+    for name, value in vars(parser.parse_args(['--first_line'])).items():
+      if name not in DEVICE and getattr(args, name) != value:
+        parser.error('--first_line takes no --%s: it runs the published settings'
+                     % name)
+
+
+def _one_purpose(args, parser):
+  if args.resume and args.eval_only:
+    parser.error('--resume and --eval_only exclude each other')
+  if args.recalibrate_bn and not args.eval_only:
+    parser.error('--recalibrate_bn goes with --eval_only')
+
+
+def _settings_of_the_method(args, parser):
+  """Fills in the settings of the method; those of others stay None."""
+  method = methods.METHODS[args.regularizer]
+  given = {name: getattr(args, name) for name in methods.SETTINGS
+           if getattr(args, name) is not None}
+  for name in given:
+    if name not in method.settings:
+      parser.error('--%s does not apply to --regularizer %s' % (name, args.regularizer))
+  vars(args).update(methods.resolve(args.regularizer, given))
+  if args.random_seed is None:
+    args.random_seed = method.random_seed
+
+
+def _network(args, parser):
+  if args.depth is not None and args.model != 'cnn9':
+    parser.error('--depth does not apply to --model %s' % args.model)
+  if args.model == 'cnn9' and args.depth is None:
+    args.depth = 9
+  try:
+    architectures.plan(args.model, 1, args.width, args.depth)
+  except methods.SettingError as error:
+    parser.error('--%s' % error)
+
+
+def _initial_weights(args, parser):
+  recorded = op_seeds.has_original(args.regularizer) and all(
+      getattr(args, name) == value for name, value in ORIGINAL.items())
+  if args.op_seeds is None:
+    args.op_seeds = op_seeds.NUMBERINGS[0] if recorded else op_seeds.BY_NAME
+  elif args.op_seeds != op_seeds.BY_NAME and not recorded:
+    parser.error('--op_seeds %s is recorded for --regularizer random, angle and '
+                 'adversarial with %s only; leave it out' % (
+                     args.op_seeds, ', '.join('--%s %s' % item
+                                              for item in sorted(ORIGINAL.items()))))
+
+
+def _data(args, parser):
+  if args.dataset == 'sample' and args.data_dir is not None:
+    parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
+  if args.dataset != 'sample' and args.data_dir is None:
+    args.data_dir = os.environ.get('COMHE_DATA_DIR') or layout_of(args).folder
+
+
+def _devices_do_not_evaluate(args, parser):
+  if args.eval_only:
+    for name in ('devices', 'master', 'bn_stats'):
+      if getattr(args, name) != parser.get_default(name):
+        parser.error('--%s does not apply to --eval_only' % name)
+
+
+def _devices_and_master(args, parser):
+  if args.master and not args.devices:
+    parser.error('--master needs --devices, such as /job:worker/task:0/gpu:0')
+  for device in named_devices(args):
+    if args.master and device.job is None:
+      parser.error('--devices: with --master, %s needs its job and task, such as '
+                   '/job:worker/task:0%s' % (device, device))
+    if device.job is not None and not args.master:
+      parser.error('--devices: %s is of a cluster; name one of its workers with --master '
+                   'grpc://HOST:PORT' % str(device))
+
+
+def _devices_share_the_batch(args, parser):
+  count = len(named_devices(args))
+  if count and args.batch_size % count:
+    parser.error('--batch_size %d does not divide by the %d devices of --devices' % (
+        args.batch_size, count))
+  if args.bn_stats == 'tower' and count < 2:
+    parser.error('--bn_stats tower needs two --devices or more')
+
+
+def _visible_gpus(args, _):
+  """Of several GPUs all must be visible; a client of workers computes nothing itself."""
+  named = named_devices(args)
+  own = [device.number for device in named if device.kind == 'GPU' and not args.master]
+  if named and not own and args.gpu_no is None:
+    args.gpu_no = '-1'
+  args.gpu_no = flags.gpus_or_default(
+      args.gpu_no, ','.join(map(str, range(max(own) + 1))) if own else '0')
+
+
+RULES = (_first_line_alone, _one_purpose, _settings_of_the_method, _network,
+         _initial_weights, _data, _devices_do_not_evaluate, _devices_and_master,
+         _devices_share_the_batch, _visible_gpus)
+
+
+def named_devices(args):
+  """The devices of --devices, parsed; empty where it is not given."""
+  return [devices.parse(name) for name in args.devices or ()]
+
+
+def layout_of(args):
+  """Layout of the data set; the sample's is CIFAR-100's."""
+  return layouts.LAYOUTS['cifar100' if args.dataset == 'sample' else args.dataset]
+
+
+def method_settings(args):
+  """The settings of the method, by name."""
+  return {name: getattr(args, name) for name in methods.METHODS[args.regularizer].settings}
+
+
+def log_folder(args, settings):
+  """Folder of the logs, named as the original's.
+
+  Args:
+    args: parsed flags.
+    settings: of the regulariser, as its `settings`.
+  """
+  label = architectures.label(args.model, args.width, args.depth)
+  if args.bn_stats == 'tower':
+    label = (label or args.model) + '_bntower%d' % len(args.devices)
+  return legacy_log.folder(args.log_dir, args.dataset, label,
+                           *methods.folder(args.regularizer, settings))
+
+
+def recorded(args, data_md5):
+  """The flags as args.json has them, and a sum of the data."""
+  flags_of_run = dict(vars(args), data_md5=data_md5)
+  if args.bn_stats == 'tower':
+    # Their number decides what is trained, elsewhere it does not.
+    flags_of_run['bn_stats'] = 'tower of %d' % len(args.devices)
+  return flags_of_run
