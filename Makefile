@@ -3,6 +3,7 @@
 # make test-slow      these: whole trainings, kills, several devices
 # make test-tf1       as test, under Python 3.6 and TensorFlow 1.14.0
 # make test-tf1-slow  as test-slow, likewise
+# make lint           unused and undefined names, imports in order
 # make test-docker    both Docker images, built and run on local stand-ins of their bases
 # make lock           the locks in requirements/, written anew; UPGRADE=--upgrade
 # Choose the interpreters with PYTHON=... and PYTHON36=...
@@ -11,7 +12,7 @@ PYTHON36 ?= python3.6
 VENV ?= .venv
 VENV_TF1 ?= .venv-tf1
 
-.PHONY: demo test test-slow test-tf1 test-tf1-slow test-docker lock clean
+.PHONY: demo lint test test-slow test-tf1 test-tf1-slow test-docker lock clean
 
 demo: $(VENV)/run
 	$(VENV)/bin/python train.py --first_line --gpu_no -1
@@ -53,6 +54,14 @@ $(VENV_TF1)/test: requirements.txt requirements/test.txt
 	$(VENV_TF1)/bin/python -m pip install -q -r requirements.txt -r requirements/test.txt
 	@touch $@
 
+lint: $(VENV)-lint/ruff
+	$(VENV)-lint/bin/ruff check .
+
+$(VENV)-lint/ruff: requirements/lint.txt
+	$(PYTHON) -m venv $(VENV)-lint
+	$(VENV)-lint/bin/python -m pip install -q -r requirements/lint.txt
+	@touch $@
+
 # Needs buildah, podman, runc and mmdebstrap, and root.
 test-docker: $(VENV)-docker/test
 	PYTHON36=$(PYTHON36) $(VENV)-docker/bin/python -m pytest tests/docker --confcutdir tests/docker -v
@@ -71,4 +80,4 @@ $(VENV)-lock/uv:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV_TF1) $(VENV)-docker $(VENV)-lock build
+	rm -rf $(VENV) $(VENV_TF1) $(VENV)-docker $(VENV)-lint $(VENV)-lock build

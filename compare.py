@@ -91,7 +91,7 @@ def collect(paths, complain):
   for path in paths:
     try:
       found = recorded_run.find(path)
-    except (recorded_run.ReadError, OSError) as error:
+    except (NoPlots, recorded_run.ReadError, OSError) as error:
       complain(str(error))
       continue
     for source in found:
@@ -102,7 +102,7 @@ def collect(paths, complain):
       seen[key] = source.name
       try:
         run = recorded_run.read(source)
-      except (recorded_run.ReadError, OSError) as error:
+      except (NoPlots, recorded_run.ReadError, OSError) as error:
         complain(str(error))
         continue
       for problem in run.problems:
@@ -164,6 +164,43 @@ def watch(args):
     time.sleep(args.interval)
 
 
+def plotting(args):
+  """The module that plots, or None where nothing is to be plotted.
+
+  Raises:
+    NoPlots: it is needed and there is no matplotlib.
+  """
+  if not args.plot and not args.report:
+    return None
+  try:
+    from comhe_tf1.comparison import plots
+    return plots
+  except ImportError as error:
+    needed = 'matplotlib (%s): pip install matplotlib' % error
+    if args.plot:
+      raise NoPlots('--plot needs %s, or leave --plot out' % needed)
+    note('warning: no plots in the report, they need %s' % needed)
+    return None
+
+
+class NoPlots(Exception):
+  """Plots were asked for and cannot be made; the message is for the user."""
+
+
+def draw(args, look, plots):
+  """Writes the plots and the report; what goes wrong joins the problems."""
+  panels = plots_of(look, plots) if plots else []
+  try:
+    if args.plot:
+      plots.write(panels, args.plot)
+    if args.report:
+      from comhe_tf1.comparison import report
+      note('wrote %s' % report.write(args.report, look.compared, [
+          (panel.caption, plots.image(panel)) for panel in panels]))
+  except OSError as error:
+    look.problems.append(str(error))
+
+
 def plots_of(look, plots):
   """The panels of a comparison; what is wrong with their records joins the problems."""
   energies = []
@@ -176,30 +213,13 @@ def plots_of(look, plots):
 
 def run(args):
   """Does as the flags say; returns the exit status."""
-  plots = None
-  if args.plot or args.report:
-    try:
-      from comhe_tf1.comparison import plots
-    except ImportError as error:
-      needed = 'matplotlib (%s): pip install matplotlib' % error
-      if args.plot:
-        note('error: --plot needs %s, or leave --plot out' % needed)
-        return 1
-      note('warning: no plots in the report, they need %s' % needed)
+  plots = plotting(args)
   look = watch(args) if args.watch else Look(args)
-  if look.compared and not args.watch:
-    print(formatted(args, look.compared), flush=True)
-  if look.compared and (args.plot or args.report):
-    drawn = plots_of(look, plots) if plots else []
-    try:
-      if args.plot:
-        plots.write(drawn, args.plot)
-      if args.report:
-        from comhe_tf1.comparison import report
-        note('wrote %s' % report.write(args.report, look.compared, [
-            (panel.caption, plots.image(panel)) for panel in drawn]))
-    except OSError as error:
-      look.problems.append(str(error))
+  if look.compared:
+    if not args.watch:
+      print(formatted(args, look.compared), flush=True)
+    if args.plot or args.report:
+      draw(args, look, plots)
   for problem in look.problems:
     note('error: %s' % problem)
   return 1 if look.problems or not look.compared else 0
@@ -215,7 +235,7 @@ def main(argv=None):
   except BrokenPipeError:
     streams.give_up_stdout()
     return 1
-  except (recorded_run.ReadError, OSError) as error:
+  except (NoPlots, recorded_run.ReadError, OSError) as error:
     note('error: %s' % error)
     return 1
 

@@ -106,11 +106,11 @@ def _section(section):
   return parts + [_verdicts('Verdict: ' + title, section.verdicts)]
 
 
-def _verdicts(title, verdicts):
+def _verdicts(title, told):
   rows = [['runs', 'last', 'compared with', 'last', 'difference', 'in spreads',
            'limit']]
   sayings, notes = [], []
-  for verdict in verdicts:
+  for verdict in told:
     runs = verdicts.numbers(verdict.entries)
     sayings.append('%s: %s%s.' % (runs, verdict.text, ''.join(
         '; ' + note for note in verdict.notes)))
@@ -135,40 +135,50 @@ def _table(title, corner, names, rows, notes):
 
 
 def _accuracy_rows(section, same_length):
+  return (_milestone_rows(section) + _unfinished_rows(section)
+          + _final_rows(section, same_length))
+
+
+def _milestone_rows(section):
   curves = [dict(recorded_run.tests(entry.run)) for entry in section.entries]
   curves += [reference.tests for reference in section.references]
-  rows = []
-  for step in section.protocol.milestones:
-    if any(step in curve for curve in curves) and step < section.steps:
-      rows.append([_steps(step)] + [_accuracy(curve.get(step)) for curve in curves])
+  return [[_steps(step)] + [_accuracy(curve.get(step)) for curve in curves]
+          for step in section.protocol.milestones
+          if step < section.steps and any(step in curve for curve in curves)]
+
+
+def _unfinished_rows(section):
+  unfinished = [entry for entry in section.entries
+                if not entry.finished and entry.final]
+  if not unfinished:
+    return []
+  return [[label] + [show(entry.final['last'][name]) if entry in unfinished else NONE
+                     for entry in section.entries] + [NONE] * len(section.references)
+          for label, show, name in (('newest, not finished', _accuracy, 'test_acc'),
+                                    ('  of step', _steps, 'step'))]
+
+
+def _final_rows(section, same_length):
+  """The headline and what else is told of a finished run; see `recorded_run.final`."""
   finals = [entry.final if entry.finished else None for entry in section.entries]
 
   def row(label, of_final, of_reference):
-    rows.append([label] + [NONE if final is None else of_final(final)
-                           for final in finals] + [
-                               NONE if reference is None else of_reference(reference)
-                               for reference in same_length])
+    return [label] + [NONE if final is None else of_final(final) for final in finals] + [
+        NONE if reference is None else of_reference(reference)
+        for reference in same_length]
 
-  unfinished = [entry for entry in section.entries
-                if not entry.finished and entry.final]
-  if unfinished:
-    for label, show, name in (('newest, not finished', _accuracy, 'test_acc'),
-                              ('  of step', _steps, 'step')):
-      rows.append([label] + [
-          show(entry.final['last'][name]) if entry in unfinished else NONE
-          for entry in section.entries] + [NONE for _ in section.references])
-  row('last (%s), the headline' % _steps(section.steps - 1),
-      lambda final: _accuracy(final['last']['test_acc']),
-      lambda reference: _accuracy(reference.lasts[0] if reference.lasts else None))
-  row('best, chosen on the test set',
-      lambda final: _accuracy(final['best']['test_acc']),
-      lambda reference: _accuracy(reference.best and reference.best[0]))
-  row('  of step', lambda final: _steps(final['best']['step']),
-      lambda reference: _steps(reference.best[1]) if reference.best else NONE)
-  row('median of the last 20',
-      lambda final: _accuracy(final['median_of_last_20']['test_acc']),
-      lambda reference: _accuracy(reference.median))
-  return rows
+  return [
+      row('last (%s), the headline' % _steps(section.steps - 1),
+          lambda final: _accuracy(final['last']['test_acc']),
+          lambda reference: _accuracy(reference.lasts[0] if reference.lasts else None)),
+      row('best, chosen on the test set',
+          lambda final: _accuracy(final['best']['test_acc']),
+          lambda reference: _accuracy(reference.best and reference.best[0])),
+      row('  of step', lambda final: _steps(final['best']['step']),
+          lambda reference: _steps(reference.best[1]) if reference.best else NONE),
+      row('median of the last 20',
+          lambda final: _accuracy(final['median_of_last_20']['test_acc']),
+          lambda reference: _accuracy(reference.median))]
 
 
 def _accuracy_notes(section):

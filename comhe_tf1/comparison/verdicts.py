@@ -311,16 +311,9 @@ def protocol_in_words(protocol, steps):
 def _first_line(entry):
   reference = entry.reference
   line = recorded_run.first_line(entry.run)
-  if line is None:
-    return FirstLine(entry, {}, None, 'there is no training line')
-  if line[0] != 0:
-    return FirstLine(
-        entry, {}, None, 'its first training line is of step %s, not 0, so that there is '
-        'nothing to compare' % '{:,}'.format(line[0]))
-  if reference is None or reference.first is None:
-    return FirstLine(
-        entry, {}, None, 'no published run of this method is known' if reference is None
-        else '%s has no line of step 0' % reference.label)
+  missing = _nothing_to_compare(line, reference)
+  if missing:
+    return FirstLine(entry, {}, None, missing)
   figures = collections.OrderedDict(
       (name, ('%.4f' % line[1][name] if name in line[1] else None,
               '%.4f' % reference.first[name]))
@@ -329,15 +322,33 @@ def _first_line(entry):
   if not differing:
     return FirstLine(entry, figures, True,
                      'match: all figures of iter_0, to the last digit')
+  return FirstLine(entry, figures, False, '%s. %s' % (
+      _which_differ(figures, differing), _why(entry, reference, differing)))
+
+
+def _nothing_to_compare(line, reference):
+  """Why two lines of step 0 cannot be compared, or None."""
+  if line is None:
+    return 'there is no training line'
+  if line[0] != 0:
+    return ('its first training line is of step %s, not 0, so that there is nothing to '
+            'compare' % '{:,}'.format(line[0]))
+  if reference is None:
+    return 'no published run of this method is known'
+  if reference.first is None:
+    return '%s has no line of step 0' % reference.label
+  return None
+
+
+def _which_differ(figures, differing):
   kept = [name for name in figures if name not in differing]
-  text = '%s differ%s%s' % (
-      ' '.join(differing), 's' if len(differing) == 1 else '',
-      '; %s match%s to the last digit' % (
-          ' '.join(kept), 'es' if len(kept) == 1 else '') if kept else '')
+  text = '%s differ%s' % (' '.join(differing), 's' if len(differing) == 1 else '')
+  if kept:
+    text += '; %s match%s to the last digit' % (
+        ' '.join(kept), 'es' if len(kept) == 1 else '')
   if {'reg', 'thom', 'thomf'} <= set(kept):
     text += ', so that the initial weights and projections are the same'
-  return FirstLine(entry, figures, False,
-                   '%s. %s' % (text, _why(entry, reference, differing)))
+  return text
 
 
 def _why(entry, reference, differing):

@@ -4,20 +4,13 @@ Not photographs and not a benchmark: class k shows a band of colour k // 10 over
 a band of colour k % 10, under heavy noise. As CIFAR-10 the same images have ten
 classes, the upper band's colours. Integer arithmetic and NumPy's frozen
 `RandomState` make every image and label the same on every machine.
-
-    python -m comhe_tf1.data.sample FOLDER [--dataset cifar100|cifar10]     writes the pickles
 """
 import errno
 import os
 import pickle
-import sys
 
-from comhe_tf1.command_line import flags  # first: it says what is missing
-
-# isort: split
 import numpy as np
 
-from comhe_tf1.command_line import streams
 from comhe_tf1.data import layouts
 
 CLASSES = 100
@@ -142,29 +135,3 @@ def write(folder, dataset='cifar100'):
     for part, _ in parts:
       if os.path.exists(part):
         os.remove(part)
-
-
-def main(argv=None):
-  parser = flags.Parser(
-      prog='comhe_tf1.data.sample',
-      description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
-  parser.add_argument('folder', help='where to write the pickles')
-  parser.add_argument(
-      '--dataset', choices=list(layouts.LAYOUTS), default='cifar100',
-      help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
-           'data_batch_5, test_batch and batches.meta in 10 (default: cifar100)')
-  args = parser.parse_args(argv)
-  if not args.folder:
-    parser.error('the folder has no name')
-  try:
-    write(args.folder, args.dataset)
-    print('wrote the synthetic sample to %s' % args.folder, flush=True)
-  except OSError as error:
-    streams.note('comhe_tf1.data.sample', 'error: cannot write the sample: %s' % error)
-    return 1
-  return 0
-
-
-if __name__ == '__main__':
-  streams.print_anything()
-  sys.exit(main())

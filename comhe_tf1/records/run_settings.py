@@ -127,18 +127,26 @@ protocol. known: whether that is recorded, not concluded from the lines.
 
 def schedule_of(run):
   """The `Schedule` of a run; that of a bare log follows from its lines."""
-  settings = of_run(run)
-  if settings is not None:
-    steps, drops = settings.get('max_steps'), settings.get('lr_drops')
-    if isinstance(steps, int) and isinstance(drops, list) and all(
-        isinstance(drop, int) for drop in drops):
-      for protocol in (published.COMHE, published.MHE):
-        if tuple(drops) == protocol.lr_drops and steps <= protocol.steps:
-          return Schedule(protocol, steps, True)
-      return Schedule(published.Protocol(
-          steps, tuple(drop for drop in drops if drop < steps),
-          tuple(step for step in published.COMHE.milestones if step < steps)), steps,
-                      True)
+  return _recorded_schedule(of_run(run) or {}) or _concluded_schedule(run)
+
+
+def _recorded_schedule(settings):
+  """The `Schedule` that settings name, or None."""
+  steps, drops = settings.get('max_steps'), settings.get('lr_drops')
+  if not isinstance(steps, int) or not isinstance(drops, list) or not all(
+      isinstance(drop, int) for drop in drops):
+    return None
+  for protocol in (published.COMHE, published.MHE):
+    if tuple(drops) == protocol.lr_drops and steps <= protocol.steps:
+      return Schedule(protocol, steps, True)
+  own = published.Protocol(
+      steps, tuple(drop for drop in drops if drop < steps),
+      tuple(step for step in published.COMHE.milestones if step < steps))
+  return Schedule(own, steps, True)
+
+
+def _concluded_schedule(run):
+  """The `Schedule` that lines suggest."""
   # The MHE authors' logs have no line of step 0, and end with step 42,499.
   last = max(max(curve.steps) for curve in run.curves.values())
   fit = run.curves.get('fit')

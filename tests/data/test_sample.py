@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cifar_input
+from comhe_tf1 import sample as command
 from comhe_tf1.data import sample
 
 # md5 of images and labels.
@@ -110,8 +111,8 @@ def test_written_pickles(tmp_path, dataset):
 
 
 def test_both_layouts_in_one_folder(tmp_path, capsys):
-  assert sample.main([str(tmp_path)]) == 0
-  assert sample.main([str(tmp_path), '--dataset', 'cifar10']) == 0
+  assert command.main([str(tmp_path)]) == 0
+  assert command.main([str(tmp_path), '--dataset', 'cifar10']) == 0
   assert capsys.readouterr().out == 2 * (
       'wrote the synthetic sample to %s\n' % tmp_path)
   hundred, ten = [cifar_input.load_folder(str(tmp_path), layout)
@@ -130,11 +131,11 @@ def test_both_layouts_in_one_folder(tmp_path, capsys):
 def test_usage_errors(tmp_path, monkeypatch, capsys, flags, words):
   monkeypatch.chdir(tmp_path)
   with pytest.raises(SystemExit) as stop:
-    sample.main(flags)
+    command.main(flags)
   assert stop.value.code == 2
   lines = capsys.readouterr().err.splitlines()
   assert len(lines) == 1 and words in lines[0]
-  assert lines[0].startswith('comhe_tf1.data.sample: error: ')
+  assert lines[0].startswith('comhe_tf1.sample: error: ')
   assert not os.listdir(str(tmp_path))
 
 
@@ -143,7 +144,7 @@ def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, dataset, name):
   (tmp_path / name).write_bytes(b'precious')
   with pytest.raises(FileExistsError):
     sample.write(str(tmp_path), dataset)
-  assert sample.main([str(tmp_path), '--dataset', dataset]) == 1
+  assert command.main([str(tmp_path), '--dataset', dataset]) == 1
   assert 'cannot write the sample' in capsys.readouterr().err
   assert os.listdir(str(tmp_path)) == [name]
   assert (tmp_path / name).read_bytes() == b'precious'
@@ -154,7 +155,7 @@ def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, dataset, name):
 def test_a_full_disk_leaves_nothing_behind(root, tmp_path, dataset, size):
   limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
   process = subprocess.Popen(
-      [sys.executable, '-m', 'comhe_tf1.data.sample', str(tmp_path / 'new'),
+      [sys.executable, '-m', 'comhe_tf1.sample', str(tmp_path / 'new'),
        '--dataset', dataset],
       cwd=root, preexec_fn=limit, stderr=subprocess.PIPE, universal_newlines=True)
   lines = process.communicate()[1].splitlines()

@@ -71,7 +71,7 @@ def test_trains_and_owns_its_logs(image, logs):
 
 def test_reads_data_from_the_mount_or_a_folder_in_it(image, logs, tmp_path):
   data = tmp_path / 'data' / 'cifar-100-python'
-  subprocess.check_call([sys.executable, '-m', 'comhe_tf1.data.sample', str(data)], cwd=ROOT)
+  subprocess.check_call([sys.executable, '-m', 'comhe_tf1.sample', str(data)], cwd=ROOT)
   for folder in (data, data.parent):
     status, out, err = run(image, TINY[2:] + ['--max_steps', '1'],
                            [(folder, '/data:ro'), (logs, '/log')])

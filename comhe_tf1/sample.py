@@ -1,0 +1,34 @@
+"""Writes the synthetic sample: `python -m comhe_tf1.sample FOLDER [--dataset cifar10]`."""
+import sys
+
+from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import streams
+from comhe_tf1.data import layouts
+from comhe_tf1.data import sample
+
+
+def main(argv=None):
+  """Writes the sample, as the flags say; returns the exit status."""
+  parser = flags.Parser(
+      prog='comhe_tf1.sample',
+      description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
+  parser.add_argument('folder', help='where to write the pickles')
+  parser.add_argument(
+      '--dataset', choices=list(layouts.LAYOUTS), default='cifar100',
+      help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
+           'data_batch_5, test_batch and batches.meta in 10 (default: cifar100)')
+  args = parser.parse_args(argv)
+  if not args.folder:
+    parser.error('the folder has no name')
+  try:
+    sample.write(args.folder, args.dataset)
+    print('wrote the synthetic sample to %s' % args.folder, flush=True)
+  except OSError as error:
+    streams.note('comhe_tf1.sample', 'error: cannot write the sample: %s' % error)
+    return 1
+  return 0
+
+
+if __name__ == '__main__':
+  streams.print_anything()
+  sys.exit(main())

@@ -1,0 +1,108 @@
+"""Imports between the wings go the way that docs/architecture.md says, and no other."""
+import ast
+import glob
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+with open(os.path.join(ROOT, 'docs', 'architecture.md')) as file:
+  PAGE = file.read()
+# A row of the page's table: the wing, and the wings that it may import.
+ALLOWED = {wing: set(re.findall('`([a-z_]+)`', uses)) for wing, uses in re.findall(
+    r'^\| `([a-z_]+)`[^|]*\|([^|]*)\|', PAGE, re.M)}
+DRAWN = set(re.findall(r'^ +([a-z_]+) --> ([a-z_]+)$', PAGE, re.M))
+TOP = ['train.py', 'compare.py', 'cifar_input.py']
+COMMANDS = ['energies', 'health', 'sample', 'worker']
+
+
+def modules():
+  """Pairs of a module's wing and its path; a command is a wing of its own."""
+  package = os.path.join(ROOT, 'comhe_tf1')
+  for path in sorted(glob.glob(os.path.join(package, '**', '*.py'), recursive=True)):
+    if path != os.path.join(package, '__init__.py'):
+      yield os.path.relpath(path, package).split(os.sep)[0].replace('.py', ''), path
+
+
+def imported(path):
+  """What the file imports from this project, also within functions: dotted names."""
+  with open(path) as file:
+    tree = ast.parse(file.read())
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      for alias in node.names:
+        yield alias.name
+    elif isinstance(node, ast.ImportFrom):
+      assert not node.level, 'a relative import in %s' % path
+      for alias in node.names:
+        yield '%s.%s' % (node.module, alias.name)
+
+
+def arrows():
+  """Triples of a wing, what it imports of the project, and the importing file."""
+  for wing, path in modules():
+    for name in imported(path):
+      first = name.split('.')[0]
+      if first == 'comhe_tf1' and '.' in name and not name.startswith('comhe_tf1.__'):
+        yield wing, name.split('.')[1], path
+      elif first in ('train', 'compare', 'cifar_input'):
+        yield wing, first, path
+
+
+def test_every_wing_has_its_row_and_says_what_it_is_for():
+  wings = {wing for wing, _ in modules()}
+  assert wings == set(ALLOWED)
+  for wing, path in modules():
+    with open(path) as file:
+      assert ast.get_docstring(ast.parse(file.read())), path
+
+
+def test_arrows_go_as_the_page_says():
+  wrong = ['%s imports %s, which docs/architecture.md does not allow to %s' % (
+      os.path.relpath(path, ROOT), target, wing)
+           for wing, target, path in arrows()
+           if target != wing and target not in ALLOWED[wing]]
+  assert not wrong, '\n'.join(wrong)
+
+
+def test_the_page_allows_no_more_than_there_is():
+  there = {(wing, target) for wing, target, _ in arrows() if wing != target}
+  assert {(wing, target) for wing in ALLOWED for target in ALLOWED[wing]} == there
+
+
+def test_the_drawing_is_the_table():
+  assert DRAWN == {(wing, target) for wing in ALLOWED for target in ALLOWED[wing]}
+
+
+def test_there_is_no_circle():
+  left = {wing: set(uses) for wing, uses in ALLOWED.items()}
+  while left:
+    bottom = {wing for wing, uses in left.items() if not uses & set(left)}
+    assert bottom, 'a circle among %s' % sorted(left)
+    for wing in bottom:
+      del left[wing]
+
+
+def test_regularizers_know_nothing_else():
+  assert ALLOWED['regularizers'] == set()
+
+
+def test_the_top_level_and_the_commands():
+  assert sorted(name for name in os.listdir(ROOT) if name.endswith('.py')) == sorted(TOP)
+  assert sorted(name for name in os.listdir(os.path.join(ROOT, 'comhe_tf1'))
+                if name.endswith('.py')) == sorted(
+                    ['__init__.py'] + [name + '.py' for name in COMMANDS])
+  with open(os.path.join(ROOT, 'train.py')) as file:
+    assert len(file.readlines()) < 200
+
+
+@pytest.mark.parametrize('name', ['comhe_tf1', 'comhe_tf1.regularizers.methods',
+                                  'comhe_tf1.networks.architectures', 'cifar_input',
+                                  'comhe_tf1.comparison.verdicts', 'train', 'compare'])
+def test_imports_without_tensorflow(name):
+  subprocess.check_call([
+      sys.executable, '-c', 'import sys, %s; sys.exit("tensorflow" in sys.modules)' % name],
+                        cwd=ROOT)
