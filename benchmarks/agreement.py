@@ -134,7 +134,7 @@ def floor_truth():
 
 def golden(variant):
   """Arguments and values of a recorded run's step 0, under TensorFlow 1.14."""
-  with open(os.path.join(ROOT, 'tests', 'golden',
+  with open(os.path.join(ROOT, 'tests', 'training', 'golden',
                          GOLDEN[variant] + '_tf114.json')) as file:
     recorded = json.load(file)
   return recorded['args'], dict(zip(('reg', 'thom', 'thomf'), recorded['rows'][0][1:]))

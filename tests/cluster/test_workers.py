@@ -242,7 +242,7 @@ def test_signals_end_a_worker(tmp_path, number, status):
 @SIGNALS
 def test_signals_end_a_process_that_waits_in_a_library(number, status):
   process = processes.start(sys.executable, '-c', (
-      'from comhe_tf1 import interruption\n'
+      'from comhe_tf1.command_line import interruption\n'
       'interruption.leave_whatever_happens(); print("up", flush=True)\n'
       + processes.WAIT_IN_A_LIBRARY))
   assert process.stdout.readline() == 'up\n'

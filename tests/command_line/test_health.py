@@ -3,7 +3,8 @@ import json
 import os
 import time
 
-from comhe_tf1 import health
+from comhe_tf1 import health as command
+from comhe_tf1.command_line import health
 
 
 def test_stalled_is_measured_by_the_longest_silence_before():
@@ -33,6 +34,6 @@ def test_reads_the_run_that_is_being_written(tmp_path, capsys):
     file.flush()
     assert health.times_of(path) == [now - 8000, now - 7900]
     assert path in health.open_metrics()
-    assert health.main() == 1
+    assert command.main() == 1
     assert path in capsys.readouterr().out
   assert path not in health.open_metrics()
