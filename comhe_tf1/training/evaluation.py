@@ -33,6 +33,7 @@ def build(layers):
   Returns:
     `Evaluation`.
   """
+  tf.set_random_seed(0)   # --deterministic needs one, though nothing that is drawn stays
   images, labels = graphs.image_placeholders()
   averaged = tf.placeholder(tf.float32, [], 'averaged')
   # Decay k / (k + 1) makes of an exponential average the plain mean.

@@ -105,6 +105,10 @@ def test_device_flags_and_timelines(root, tmp_path):
     assert json.load(file)['draw'] == 'reduced'
   assert os.listdir(str(folder / 'run_00' / 'timelines'))
   assert not (folder / 'run_01' / 'timelines').exists()
+  status, out, err = call(root, tmp_path, '--eval_only', str(folder / 'run_00'), *flags[:2],
+                          '--gpu_no', '-1', '--deterministic')
+  assert status == 0 and not err
+  assert out[-1].split(',')[0] == (folder / 'log_test_00.txt').read_text().strip()
 
 
 def test_reading_pickles(root, tmp_path):
