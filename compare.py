@@ -91,7 +91,7 @@ def collect(paths, complain):
   for path in paths:
     try:
       found = recorded_run.find(path)
-    except (NoPlots, recorded_run.ReadError, OSError) as error:
+    except (recorded_run.ReadError, OSError) as error:
       complain(str(error))
       continue
     for source in found:
@@ -102,7 +102,7 @@ def collect(paths, complain):
       seen[key] = source.name
       try:
         run = recorded_run.read(source)
-      except (NoPlots, recorded_run.ReadError, OSError) as error:
+      except (recorded_run.ReadError, OSError) as error:
         complain(str(error))
         continue
       for problem in run.problems:
