@@ -171,7 +171,7 @@ FINDINGS = (
     Finding(
         'The graph is large',
         """Random projection builds a small graph per projection and layer. The same
-        step takes this project fewer operations. README.md, "Speed", has the times from
+        step takes this project fewer operations. docs/speed.md has the times from
         the command to the first line, measured side by side.""",
         [(name, START) for name in ('random', 'angle', 'adversarial')]
         + [('ours', ['operations in the graph']), ('cpu', ['model name', r'^\d+$'])]),

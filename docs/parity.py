@@ -36,21 +36,21 @@ them too.
 ## Trajectories
 
 20 training steps of the original, recorded under TensorFlow 1.12 and 1.14
-(`tests/golden/README.md`: settings, and where the bounds come from), are taken again
-with this project's code. *tf1.12* and *tf1.14* are the numberings of op seeds, the
+(`tests/training/golden/README.md`: settings, and where the bounds come from), are taken
+again with this project's code. *tf1.12* and *tf1.14* are the numberings of op seeds, the
 TensorFlow that the original ran under; the column's other name is the TensorFlow that
 this project ran under. Shown is the largest deviation, relative unless counted: of
 `fit`, `reg`, `thom` and `thomf` from the recorded value, relative to that quantity's
 largest over the 20 steps; of step 0, norms and evaluation relative to the recorded
 value itself (shifts, moving averages and projections: to 0.01 where that is more); of
-`acc` as such. *Bound* is what `tests/test_golden.py` asks for, from the same place
-(`tests/golden_run.py`).
+`acc` as such. *Bound* is what `tests/training/test_golden.py` asks for, from the same place
+(`tests/helpers/golden_run.py`).
 
 `fit` and the shifts, which start at zero, deviate most: a rounding that moves the gate
 of one ReLU is amplified from step to step. The original's own code deviates so between
-TensorFlow versions and CPUs (`tests/golden/README.md`). The evaluation says little:
-with the moving statistics of 20 steps every image's loss is next to one of two values,
-right or wrong.
+TensorFlow versions and CPUs (`tests/training/golden/README.md`). The evaluation says
+little: with the moving statistics of 20 steps every image's loss is next to one of two
+values, right or wrong.
 '''
 FIRST_LINE = '''## First line of the published logs
 

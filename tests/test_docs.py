@@ -39,6 +39,45 @@ def test_page_is_its_record_rendered(document, root):
   assert root not in page and '/tmp/' not in page
 
 
+def pages(root):
+  names = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', os.path.join('runs', 'README.md')]
+  return names + [os.path.join('docs', name) for name in os.listdir(
+      os.path.join(root, 'docs')) if name.endswith('.md')]
+
+
+def test_links_lead_somewhere(root):
+  found = 0
+  for page in pages(root):
+    with open(os.path.join(root, page), encoding='utf8') as file:
+      text = file.read()
+    for target in re.findall(r'\]\(([^)#\s]+)(?:#[^)]*)?\)', text):
+      if not re.match('[a-z]+:', target):
+        assert os.path.exists(os.path.join(root, os.path.dirname(page), target)), (
+            '%s links to %s' % (page, target))
+        found += 1
+  assert found > 30
+
+
+def test_the_readme_is_a_front_door(root):
+  with open(os.path.join(root, 'README.md'), encoding='utf8') as file:
+    text = file.read()
+  assert len(text.splitlines()) < 200
+  for page in os.listdir(os.path.join(root, 'docs')):
+    if page.endswith('.md'):
+      assert '(docs/%s)' % page in text
+
+
+def test_paths_that_pages_name_are_there(root):
+  for page in pages(root):
+    if page == 'CHANGELOG.md':   # names what was
+      continue
+    with open(os.path.join(root, page), encoding='utf8') as file:
+      text = file.read()
+    for path in re.findall(r'`((?:comhe_tf1|tests|docs|benchmarks|requirements|runs)'
+                           r'/[A-Za-z0-9_./-]+)`', text):
+      assert os.path.exists(os.path.join(root, path)), '%s names %s' % (page, path)
+
+
 def test_parity_is_of_both_tensorflows_and_within_bounds():
   record = generated.read('parity')
   assert sorted(record) == ['1.14.0', '2.21.0']

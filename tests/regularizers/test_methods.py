@@ -92,8 +92,8 @@ def test_runs_with_other_settings_have_other_folders():
   assert len(set(folders)) == len(folders)
 
 
-def test_the_readme_has_the_table(root):
-  with open(os.path.join(root, 'README.md')) as file:
+def test_the_page_has_the_table(root):
+  with open(os.path.join(root, 'docs', 'methods.md')) as file:
     assert methods.markdown() in file.read()
   assert subprocess.check_output(
       [sys.executable, '-m', 'comhe_tf1.regularizers.methods'], cwd=root,
