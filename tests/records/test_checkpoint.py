@@ -1,4 +1,8 @@
+import io
+import json
 import os
+import random
+import zipfile
 
 import numpy as np
 import pytest
@@ -77,6 +81,109 @@ def test_the_newest_good_one_is_used(tmp_path, damage):
   assert len(warnings) == 1 and path in warnings[0]
   with pytest.raises(checkpoint.CheckpointError, match='damaged'):
     checkpoint.load(path)
+
+
+def write_as_earlier_versions(path, step=1, **others):
+  """A checkpoint without a digest."""
+  with open(str(path), 'wb') as file:
+    np.savez(file, **dict({
+        'array/conv/filter': np.full((2, 3), 1, 'float32'),
+        'facts.json': np.frombuffer(json.dumps({'steps': step}).encode(), np.uint8)},
+        **others))
+
+
+def test_one_of_an_earlier_version_is_read(tmp_path):
+  path = tmp_path / 'step_00000001.npz'
+  write_as_earlier_versions(path)
+  arrays, facts = checkpoint.load(str(path))
+  assert facts == {'steps': 1} and arrays['conv/filter'].tolist() == [[1] * 3] * 2
+
+
+def test_numpy_reads_what_is_saved(tmp_path):
+  with np.load(save(tmp_path, 4)) as content:
+    assert sorted(content.files) == ['array/conv/filter', 'array/order', 'facts.json']
+    assert content['array/order'].tolist() == list(range(5))
+
+
+@pytest.mark.parametrize('value', [
+    np.float32(3), np.zeros((0, 4), 'int64'), np.asfortranarray(np.arange(6.).reshape(2, 3)),
+    np.array([True, False]), np.arange(3, dtype='>u4')], ids=repr)
+def test_arrays_of_all_shapes_and_orders(tmp_path, value):
+  path = checkpoint.save(str(tmp_path), 1, {'value': value}, {'steps': 1}, 1)
+  loaded = checkpoint.load(path)[0]['value']
+  assert loaded.dtype == value.dtype and loaded.flags.writeable
+  np.testing.assert_array_equal(loaded, value)
+
+
+def damaged(content, rng):
+  """Some bytes changed, dropped or inserted, most at the archive's directory."""
+  result = bytearray(content)
+  while result == content:
+    for _ in range(rng.randint(1, 6)):
+      place = rng.randrange(rng.choice([0, max(0, len(result) - 600)]), len(result))
+      kind = rng.randrange(3)
+      result[place:place + (kind > 0)] = bytes([rng.randrange(256)] * (kind < 2))
+  return bytes(result)
+
+
+def test_any_damage_is_noticed(tmp_path):
+  path, rng = save(tmp_path, 1), random.Random(1)
+  with open(path, 'rb') as file:
+    content = file.read()
+  for cases in range(1000):
+    with open(path, 'wb') as file:
+      file.write(damaged(content, rng))
+    with pytest.raises(checkpoint.CheckpointError, match='damaged or no checkpoint'):
+      checkpoint.load(path)
+
+
+def test_damage_without_a_digest_is_no_other_error(tmp_path):
+  path, rng = tmp_path / 'step_00000001.npz', random.Random(1)
+  write_as_earlier_versions(path)
+  content, refused = path.read_bytes(), 0
+  for cases in range(1000):
+    path.write_bytes(damaged(content, rng))
+    try:
+      checkpoint.load(str(path))
+    except checkpoint.CheckpointError:
+      refused += 1
+  assert refused > 900   # the dates in the directory, among others, are not checked
+
+
+def claims_to_be_huge(path):
+  """The header of an array asks for 8 TB."""
+  header = io.BytesIO()
+  np.lib.format.write_array_header_1_0(
+      header, {'descr': '<f8', 'fortran_order': False, 'shape': (10**6, 10**6)})
+  write_as_earlier_versions(path)
+  with zipfile.ZipFile(str(path), 'a') as archive:
+    archive.writestr('array/huge.npy', header.getvalue() + b'few bytes')
+
+
+def unpacks_to_much(path):
+  write_as_earlier_versions(path)
+  with zipfile.ZipFile(str(path), 'a', zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr('array/huge.npy', bytes(10**7))
+
+
+def nested_deeply(path):
+  write_as_earlier_versions(path)
+  with zipfile.ZipFile(str(path), 'a') as archive:
+    archive.writestr('array/deep.npy', b'\x93NUMPY\1\0\xff\xff' + b'(' * 0xffff)
+
+
+def is_a_pipe(path):
+  os.mkfifo(str(path))
+
+
+@pytest.mark.parametrize('write', [claims_to_be_huge, unpacks_to_much, nested_deeply,
+                                   is_a_pipe])
+def test_what_claims_to_be_more_than_it_is(tmp_path, write, capfd):
+  path = tmp_path / 'step_00000001.npz'
+  write(path)
+  with pytest.raises(checkpoint.CheckpointError, match='damaged or no checkpoint'):
+    checkpoint.load(str(path))
+  assert capfd.readouterr() == ('', '')
 
 
 def test_all_are_damaged(tmp_path):
