@@ -7,6 +7,7 @@ classes, the upper band's colours. Integer arithmetic and NumPy's frozen
 
     python -m comhe_tf1.data.sample FOLDER [--dataset cifar100|cifar10]     writes the pickles
 """
+import contextlib
 import errno
 import os
 import pickle
@@ -19,6 +20,7 @@ import numpy as np
 
 from comhe_tf1.command_line import streams
 from comhe_tf1.data import layouts
+from comhe_tf1.records import durable
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -133,14 +135,14 @@ def write(folder, dataset='cifar100'):
   parts = []
   try:
     for name, rows in content.items():
-      parts.append((paths[name] + '.part', paths[name]))
-      with open(parts[-1][0], 'wb') as file:
+      parts.append((durable.unique(paths[name]) + durable.PART, paths[name]))
+      with open(parts[-1][0], 'xb') as file:
         file.write(pickled(rows))
     for part, path in parts:
       os.rename(part, path)
   finally:
     for part, _ in parts:
-      if os.path.exists(part):
+      with contextlib.suppress(OSError):
         os.remove(part)
 
 

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -186,6 +187,23 @@ def test_what_claims_to_be_more_than_it_is(tmp_path, write, capfd):
   assert capfd.readouterr() == ('', '')
 
 
+def test_a_disk_that_cannot_be_read(tmp_path, monkeypatch):
+  save(tmp_path, 1)
+  path, opened = save(tmp_path, 2), open
+
+  class Failing(io.BytesIO):
+    def read(self, *_):
+      raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+  monkeypatch.setattr(checkpoint, 'open', lambda name, *args, **others: (
+      Failing(bytes(1000)) if name == path else opened(name, *args, **others)),
+                      raising=False)
+  with pytest.raises(checkpoint.CheckpointError, match='^cannot read checkpoint '
+                     '.*step_00000002.npz: Input/output error$'):
+    checkpoint.load(path)
+  assert checkpoint.newest(str(tmp_path), lambda text: None)[2]['steps'] == 1
+
+
 def test_all_are_damaged(tmp_path):
   (tmp_path / 'step_00000001.npz').write_bytes(b'')
   with pytest.raises(checkpoint.CheckpointError, match='all checkpoints .* damaged'):
@@ -217,3 +235,38 @@ def test_lines_come_whole_or_not_at_all(tmp_path):
     lines.cut(size)
     lines.add('third')
   assert (tmp_path / 'log').read_text() == 'first\nthird\n'
+
+
+def test_writers_of_the_same_file_do_not_share_its_unfinished_one(tmp_path):
+  path = str(tmp_path / 'file')
+  others = tmp_path / 'file.part'
+  others.write_text("somebody else's")
+
+  def write(file):
+    durable.write_atomically(path, lambda inner: inner.write(b'inner'))
+    file.write(b'outer')
+
+  durable.write_atomically(path, write)
+  assert (tmp_path / 'file').read_text() == 'outer'
+  assert sorted(os.listdir(str(tmp_path))) == ['file', 'file.part']
+
+
+def test_the_unfinished_file_of_a_killed_process_goes_when_it_is_old(tmp_path):
+  old, young = [tmp_path / ('file.%016x.part' % number) for number in (1, 2)]
+  for path in (old, young):
+    path.write_text('half')
+  os.utime(str(old), (1e9, 1e9))
+  durable.write_atomically(str(tmp_path / 'file'), lambda file: file.write(b'whole'))
+  assert sorted(os.listdir(str(tmp_path))) == ['file', young.name]
+
+
+def test_a_clean_up_that_fails_does_not_hide_the_cause(tmp_path, monkeypatch):
+  def fails(*_):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+  def write(file):
+    raise KeyError('cause')
+
+  monkeypatch.setattr(os, 'remove', fails)
+  with pytest.raises(KeyError, match='cause'):
+    durable.write_atomically(str(tmp_path / 'file'), write)
