@@ -209,7 +209,7 @@ def main(argv=None):
     return 0
   finally:
     os.chdir(home)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,6 @@ stdout; progress is shown on stderr.
 """
 import collections
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -19,6 +18,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
+
+from comhe_tf1.records import durable
+from comhe_tf1.records import locks
 
 try:
   import tqdm
@@ -138,11 +140,11 @@ def _locked(path):
     with _explained('lock %s' % path):
       file = stack.enter_context(open(path, 'a'))
       try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.take(file)
       except BlockingIOError:
         print('another process is downloading (it holds %s); waiting for it' % path,
               flush=True)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        locks.take(file, wait=True)
     yield
 
 
@@ -376,7 +378,7 @@ def _stage(archive, path, tar, temporaries):
     with tar.extractfile(member) as source, open(temporary, 'wb') as target:
       shutil.copyfileobj(source, target)
       target.flush()
-      os.fsync(target.fileno())
+      durable.sync(target.fileno())
     found = _md5(temporary)
     if found != archive.members[name]:
       raise DownloadError('%s: %s has md5 %s instead of %s' % (

@@ -5,6 +5,7 @@ a band of colour k % 10, under heavy noise. As CIFAR-10 the same images have ten
 classes, the upper band's colours. Integer arithmetic and NumPy's frozen
 `RandomState` make every image and label the same on every machine.
 """
+import contextlib
 import errno
 import os
 import pickle
@@ -12,6 +13,7 @@ import pickle
 import numpy as np
 
 from comhe_tf1.data import layouts
+from comhe_tf1.records import durable
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -126,12 +128,12 @@ def write(folder, dataset='cifar100'):
   parts = []
   try:
     for name, rows in content.items():
-      parts.append((paths[name] + '.part', paths[name]))
-      with open(parts[-1][0], 'wb') as file:
+      parts.append((durable.unique(paths[name]) + durable.PART, paths[name]))
+      with open(parts[-1][0], 'xb') as file:
         file.write(pickled(rows))
     for part, path in parts:
       os.rename(part, path)
   finally:
     for part, _ in parts:
-      if os.path.exists(part):
+      with contextlib.suppress(OSError):
         os.remove(part)

@@ -2,12 +2,16 @@
 
 A checkpoint is a NumPy archive `step_<NNNNNNNN>.npz` of named arrays and a few
 facts in JSON, readable without TensorFlow and without pickle. It appears under
-its name only when it is complete and on disk.
+its name only when it is complete and on disk. The comment of the archive, its last
+bytes, is a digest of all bytes before, so that any damage shows.
 """
+import contextlib
+import hashlib
 import io
 import json
 import os
 import re
+import stat
 import zipfile
 
 import numpy as np
@@ -15,7 +19,15 @@ import numpy as np
 from comhe_tf1.records import durable
 
 _NAME = re.compile(r'step_(\d{8,})\.npz$')
+_PART = re.compile(r'step_\d{8,}\.npz(\.[0-9a-f]+)?%s$' % re.escape(durable.PART))
 _FACTS = 'facts.json'
+_BLAKE2 = b'blake2:'
+_COMMENT = len(_BLAKE2) + 64
+# An archive without a comment, as earlier versions wrote it, ends like this.
+_PLAIN_END = re.compile(br'PK\x05\x06.{16}\x00\x00\Z', re.DOTALL)
+_ARRAY = re.compile(br"\x93NUMPY\x01\x00..\{'descr': '([<>|][biufc]\d{1,2})', "
+                    br"'fortran_order': (False|True), "
+                    br"'shape': \(((?:\d+(?:, \d+)*,?)?)\), \} *\n", re.DOTALL)
 
 
 class CheckpointError(Exception):
@@ -40,8 +52,9 @@ def save(folder, step, arrays, facts, keep):
   """
   os.makedirs(folder, exist_ok=True)
   for name in os.listdir(folder):
-    if name.endswith(durable.PART):   # a process was killed as it saved
-      os.remove(os.path.join(folder, name))
+    if _PART.match(name):   # a process was killed as it saved
+      with contextlib.suppress(OSError):
+        os.remove(os.path.join(folder, name))
   path = os.path.join(folder, 'step_%08d.npz' % step)
   content = {'array/' + name: value for name, value in arrays.items()}
   content[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
@@ -49,7 +62,10 @@ def save(folder, step, arrays, facts, keep):
   # as Python clears it away.
   archive = io.BytesIO()
   np.savez(archive, **content)
-  durable.write_atomically(path, lambda file: file.write(archive.getbuffer()))
+  with archive.getbuffer() as whole:
+    whole[-2:] = _COMMENT.to_bytes(2, 'little')
+    comment = _digest(whole)
+    durable.write_atomically(path, lambda file: (file.write(whole), file.write(comment)))
   for old in paths(folder)[:-keep]:
     os.remove(old)
   return path
@@ -74,18 +90,74 @@ def load(path):
     CheckpointError: the file is missing, damaged or no checkpoint.
   """
   try:
-    zipfile.ZipFile(path).close()   # NumPy 1 complains of a broken one by itself
-    with np.load(path, allow_pickle=False) as content:
-      facts = json.loads(content[_FACTS].tobytes().decode())
-      facts['steps']   # in all of them
-      # Reading every array checks its sum.
-      return {name[len('array/'):]: content[name] for name in content.files
-              if name.startswith('array/')}, facts
+    content = _read(path)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+      members = archive.infolist()
+      # Before anything is made of the size that they claim.
+      if sum(member.file_size for member in members) > len(content) or any(
+          member.compress_size != member.file_size for member in members):
+        raise ValueError('it claims to hold more than it is, or is compressed')
+      # Reading a member checks its sum.
+      arrays = {re.sub(r'\.npy$', '', member.filename): _array(archive.read(member))
+                for member in members}
+    facts = json.loads(arrays.pop(_FACTS).tobytes().decode())
+    facts['steps']   # in all of them
+    return {name[len('array/'):]: value for name, value in arrays.items()
+            if name.startswith('array/')}, facts
   except OSError as error:
     raise CheckpointError('cannot read checkpoint %s: %s'
                           % (path, error.strerror or error))
-  except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
+  except MemoryError:
+    raise CheckpointError('cannot read checkpoint %s: it does not fit into memory' % path)
+  except Exception:   # the libraries below raise all kinds over a damaged archive
     raise CheckpointError('%s is damaged or no checkpoint' % path)
+
+
+def _digest(content):
+  """The comment of an archive with this content before it."""
+  return _BLAKE2 + hashlib.blake2b(content, digest_size=32).hexdigest().encode()
+
+
+def _read(path):
+  """The bytes of an archive, or ValueError if they are not as they were written."""
+  with open(path, 'rb', opener=_regular) as file:
+    if file.seek(0, os.SEEK_END) < _COMMENT:
+      raise ValueError('too short')
+    # First the end, so that a large file of another kind is not read.
+    file.seek(-_COMMENT, os.SEEK_END)
+    end = file.read()
+    plain = _PLAIN_END.search(end)
+    if not plain and not end.startswith(_BLAKE2):
+      raise ValueError('neither a digest nor the end of an archive')
+    file.seek(0)
+    content = file.read()
+  if not plain and _digest(memoryview(content)[:-_COMMENT]) != end:
+    raise ValueError('another digest')
+  return content
+
+
+def _regular(path, flags):
+  """Opens a regular file only: a pipe would be waited for."""
+  descriptor = os.open(path, flags | os.O_NONBLOCK)
+  if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    os.close(descriptor)
+    raise ValueError('no file')
+  return descriptor
+
+
+def _array(content):
+  """The array in the bytes of a .npy file, whatever size these claim.
+
+  Not by NumPy's reader, which allocates what the header asks for and evaluates it.
+  """
+  header = _ARRAY.match(content)
+  dtype, fortran, shape = [group.decode() for group in header.groups()]
+  shape = [int(size) for size in shape.split(',') if size]
+  values = bytearray(memoryview(content)[header.end():])
+  array = np.ndarray(shape, dtype, values, order='F' if fortran == 'True' else 'C')
+  if array.nbytes != len(values):
+    raise ValueError('more bytes than the array has')
+  return array
 
 
 def newest(folder, warn):

@@ -1,8 +1,16 @@
 """Files that are valid whenever the process ends or the disk is full."""
+import contextlib
+import errno
 import os
+import re
+import secrets
+import shutil
 
 # End of the name of a file that is being written.
 PART = '.part'
+# Seconds after which what a process was making is taken for the rest of a killed one.
+STALE = 3600
+_NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 
 
 def write_atomically(path, write):
@@ -11,24 +19,73 @@ def write_atomically(path, write):
   Raises:
     OSError: it cannot be written; what was at `path` is as it was.
   """
-  part = path + PART
+  part = unique(path) + PART
   try:
-    with open(part, 'wb') as file:
+    with open(part, 'xb') as file:
       write(file)
       file.flush()
-      os.fsync(file.fileno())
+      sync(file.fileno())
+    sweep(part, re.escape(os.path.basename(path)) + r'\.[0-9a-f]{16}\.part$')
     os.replace(part, path)
   except BaseException as error:
-    if os.path.exists(part):
+    with contextlib.suppress(OSError):
       os.remove(part)
-    if isinstance(error, OSError) and error.filename is None:
+    if isinstance(error, OSError) and error.filename in (None, part):
       raise OSError(error.errno, error.strerror, path)
     raise
-  directory = os.open(os.path.dirname(path) or '.', os.O_RDONLY)
+  sync_folder(os.path.dirname(path))
+
+
+def unique(path):
+  """The path with an end that no other process gives it.
+
+  Not the process's number: in containers that share a folder all are number 1.
+  """
+  return '%s.%s' % (path, secrets.token_hex(8))
+
+
+def sweep(own, pattern):
+  """Removes what killed processes left beside `own`, as far as it can be removed.
+
+  Only what is older than `own` by far: another process may be at work on the rest. Both
+  times are the file system's, whatever clock this machine has.
+
+  Args:
+    own: path that was made just now.
+    pattern: of the names to be removed.
+  """
+  folder = os.path.dirname(own)
+  with contextlib.suppress(OSError):
+    now = os.stat(own).st_mtime
+    for name in os.listdir(folder or '.'):
+      path = os.path.join(folder, name)
+      with contextlib.suppress(OSError):
+        if re.match(pattern, name) and now - os.lstat(path).st_mtime > STALE:
+          if os.path.isdir(path):
+            shutil.rmtree(path)
+          else:
+            os.remove(path)
+
+
+def sync(descriptor):
+  """Brings an open file to the disk, as far as the file system offers that."""
   try:
-    os.fsync(directory)
+    os.fsync(descriptor)
+  except OSError as error:
+    if error.errno not in _NOT_OFFERED:
+      raise
+
+
+def sync_folder(path):
+  """As `sync`, the names in a folder; some can be written to but not opened."""
+  try:
+    descriptor = os.open(path or '.', os.O_RDONLY)
+  except OSError:
+    return
+  try:
+    sync(descriptor)
   finally:
-    os.close(directory)
+    os.close(descriptor)
 
 
 class Lines(object):
@@ -63,7 +120,8 @@ class Lines(object):
       while rest:
         rest = rest[self._file.write(rest):]
     except OSError as error:
-      self._file.truncate(size)
+      with contextlib.suppress(OSError):
+        self._file.truncate(size)
       raise OSError(error.errno, error.strerror, self.name)
 
   def size(self):
@@ -76,5 +134,5 @@ class Lines(object):
 
   def sync(self):
     """Brings the file to the disk; returns its size in bytes."""
-    os.fsync(self._file.fileno())
+    sync(self._file.fileno())
     return self.size()

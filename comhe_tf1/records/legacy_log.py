@@ -90,8 +90,8 @@ class LegacyLog(object):
     return self
 
   def __exit__(self, *error):
-    self.train_file.__exit__()
-    self.test_file.__exit__()
+    with self.train_file, self.test_file:
+      pass   # both are closed, whatever fails
 
   def train(self, step, **measures):
     """Logs a training step, see `train_line`; returns the line."""

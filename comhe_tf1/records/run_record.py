@@ -10,12 +10,13 @@
 Every file is valid whenever the process ends: JSON files are replaced as a whole,
 lines are written one at a time.
 """
+import contextlib
 import errno
-import fcntl
 import json
 import os
 import platform
 import re
+import secrets
 import shutil
 import time
 
@@ -24,8 +25,10 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1.records import durable
 from comhe_tf1.records import final_figures
 from comhe_tf1.records import legacy_log
+from comhe_tf1.records import locks
 
 _RUN = re.compile(r'run_(\d\d)$')
+_NEW = '.new'   # start of the name of a folder that is no run yet, or none any more
 
 
 class RunError(Exception):
@@ -74,17 +77,30 @@ class RunRecord(object):
     return self
 
   def __exit__(self, error, *_):
-    if self._events is not None:
-      self._events.close()
-    self._metrics.__exit__()
-    self.log.__exit__()
-    if error and not any(os.path.getsize(name) for name in self._names()) and (
-        not os.path.exists(self.checkpoints)):
-      # It failed before its first line: its number is free again.
-      for name in self._names():
-        os.remove(name)
-      shutil.rmtree(self.path)
+    # What fails here is told only where nothing failed before.
+    with contextlib.suppress(*[Exception] if error else []), (
+        contextlib.ExitStack()) as stack:
+      stack.callback(self._lock.close)
+      if error:
+        stack.callback(self._withdraw)
+      stack.push(self.log)
+      stack.push(self._metrics)
+      if self._events is not None:
+        stack.callback(self._events.close)
+
+  def _withdraw(self):
+    """Makes the run's number free again, if it failed before its first line."""
+    if any(os.path.getsize(name) for name in self._names()) or (
+        os.path.exists(self.checkpoints)):
+      return
+    for name in self._names():
+      os.remove(name)
+    # Renamed while it is locked, removed when it is not: on NFS and FUSE a folder in
+    # which a file is open cannot be removed.
+    gone = _new(os.path.dirname(self.path))
+    os.rename(self.path, gone)
     self._lock.close()
+    shutil.rmtree(gone)
 
   def _names(self):
     return [self.log.train_file.name, self.log.test_file.name]
@@ -102,8 +118,8 @@ class RunRecord(object):
     write_json(path, earlier + [dict(environment, from_step=step)])
     # Not by tf.summary.FileWriter, whose thread hangs on a full disk in 1.x.
     self._events = tf.python_io.TFRecordWriter(os.path.join(
-        self.path, 'events.out.tfevents.%d.%s.%d.%d' % (
-            time.time(), platform.node(), os.getpid(), step)))
+        self.path, 'events.out.tfevents.%d.%s.%08d.%s' % (
+            time.time(), platform.node(), step, secrets.token_hex(4))))
     self._event(file_version='brain.Event:2')
     if not step:
       self._event(graph_def=session.graph.as_graph_def().SerializeToString())
@@ -197,12 +213,10 @@ def _lock(path):
   """Holds the run's folder for this process, or raises RunError."""
   file = open(os.path.join(path, 'lock'), 'a')
   try:
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    locks.take(file)
   except BlockingIOError:
     file.close()
     raise RunError('%s is being trained by another process' % path)
-  except OSError:
-    pass  # a file system without locks
   return file
 
 
@@ -235,8 +249,9 @@ def start(folder, args):
 
 def _claim(folder, args):
   """Makes the folder of a new run, args.json in it; returns its number, if any."""
-  new = os.path.join(folder, '.new_%d' % os.getpid())
+  new = _new(folder)
   os.mkdir(new)
+  durable.sweep(new, re.escape(_NEW) + r'(_\d+|\.[0-9a-f]{16})$')
   try:
     write_json(os.path.join(new, 'args.json'), args)
     for number in legacy_log.free_numbers(folder):
@@ -250,6 +265,10 @@ def _claim(folder, args):
     return None
   finally:
     shutil.rmtree(new, ignore_errors=True)
+
+
+def _new(folder):
+  return durable.unique(os.path.join(folder, _NEW))
 
 
 def _path(folder, number):

@@ -1,6 +1,8 @@
 """Downloads from a server of the test's own; nothing leaves the machine."""
 import collections
 import contextlib
+import errno
+import fcntl
 import hashlib
 import http.server
 import io
@@ -573,6 +575,19 @@ def test_wrong_bytes_by_the_command(start_command, server, tmp_path, flags, arch
   assert status == 1 and len(err) == 1
   assert err[0].startswith('cifar_input.py: error: ') and md5(CONTENT) in err[0]
   assert os.listdir(str(tmp_path)) == [archive + '.lock']
+
+
+@pytest.mark.parametrize('code', [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(server, folder, monkeypatch, capsys, code):
+  def flock(*_):
+    raise OSError(code, os.strerror(code))
+
+  monkeypatch.setattr(fcntl, 'flock', flock)
+  download(facts(CONTENT), str(folder), server.url)
+  out = capsys.readouterr().out.splitlines()
+  assert out[0].startswith('%s cannot be locked (%s)' % (
+      folder.parent / 'set.tar.gz.lock', os.strerror(code)))
+  assert out[-1].startswith('unpacked ')
 
 
 def test_a_full_disk(start_command, server):

@@ -1,5 +1,11 @@
+import errno
+import fcntl
 import json
+import multiprocessing
 import os
+import shutil
+import stat
+import subprocess
 import threading
 
 import pytest
@@ -164,10 +170,21 @@ def test_a_file_where_the_folder_should_be(tmp_path):
     run_record.start(str(tmp_path / 'log' / 'below'), ARGS)
 
 
-def test_runs_that_start_together_take_different_numbers(tmp_path, monkeypatch):
-  gate, records = threading.Barrier(8), []
-  # The threads stand for processes.
-  monkeypatch.setattr(os, 'getpid', threading.get_ident)
+@pytest.fixture
+def same_number(monkeypatch):
+  """Every process is number 1, as in containers."""
+  monkeypatch.setattr(os, 'getpid', lambda: 1)
+
+
+def assert_different(folder, count):
+  names = os.listdir(str(folder))
+  for form in ('run_%02d', 'log_train_%02d.txt', 'log_test_%02d.txt'):
+    assert {form % number for number in range(count)} <= set(names)
+  assert len(names) == 3 * count
+
+
+def test_threads_that_start_together_take_different_numbers(tmp_path, same_number):
+  gate, records = threading.Barrier(8, timeout=60), []
 
   def begin_together():
     gate.wait()
@@ -177,8 +194,112 @@ def test_runs_that_start_together_take_different_numbers(tmp_path, monkeypatch):
   for thread in threads:
     thread.start()
   for thread in threads:
-    thread.join()
-  assert sorted(os.path.basename(record.path) for record in records) == [
-      'run_%02d' % number for number in range(8)]
+    thread.join(60)
+  assert len({record.path for record in records}) == 8
   assert len({record.log.train_file.name for record in records}) == 8
-  assert len(os.listdir(str(tmp_path))) == 24
+  assert_different(tmp_path, 8)
+
+
+def test_processes_of_the_same_number_that_start_together(tmp_path, same_number):
+  context = multiprocessing.get_context('fork')
+  gate = context.Barrier(8, timeout=60)
+
+  def begin_together():
+    gate.wait()
+    start_and_leave(tmp_path)
+
+  processes = [context.Process(target=begin_together) for _ in range(8)]
+  for process in processes:
+    process.start()
+  for process in processes:
+    process.join(60)
+  assert [process.exitcode for process in processes] == [0] * 8
+  assert_different(tmp_path, 8)
+
+
+def test_what_killed_starts_left_is_in_no_way_and_goes_when_it_is_old(
+    tmp_path, same_number):
+  for name in ('.new_1', '.new_12', '.new.%016x' % 1, '.new.%016x' % 2, '.newest'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / 'args.json').write_text('{}')
+  for name in ('.new_12', '.new.%016x' % 2, '.newest'):
+    os.utime(str(tmp_path / name), (1e9, 1e9))
+  start_and_leave(tmp_path)
+  assert sorted(name for name in os.listdir(str(tmp_path)) if name.startswith('.')) == [
+      '.new.%016x' % 1, '.new_1', '.newest']
+
+
+def test_a_clean_up_that_fails_does_not_hide_the_cause(tmp_path, monkeypatch):
+  def fails(*_):
+    raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+  for module, name in ((shutil, 'rmtree'), (os, 'rename'), (os, 'remove')):
+    with monkeypatch.context() as patch, pytest.raises(KeyError):
+      with run_record.start(str(tmp_path), ARGS) as record:
+        patch.setattr(module, name, fails)
+        raise KeyError
+    # All the same its files are closed.
+    with pytest.raises(ValueError, match='closed'):
+      record.log.test_file.size()
+
+
+@pytest.fixture
+def through_fuse(tmp_path):
+  """A folder on FUSE, where an open file that is removed stays under another name."""
+  if not shutil.which('bindfs') or not os.access('/dev/fuse', os.R_OK | os.W_OK):
+    pytest.skip('needs bindfs and FUSE')
+  below, folder = tmp_path / 'below', tmp_path / 'through'
+  below.mkdir()
+  folder.mkdir()
+  if subprocess.run(['bindfs', str(below), str(folder)], timeout=60).returncode:
+    pytest.skip('FUSE may not be used here')
+  yield folder
+  subprocess.run(['fusermount', '-u', '-z', str(folder)], check=True, timeout=60)
+
+
+def test_a_failure_before_the_first_line_on_fuse(session, through_fuse):
+  with pytest.raises(KeyError):
+    with run_record.start(str(through_fuse / 'log'), ARGS) as record:
+      begin(record, session)
+      raise KeyError
+  assert os.listdir(str(through_fuse / 'log')) == []
+
+
+@pytest.mark.parametrize('code', [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, code):
+  def flock(*_):
+    raise OSError(code, os.strerror(code))
+
+  monkeypatch.setattr(fcntl, 'flock', flock)
+  start_and_leave(tmp_path)
+  line, = capsys.readouterr().out.splitlines()
+  assert line.startswith('%s cannot be locked (%s)' % (
+      tmp_path / 'run_00' / 'lock', os.strerror(code)))
+
+
+@pytest.mark.parametrize('code', [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_file_system_that_does_not_sync_folders(session, tmp_path, monkeypatch, code):
+  sync = os.fsync
+
+  def fsync(descriptor):
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+      raise OSError(code, os.strerror(code))
+    sync(descriptor)
+
+  monkeypatch.setattr(os, 'fsync', fsync)
+  with run_record.start(str(tmp_path), ARGS) as record:
+    begin(record, session)
+    record.test(1, 0.5)
+    checkpoint.save(record.checkpoints, 1, {}, {'steps': 1}, 1)
+    record.finish()
+  assert checkpoint.newest(record.checkpoints, None)[2] == {'steps': 1}
+
+
+def test_a_disk_that_fails_as_it_syncs_a_folder(tmp_path, monkeypatch):
+  def fsync(descriptor):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+  monkeypatch.setattr(os, 'fsync', fsync)
+  with pytest.raises(run_record.RunError, match='Input/output error'):
+    run_record.start(str(tmp_path), ARGS)
+  assert not os.listdir(str(tmp_path))
