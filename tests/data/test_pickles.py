@@ -169,6 +169,17 @@ def _array(shape, code=b'u1', order=b'|', compound=b'NNN', data=b"S'abcd'\n"):
           + data + b'tbd.')
 
 
+def _labels(labels):
+  return pickle.dumps({'data': DATA, 'fine_labels': labels}, 2)
+
+
+def _laughing(depth):
+  labels = [0] * 3
+  for _ in range(depth):
+    labels = [labels] * 3
+  return labels
+
+
 NASTY = {
     'memo index 2^31': b'\x80\x02]r\x00\x00\x00\x80.',
     'memo index in text': b']p2147483648\n.',
@@ -189,13 +200,10 @@ NASTY = {
     'deep': b']' * 100000 + b'a' * 99999 + b'.',
     'deep tuples': b')' + b'\x85' * 100000 + b'.',
     'deep marks': b'(' * 100000 + b't' * 100000 + b'.',
-    'laughs': b']q\0(' + b'h\0' * 9 + b''.join(
-        b'lq%c(' % i + b'h%c' % i * 9 for i in range(1, 30)) + b'l.',
-    'labels that laugh': b"(S'data'\n" + pickle.dumps(DATA, 2)[2:-1] + b"S'fine_labels'\n("
-                         + b''.join(b'lq%c(' % i + b'h%c' % i * 9
-                                    for i in range(200, 230)) + b'ld.',
-    'a key that laughs': b'}(K\0' + b''.join(b'\x85q%c0' % i + b'h%c' % i * 2 + b'\x86'
-                                             for i in range(40)) + b'Nu.',
+    'labels that laugh': _labels(_laughing(30)),
+    'arrays as labels': _labels([DATA.repeat(30, 0)] * 10000),
+    'a key that laughs': b'})q\0' + b''.join(
+        b'0h%ch%c\x86q%c' % (i, i, i + 1) for i in range(40)) + b'Ns.',
     'texts as labels': b"(S'data'\n" + pickle.dumps(DATA, 2)[2:-1] + b"S'fine_labels'\n(S'"
                        + b'x' * 100000 + b"'\nq\1" + b'h\1' * 10000 + b'ld.',
     'the same bytes over and over': (
