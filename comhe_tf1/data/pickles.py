@@ -374,7 +374,7 @@ class _Reader(object):
 
   def _name(self, module, name):
     if (module, name) not in _NAMES:
-      shown = ascii('%s.%s' % (module[:100], name[:100]))[1:-1]
+      shown = ascii('%s.%s' % (module[:100], name[:100]))[1:-1][:200]
       raise PickleError('refused: it would load %s, which no data set needs and which '
                         'could run code; get the file from a source you trust' % shown)
     self._push(_Name(_NAMES[module, name]))

@@ -149,9 +149,10 @@ WHOLE = pickle.dumps({'data': DATA, 'fine_labels': LABELS}, 2)
     (WHOLE[:5000], 'is not a whole pickle (it breaks off: its 5000 bytes lack the end); '),
     (b'not a pickle', 'is not a whole pickle (damaged at byte 0: '),
     (WHOLE[:-1] + b'?.', 'is not a whole pickle (damaged at byte %d: ' % (len(WHOLE) - 1)),
+    (b'cos' + b'\xff' * 500 + b'\n\n.', 'refused: it would load os\\ufffd'),
     (b'ceval\x1b[31m\n' + b'x' * 5000 + b'\n.', 'refused: it would load eval\\x1b[31m.xxx'),
 ], ids=['gzip', 'page', 'page 2', 'git-lfs', 'tar', 'zip', 'crlf', 'utf-8', 'replaced',
-        'newer', 'cut', 'cut 2', 'text', 'junk', 'odd name'])
+        'newer', 'cut', 'cut 2', 'text', 'junk', 'odd name', 'odd name 2'])
 def test_the_advice_fits_the_cause(tmp_path, content, message):
   with pytest.raises(cifar_input.DataError) as error:
     load(tmp_path, content)

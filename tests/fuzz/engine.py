@@ -19,6 +19,7 @@ import time
 
 SECONDS = 1.          # for one input
 MEMORY = 500 << 20    # bytes that a child may have beyond what it starts with
+LINE = 1000           # characters of an error's one line
 BATCH = 500           # inputs of a child
 MOST_FINDINGS = 20    # of a campaign, then it ends
 
@@ -174,8 +175,10 @@ def _child(reader, seed, first, last, folder, noise, to_parent):
     what = ''
     try:
       reader.read(content, inner)
-    except reader.errors:
-      pass
+    except reader.errors as error:
+      line = str(error)
+      if not line.isprintable() or len(line) > LINE:
+        what = 'says %s' % ascii(line[:200])
     except BaseException as error:   # whatever it is, it is a finding
       what = 'raises %s: %.200s' % (type(error).__name__, ascii(str(error)))
     with contextlib.suppress(Exception):

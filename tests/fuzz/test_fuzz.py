@@ -39,6 +39,10 @@ def foreign(content, folder):
   raise KeyError('not\nmine')
 
 
+def talkative(content, folder):
+  raise ValueError('two\nlines')
+
+
 def noisy(content, folder):
   os.write(2, b'look')   # as native code does
 
@@ -55,6 +59,7 @@ def made_up(read):
     (crash, 'dies of signal 11'), (hang, 'takes more than 0.3 s'),
     (sleep, 'takes more than 0.3 s'), (eat, 'raises MemoryError: '),
     (foreign, "raises KeyError: \"'not\\\\nmine'\""), (noisy, "writes b'look'"),
+    (talkative, "says 'two\\nlines'"),
     (ends, 'ends the process with status 0')])
 def test_the_engine_notices(monkeypatch, fault, what):
   monkeypatch.setattr(engine, 'SECONDS', 0.3)
