@@ -182,8 +182,8 @@ def archives():
   return engine.Reader('archives', [plain.getvalue(), gzip.compress(plain.getvalue(), 1)],
                        read, download.DownloadError, [
       b'ustar', b'0000644\0', b'77777777777\0', b'\x80' + b'\0' * 7, b'\xff' * 12, b'L',
-      b'x', b'g', b'S', b'K', b'1', b'2', b'set/train\0', b'\0' * 512, b'GNU.sparse.map=1,2\n',
-      b'30 mtime=1\n', b'\x1f\x8b\x08'])
+      b'x', b'g', b'S', b'K', b'1', b'2', b'set/train\0', b'\0' * 512,
+      b'GNU.sparse.map=1,2\n', b'30 mtime=1\n', b'\x1f\x8b\x08'])
 
 
 def _write(path, content):
