@@ -6,11 +6,9 @@ original has as NumPy's global generator, seeded just before training.
 from __future__ import print_function  # so that Python 2 gets as far as its refusal
 
 import argparse
-import codecs
 import collections
 import hashlib
 import os
-import pickle
 import sys
 
 from comhe_tf1.command_line import flags  # first: it says what is missing
@@ -19,6 +17,7 @@ from comhe_tf1.command_line import flags  # first: it says what is missing
 import numpy as np
 
 from comhe_tf1.command_line import streams
+from comhe_tf1.data import pickles
 from comhe_tf1.data.layouts import LAYOUTS
 
 SIDE = 32
@@ -47,8 +46,7 @@ def load(path, layout=LAYOUTS['cifar100']):
     DataError: the file is missing, unreadable or not what `layout` says.
   """
   try:
-    with open(path, 'rb') as file:
-      rows = _Unpickler(file, encoding='latin1').load()
+    rows = pickles.read(path)
   except OSError as error:
     def lies_there(candidate):
       return any(os.path.lexists(os.path.join(os.path.dirname(path), name))
@@ -58,40 +56,12 @@ def load(path, layout=LAYOUTS['cifar100']):
         'cannot read %s: %s; --data_dir must name the folder of %s\'s pickles %s and '
         '%s%s' % (path, error.strerror, layout.title, ', '.join(layout.train),
                   layout.test, _remedy(layout, lies_there)))
-  except _Refused as error:
-    raise DataError('%s refused: it would load %s, which no data set needs and which '
-                    'could run code; get the file from a source you trust'
-                    % (path, error))
-  except Exception as error:  # a broken pickle can raise anything
-    raise DataError('%s is not a whole pickle (%s: %s); unpack the archive again'
-                    % (path, type(error).__name__, error))
+  except pickles.PickleError as error:
+    raise DataError('%s %s' % (path, error))
+  if isinstance(rows, dict):   # nothing else takes memory while the images are copied
+    rows = {key: value if key in ('data', layout.labels) else None
+            for key, value in rows.items()}
   return from_rows(rows, path, layout)
-
-
-# All that a pickled array, string, list or dict calls when it is read, under the
-# module names of NumPy 1 and 2.
-_ALLOWED = {('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype,
-            ('_codecs', 'encode'): codecs.encode,
-            ('__builtin__', 'bytes'): bytes, ('builtins', 'bytes'): bytes}
-for _core in ('numpy.core', 'numpy._core'):
-  _ALLOWED.update({
-      (_core + '.multiarray', '_reconstruct'): np.empty(0).__reduce__()[0],
-      (_core + '.multiarray', 'scalar'): np.float64(0).__reduce__()[0],
-      (_core + '.numeric', '_frombuffer'): lambda data, dtype, shape, order: (
-          np.frombuffer(data, dtype).reshape(shape, order=order))})
-
-
-class _Refused(Exception):
-  """A pickle names something that it may not load."""
-
-
-class _Unpickler(pickle.Unpickler):
-  """Refuses anything that could run code, before it runs."""
-
-  def find_class(self, module, name):
-    if (module, name) not in _ALLOWED:
-      raise _Refused('%s.%s' % (module, name))
-    return _ALLOWED[module, name]
 
 
 def load_folder(path, layout=LAYOUTS['cifar100']):
@@ -113,7 +83,9 @@ def load_folder(path, layout=LAYOUTS['cifar100']):
 def _load_joined(path, names, layout):
   # On its own, so that the parts are given up as soon as they are joined.
   parts = [load(os.path.join(path, name), layout) for name in names]
-  return Images(*[np.concatenate(arrays) for arrays in zip(*parts)])
+  # One part stays what it is, as a copy takes as much memory once more.
+  return parts[0] if len(parts) == 1 else Images(
+      *[np.concatenate(arrays) for arrays in zip(*parts)])
 
 
 def from_rows(rows, name, layout=LAYOUTS['cifar100']):
@@ -140,10 +112,7 @@ def from_rows(rows, name, layout=LAYOUTS['cifar100']):
       or data.ndim != 2 or data.shape[1] != width or not len(data)):
     raise DataError('%s: data must be a uint8 array of shape [n, %d], got %s%s'
                     % (name, width, _describe(data), expected))
-  try:
-    labels = np.asarray(rows[layout.labels])
-  except ValueError:   # lists of different lengths
-    labels = np.empty(0, object)
+  labels = _labels(rows[layout.labels])
   if labels.shape != (len(data),) or labels.dtype.kind not in 'iu':
     raise DataError('%s: %s must be %d integers, one per image, got %s%s'
                     % (name, layout.labels, len(data), _describe(labels), expected))
@@ -153,6 +122,23 @@ def from_rows(rows, name, layout=LAYOUTS['cifar100']):
         name, labels[wrong[0]], wrong[0], layout.classes - 1, expected))
   images = data.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
   return Images(np.ascontiguousarray(images), labels.astype(np.int64))
+
+
+def _labels(value):
+  """An array of what should be labels; one of objects where it is no flat list."""
+  if isinstance(value, np.ndarray):
+    return value
+  # Lists within lists, or long texts, could become an array of any size.
+  if isinstance(value, (list, tuple)):
+    if all(issubclass(kind, (int, float, np.number, np.bool_, str))
+           for kind in set(map(type, value))) and all(
+               len(each) < 100 for each in value if isinstance(each, str)):
+      try:
+        return np.asarray(value)
+      except (OverflowError, TypeError, ValueError):   # numbers beyond 64 bits
+        pass
+    return np.empty(len(value), object)
+  return np.empty((), object)
 
 
 def _remedy(layout, fits):

@@ -67,16 +67,24 @@ def from_json(content):
     raise ClusterError('expected one job, such as {"worker": ["10.0.0.5:2222"]}')
   job, addresses = list(content.items())[0]
   if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', job):
-    raise ClusterError('expected a job\'s name of letters, digits and _, got %r' % job)
+    raise ClusterError('expected a job\'s name of letters, digits and _, got %s'
+                       % _shown(job))
   if not isinstance(addresses, list) or not addresses:
-    raise ClusterError('expected a list of addresses, got %r' % (addresses,))
+    raise ClusterError('expected a list of addresses, got %s' % _shown(addresses))
   for address in addresses:
     if parse_address(address) is None:
-      raise ClusterError('expected addresses such as 10.0.0.5:2222, got %r' % (address,))
+      raise ClusterError('expected addresses such as 10.0.0.5:2222, got %s'
+                         % _shown(address))
   for address, count in collections.Counter(addresses).items():
     if count > 1:
       raise ClusterError('%s is the address of %d tasks' % (address, count))
   return Cluster(job, tuple(addresses))
+
+
+def _shown(value):
+  """A value of the file for a line, which it must not fill."""
+  text = repr(value)
+  return text if len(text) <= 200 else text[:200] + '...'
 
 
 def silence(address):

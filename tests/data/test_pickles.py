@@ -1,0 +1,259 @@
+import gzip
+import itertools
+import pickle
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import cifar_input
+
+DATA = np.random.RandomState(0).randint(0, 256, (3, 3072)).astype(np.uint8)
+LABELS = [7, 0, 99]
+
+
+class Pickle(object):
+  """Writes the opcodes of one protocol, as Python 2 or 3 and NumPy 1 or 2 do."""
+
+  def __init__(self, protocol, core, python):
+    self.protocol, self.core, self.python = protocol, core, python
+
+  def text(self, text):
+    if self.protocol >= 4:
+      return b'\x8c' + struct.pack('<B', len(text)) + text.encode()
+    if self.python == 2:
+      return (b"S'%s'\n" % text.encode() if self.protocol == 0
+              else b'U' + struct.pack('<B', len(text)) + text.encode())
+    return (b'V%s\n' % text.encode() if self.protocol == 0
+            else b'X' + struct.pack('<I', len(text)) + text.encode())
+
+  def name(self, module, name):
+    if self.protocol >= 4:
+      return self.text(module) + self.text(name) + b'\x93'
+    return b'c%s\n%s\n' % (module.encode(), name.encode())
+
+  def number(self, number):
+    return b'I%d\n' % number if self.protocol == 0 else b'J' + struct.pack('<i', number)
+
+  def bytes(self, data):
+    if self.protocol == 5:
+      return b'\x96' + struct.pack('<Q', len(data)) + data
+    if self.protocol >= 3:
+      return b'B' + struct.pack('<I', len(data)) + data
+    if self.python == 2:
+      return (b'S' + repr(data)[1:].encode() + b'\n' if self.protocol == 0
+              else b'T' + struct.pack('<i', len(data)) + data)
+    text = data.decode('latin1')
+    if self.protocol == 0:
+      text = b'V%s\n' % text.replace('\\', '\\u005c').replace('\n', '\\u000a').encode(
+          'raw-unicode-escape')
+    else:
+      text = b'X' + struct.pack('<I', len(text.encode())) + text.encode()
+    return self.name('_codecs', 'encode') + b'(' + text + self.text('latin1') + b'tR'
+
+  def dtype(self, dtype):
+    order = '|' if dtype.itemsize == 1 else dtype.str[0]
+    code = dtype.str[1:]
+    return (self.name('numpy', 'dtype') + b'(' + self.text(code) + self.number(0)
+            + self.number(1) + b'tR(' + self.number(3) + self.text(order) + b'NNN'
+            + self.number(-1) + self.number(-1) + self.number(0) + b'tb')
+
+  def array(self, array, order):
+    shape = b'(' + b''.join(map(self.number, array.shape)) + b't'
+    dtype, data = self.dtype(array.dtype), self.bytes(array.tobytes(order))
+    if self.protocol == 5:
+      return (self.name(self.core + '.numeric', '_frombuffer') + b'(' + data + dtype
+              + shape + self.text(order) + b'tR')
+    return (self.name(self.core + '.multiarray', '_reconstruct') + b'('
+            + self.name('numpy', 'ndarray') + b'(' + self.number(0) + b't'
+            + self.bytes(b'b') + b'tR(' + self.number(1) + shape + dtype
+            + self.number(order == 'F') + data + b'tb')
+
+  def scalar(self, value):
+    return (self.name(self.core + '.multiarray', 'scalar') + b'('
+            + self.dtype(value.dtype) + self.bytes(value.tobytes()) + b'tR')
+
+  def whole(self, *items):
+    content = b'(' + b''.join(items) + b'd.'
+    if self.protocol >= 4:
+      content = b'\x95' + struct.pack('<Q', len(content)) + content
+    if self.protocol >= 2:
+      content = b'\x80' + struct.pack('<B', self.protocol) + content
+    return content
+
+
+def load(tmp_path, content):
+  path = tmp_path / 'train'
+  path.write_bytes(content)
+  return cifar_input.load(str(path))
+
+
+@pytest.mark.parametrize('python', [2, 3])
+@pytest.mark.parametrize('core', ['numpy.core', 'numpy._core'])
+@pytest.mark.parametrize('protocol', range(6))
+def test_every_protocol(tmp_path, protocol, core, python):
+  """Of Python 2 and 3, NumPy 1 and 2; array orders, keys, and kinds of labels."""
+  kind = Pickle(protocol, core, python)
+  for order, key, (dtype, as_what) in itertools.product(
+      'CF', (kind.text, lambda text: kind.bytes(text.encode())),
+      [('<i8', 'array'), ('>i2', 'array'), ('u1', 'array'), ('<i4', 'scalars'),
+       ('>i8', 'scalars'), ('', 'numbers')]):
+    if as_what == 'numbers':
+      labels = b'(' + b''.join(map(kind.number, LABELS)) + b'l'
+    elif as_what == 'array':
+      labels = kind.array(np.array(LABELS, dtype), order)
+    else:
+      labels = b'(' + b''.join(
+          kind.scalar(value) for value in np.array(LABELS, dtype)) + b'l'
+    images, found = load(tmp_path, kind.whole(
+        key('data'), kind.array(DATA, order), key('fine_labels'), labels))
+    expected = DATA.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(images, expected)
+    assert found.tolist() == LABELS and found.dtype == np.int64
+
+
+@pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize('make', [
+    list, np.array, lambda labels: list(np.array(labels)), tuple,
+    lambda labels: np.array(labels, '>u2')],
+                         ids=['list', 'array', 'scalars', 'tuple', 'big-endian'])
+def test_what_this_python_writes(tmp_path, protocol, make):
+  rows = {'data': DATA, 'fine_labels': make(LABELS), 'batch_label': u'\u00e4\u4e16\n',
+          'filenames': ['a' * 5000, 'b'], 'more': [None, True, False, 0.5, -1, 1 << 40, {}]}
+  for content in (rows, {key.encode(): value for key, value in rows.items()},
+                  dict(rows, data=np.asfortranarray(DATA))):
+    images, labels = load(tmp_path, pickle.dumps(content, protocol))
+    assert labels.tolist() == LABELS and images[2, 1, 0, 1] == DATA[2, 1024 + 32]
+
+
+WHOLE = pickle.dumps({'data': DATA, 'fine_labels': LABELS}, 2)
+
+
+@pytest.mark.parametrize('content, message', [
+    (gzip.compress(WHOLE), 'is no pickle but a gzip file; unpack it'),
+    (b'\n<!DOCTYPE html><html>404', 'is no pickle but a web page; '),
+    (b'<html>', 'is no pickle but a web page; '),
+    (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n',
+     'is no pickle but a git-lfs pointer, which stands for the file; get that by git lfs '
+     'pull'),
+    (b'cifar-100-python/'.ljust(257, b'\0') + b'ustar', 'is no pickle but an archive; '),
+    (b'PK\x03\x04', 'is no pickle but an archive; unpack it'),
+    (WHOLE.replace(b'\n', b'\r\n'), 'was copied as text, which made '),
+    (WHOLE.decode('latin1').encode(), 'is no pickle but a pickle that some program '
+                                      'changed as if it were text; '),
+    (WHOLE.decode('ascii', 'replace').encode(), 'is no pickle but a pickle that some '),
+    (b'\x80\x06' + WHOLE[2:], 'is of pickle protocol 6, and 0 to 5 can be read; '),
+    (WHOLE[:-1], 'is not a whole pickle (it breaks off: its %d bytes lack the end); '
+                 'unpack the archive again' % (len(WHOLE) - 1)),
+    (WHOLE[:5000], 'is not a whole pickle (it breaks off: its 5000 bytes lack the end); '),
+    (b'not a pickle', 'is not a whole pickle (damaged at byte 0: '),
+    (WHOLE[:-1] + b'?.', 'is not a whole pickle (damaged at byte %d: ' % (len(WHOLE) - 1)),
+    (b'cos' + b'\xff' * 500 + b'\n\n.', 'refused: it would load os\\ufffd'),
+    (b'ceval\x1b[31m\n' + b'x' * 5000 + b'\n.', 'refused: it would load eval\\x1b[31m.xxx'),
+], ids=['gzip', 'page', 'page 2', 'git-lfs', 'tar', 'zip', 'crlf', 'utf-8', 'replaced',
+        'newer', 'cut', 'cut 2', 'text', 'junk', 'odd name', 'odd name 2'])
+def test_the_advice_fits_the_cause(tmp_path, content, message):
+  with pytest.raises(cifar_input.DataError) as error:
+    load(tmp_path, content)
+  line = str(error.value)
+  assert line.startswith('%s %s' % (tmp_path / 'train', message))
+  assert line.isprintable() and len(line) < 600
+
+
+_RECONSTRUCT = b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS\'b\'\ntR'
+
+
+def _array(shape, code=b'u1', order=b'|', compound=b'NNN', data=b"S'abcd'\n"):
+  return (b"(S'data'\n" + _RECONSTRUCT + b'(I1\n' + shape + b"cnumpy\ndtype\n(S'" + code
+          + b"'\nI0\nI1\ntR(I3\nS'" + order + b"'\n" + compound + b'I-1\nI-1\nI0\ntbI0\n'
+          + data + b'tbd.')
+
+
+def _labels(labels):
+  return pickle.dumps({'data': DATA, 'fine_labels': labels}, 2)
+
+
+def _laughing(depth):
+  labels = [0] * 3
+  for _ in range(depth):
+    labels = [labels] * 3
+  return labels
+
+
+NASTY = {
+    'memo index 2^31': b'\x80\x02]r\x00\x00\x00\x80.',
+    'memo index in text': b']p2147483648\n.',
+    'huge memo index': b']p' + b'9' * 100000 + b'\n.',
+    'get of nothing': b'j\xff\xff\xff\xff.',
+    'get of itself': b']q\0h\0a.',
+    'dict of itself': b'}q\0Nh\0s.',
+    'tuple of a list of itself': b']q\0h\0\x85a.',
+    'huge text': b'T\xff\xff\xff\x7f',
+    'negative text': b'T\xff\xff\xff\xff',
+    'huge bytes': b'\x8e' + b'\xff' * 8,
+    'huge buffer': b'\x96' + b'\xff' * 7 + b'\x7f',
+    'huge frame': b'\x95' + b'\xff' * 8 + b'].',
+    'huge number': b'\x8b\xff\xff\xff\x7f',
+    'long number': b'\x8b' + struct.pack('<i', 100000) + b'\x01' * 100000 + b'.',
+    'long decimal': b'L' + b'7' * 100000 + b'L\n.',
+    'long float': b'F' + b'7' * 100000 + b'\n.',
+    'deep': b']' * 100000 + b'a' * 99999 + b'.',
+    'deep tuples': b')' + b'\x85' * 100000 + b'.',
+    'deep marks': b'(' * 100000 + b't' * 100000 + b'.',
+    'labels that laugh': _labels(_laughing(30)),
+    'arrays as labels': _labels([DATA.repeat(30, 0)] * 10000),
+    'a key that laughs': b'})q\0' + b''.join(
+        b'0h%ch%c\x86q%c' % (i, i, i + 1) for i in range(40)) + b'Ns.',
+    'texts as labels': b"(S'data'\n" + pickle.dumps(DATA, 2)[2:-1] + b"S'fine_labels'\n(S'"
+                       + b'x' * 100000 + b"'\nq\1" + b'h\1' * 10000 + b'ld.',
+    'the same bytes over and over': (
+        b"c_codecs\nencode\nq\0(X" + struct.pack('<I', 50000) + b'x' * 50000
+        + b"S'latin1'\ntq\1R" + b'h\0h\1R' * 10000 + b'.'),
+    'doubled': b'](' + b'2' * 300000 + b'e.',
+    'many': b'}' * 300000 + b'.',
+    'many numbers': b'(' + b'K\0' * 400000 + b'l.',
+    'another codec': b"c_codecs\nencode\n(Vx\nS'zip'\ntR.",
+    'objects': _array(b'(I4\nt', b'O8'),
+    'text array': _array(b'(I1\nt', b'S4'),
+    'structured': _array(b'(I1\nt', b'V4', compound=b"N(S'a'\nt}"),
+    'fields': _array(b'(I4\nt', compound=b"N(S'a'\nt}"),
+    'negative shape': _array(b'(I-4\nI-1\nt'),
+    'overflow': _array(b'(L4294967296L\nL4294967296L\nI4\nt'),
+    'overflow to fit': _array(b'(L9223372036854775807L\nI0\nt', data=b"S''\n"),
+    'many dimensions': _array(b'(I4\n' + b'I1\n' * 100 + b't'),
+    'truth as a length': _array(b'(I01\nI4\nt'),
+    'too short': _array(b'(I5\nt'),
+    'strange order': _array(b'(I4\nt', order=b'?'),
+    'no type': b"(S'data'\n" + _RECONSTRUCT + b"(I1\n(I4\ntNI0\nS'abcd'\ntbd.",
+    'its own bytes': _array(b'(I4\nt', data=b'g5\n'),
+    'array without state': b"(S'data'\n" + _RECONSTRUCT + b"d.",
+    'an array of a name': b"(S'data'\ncnumpy\nndarray\nd.",
+    'no stop': b'\x80\x02]',
+    'no mark': b'\x80\x02N]u.',
+    'no mark 2': b'e.',
+    'nothing on the stack': b'a.', 'nothing to put': b'q\0.', 'nothing to double': b'2.',
+    'two values': b'NN.', 'a mark is left': b'(N.',
+    'a call of text': b"S'a'\n)R.", 'an array called': b'cnumpy\nndarray\n)R.',
+    'bytes of a size': b'cbuiltins\nbytes\n(I2000000000\ntR.',
+    'too many arguments': b'cnumpy.core.multiarray\nscalar\n(NNNNtR.',
+    'an old instance': b'(inumpy\nndarray\n.', 'a new object': b'cnumpy\nndarray\n)\x81.',
+    'an extension': b'\x82\x01.', 'a persistent name': b'Pname\n.', 'a set': b'\x8f.',
+    'not UTF-8': b'X\x02\0\0\0\xff\xfe.', 'odd escape': b"S'\\q\\xzz'\n.",
+    'odd escape 2': b'V\\ud80\n.', 'odd pair': b'(Nd.',
+    'out-of-band': b'\x97.', 'unhashable': b'}]Ns.', 'no module': b'NN\x93.',
+}
+
+
+@pytest.mark.parametrize('name', sorted(NASTY))
+def test_nasty_inputs(tmp_path, name, capfd):
+  tracemalloc.start()
+  try:
+    with pytest.raises(cifar_input.DataError) as error:
+      load(tmp_path, NASTY[name])
+    peak = tracemalloc.get_traced_memory()[1]
+  finally:
+    tracemalloc.stop()
+  assert peak < 100 << 20
+  assert str(error.value).isprintable() and len(str(error.value)) < 600
+  assert capfd.readouterr() == ('', '')

@@ -1,0 +1,200 @@
+"""The project's readers of files, as `engine.Reader`, with good files to damage."""
+import collections
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import pickle
+import pickletools
+import tarfile
+import tempfile
+
+import engine
+import numpy as np
+
+import cifar_input
+from comhe_tf1.cluster import members
+from comhe_tf1.data import download
+from comhe_tf1.records import checkpoint
+from comhe_tf1.records import legacy_log
+from comhe_tf1.records import recorded_run
+
+_JSON = [b'{', b'}', b'[', b']', b'"', b',', b':', b'null', b'true', b'-', b'NaN',
+         b'Infinity', b'1e400', b'\\ud800', b'\xff', b'{}', b'[]', b'{"":', b'\n', b'\0']
+
+
+def pickles():
+  rng = np.random.RandomState(0)
+  rows = {'data': rng.randint(0, 256, (2, 3072)).astype(np.uint8),
+          'fine_labels': [3, 99], 'coarse_labels': [0, 1], 'filenames': ['a', 'b']}
+  others = dict(rows, fine_labels=np.array([1, 2], '>i4'),
+                data=np.asfortranarray(rows['data']))
+  numpy_scalars = dict(rows, fine_labels=list(np.arange(2)))
+  as_bytes = {key.encode(): value for key, value in rows.items()}
+  seeds = [pickle.dumps(content, protocol)
+           for content in (rows, others, numpy_scalars, as_bytes)
+           for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+  codes = [op.code.encode('latin1') for op in pickletools.opcodes]
+
+  def read(content, folder):
+    path = os.path.join(folder, 'train')
+    _write(path, content)
+    cifar_input.load(path)
+
+  return engine.Reader('pickles', seeds, read, cifar_input.DataError, codes + [
+      b'cnumpy\nndarray\n', b'cnumpy\ndtype\n', b'cnumpy.core.multiarray\nscalar\n',
+      b'cnumpy.core.multiarray\n_reconstruct\n', b'c_codecs\nencode\n', b'2e', b'2a',
+      b'O8', b'V8', b'M8', b'(lp0\n', b'r\xff\xff\xff\x7f', b'p2147483648\n', b'h\0'])
+
+
+def checkpoints():
+  rng = np.random.RandomState(0)
+  with tempfile.TemporaryDirectory() as folder:
+    path = checkpoint.save(folder, 7, {
+        'order': np.arange(20), 'weights': rng.randn(3, 3, 4).astype(np.float32),
+        'step': np.array(7)}, {'steps': 7, 'rng': [1, 2]}, 1)
+    seeds = [_content(path)]
+
+  def read(content, folder):
+    path = os.path.join(folder, 'step_00000007.npz')
+    _write(path, content)
+    checkpoint.load(path)
+
+  return engine.Reader('checkpoints', seeds, read, checkpoint.CheckpointError, [
+      b'PK\x03\x04', b'PK\x01\x02', b'PK\x05\x06', b'PK\x06\x06', b'PK\x06\x07',
+      b'\x93NUMPY', b"'|O'", b"'<f4'", b'(', b')', b'{', b'999999999', b'\x08\0', b'\x0c\0',
+      b'\x01\0', b'\x63\0'])
+
+
+def _run_reader(name, file, seeds, tokens, read):
+  """Reader of one file of a run whose other files are good."""
+  train = [legacy_log.train_line(step, 6.3, 1.2, 5.1, 5., 0.01) for step in (0, 100, 200)]
+  test = [legacy_log.test_line(step, 0.25) for step in (500, 1000)]
+  files = {'log_train_00.txt': '\n'.join(train).encode() + b'\n',
+           'log_test_00.txt': '\n'.join(test).encode() + b'\n',
+           'run_00/args.json': b'{}'}
+
+  def load(content, folder):
+    if not os.path.exists(os.path.join(folder, 'run_00')):
+      os.mkdir(os.path.join(folder, 'run_00'))
+      for path, good in files.items():
+        _write(os.path.join(folder, path), good)
+    _write(os.path.join(folder, file), content)
+    read(folder)
+
+  return engine.Reader(name, seeds or [files[file]], load,
+                       recorded_run.ReadError, tokens)
+
+
+def _read_run(folder):
+  run, = recorded_run.find(os.path.join(folder, 'run_00'))
+  read = recorded_run.read(run)
+  recorded_run.first_line(read)
+  recorded_run.last_line(read)
+  recorded_run.final(read)
+
+
+def _read_metrics(folder):
+  run, = recorded_run.find(os.path.join(folder, 'run_00'))
+  recorded_run.layer_energies(run)
+
+
+_LOG = [b'====iter_', b'++++iter_', b'\n', b'\r\n', b'fit=', b'acc=', b'test acc=', b'nan',
+        b'-inf', b', ', b'e308', b'e999', b'.', b'\xff', b'\0', b'\xe2\x80\xa8']
+
+
+def train_log():
+  return _run_reader('train_log', 'log_train_00.txt', None, _LOG, _read_run)
+
+
+def test_log():
+  return _run_reader('test_log', 'log_test_00.txt', None, _LOG, _read_run)
+
+
+test_log.__test__ = False   # for pytest: it is none
+
+
+def metrics():
+  lines = [json.dumps({'kind': 'train', 'step': step, 'energies': {'a': 0.5, 'b': 1.5},
+                       'full_energies': {'a': 1.}, 'half_energies': {'a': 2.}})
+           for step in (0, 100)]
+  return _run_reader('metrics', 'run_00/metrics.jsonl',
+                     ['\n'.join(lines).encode() + b'\n'], _JSON, _read_metrics)
+
+
+_ARGS = {'regularizer': 'random', 'base_lr': 0.1, 'lr_drops': [1, 2], 'groups': None,
+         'xla': False}
+
+
+def args():
+  return _run_reader('args', 'run_00/args.json', [json.dumps(_ARGS).encode()], _JSON,
+                     _read_run)
+
+
+def resume():
+  # Not above, as it takes TensorFlow.
+  from comhe_tf1.records import run_record
+
+  def read(folder):
+    with run_record.resume(folder, _ARGS, ('gpu_no',)):
+      pass
+
+  return _run_reader('resume', 'run_00/args.json', [json.dumps(_ARGS).encode()], _JSON,
+                     read)._replace(errors=run_record.RunError)
+
+
+def clusters():
+  def read(content, folder):
+    path = os.path.join(folder, 'cluster.json')
+    _write(path, content)
+    members.load(path)
+
+  return engine.Reader('clusters', [
+      json.dumps({'worker': ['10.0.0.5:2222', 'localhost:2223']}).encode()], read,
+                       members.ClusterError, _JSON)
+
+
+def archives():
+  content = collections.OrderedDict([('train', b'a' * 3000), ('test', b'bc' * 500)])
+  plain = io.BytesIO()
+  with tarfile.open(fileobj=plain, mode='w') as tar:
+    for name, data in content.items():
+      info = tarfile.TarInfo('set/' + name)
+      info.size = len(data)
+      tar.addfile(info, io.BytesIO(data))
+  facts = download.Archive('file:///nowhere/set.tar.gz', '', 'set', {
+      name: hashlib.md5(data).hexdigest() for name, data in content.items()})
+
+  def read(content, folder):
+    # Half of them are damaged inside the compression, half outside.
+    if content[:2] != b'\x1f\x8b':
+      content = gzip.compress(content, 1)
+    path = os.path.join(folder, 'set.tar.gz')
+    _write(path, content)
+    for name in facts.members:
+      with contextlib.suppress(OSError):
+        os.remove(os.path.join(folder, 'data', name))
+    with contextlib.redirect_stdout(io.StringIO()):   # what it did is said there
+      download._unpack(facts, path, os.path.join(folder, 'data'), list(facts.members))
+
+  return engine.Reader('archives', [plain.getvalue(), gzip.compress(plain.getvalue(), 1)],
+                       read, download.DownloadError, [
+      b'ustar', b'0000644\0', b'77777777777\0', b'\x80' + b'\0' * 7, b'\xff' * 12, b'L',
+      b'x', b'g', b'S', b'K', b'1', b'2', b'set/train\0', b'\0' * 512,
+      b'GNU.sparse.map=1,2\n', b'30 mtime=1\n', b'\x1f\x8b\x08'])
+
+
+def _write(path, content):
+  with open(path, 'wb') as file:
+    file.write(content)
+
+
+def _content(path):
+  with open(path, 'rb') as file:
+    return file.read()
+
+
+READERS = collections.OrderedDict((make.__name__, make) for make in (
+    pickles, checkpoints, train_log, test_log, metrics, args, resume, clusters, archives))
