@@ -170,7 +170,7 @@ def train(args, tf, session, workers, train_set, batches, test_set, data_line):
 def main(argv=None):
   args, parser = training_flags.parse(argv)
   # Also where this is the first process of a container, which no signal ends by itself.
-  signal.signal(signal.SIGTERM, interruption.leave)
+  interruption.handle((signal.SIGTERM, signal.SIGHUP), interruption.leave)
   try:
     return run(args, parser)
   except KeyboardInterrupt:

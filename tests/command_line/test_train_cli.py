@@ -1,13 +1,16 @@
 """The real command line, as a user calls it."""
+import fcntl
 import json
 import os
 import pickle
+import pty
 import random
 import re
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import kill_and_resume
@@ -460,12 +463,12 @@ def interrupt(root, tmp_path, number, *flags):
     if line.startswith('====iter_2'):
       process.send_signal(number)
       break
-  process.stdout.read()
-  err = process.stderr.read().splitlines()
-  return process.wait(), err
+  err = process.communicate(timeout=120)[1].splitlines()
+  return process.returncode, err
 
 
-@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize('number, status', [
+    (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_saves_and_says_how_to_resume(root, tmp_path, number, status):
   result, err = interrupt(root, tmp_path, number)
   assert result == status
@@ -488,7 +491,8 @@ def test_a_signal_without_checkpoints(root, tmp_path):
   assert not os.path.exists(small_run(tmp_path, 'run_00/checkpoints'))
 
 
-@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize('number, status', [
+    (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, status):
   # Data that never comes: opened for writing as soon as the training opens it.
   os.mkfifo(str(tmp_path / 'train'))
@@ -531,7 +535,7 @@ def test_the_first_signal_is_noted():
                                    processes.WAIT_IN_A_LIBRARY])
 def test_a_second_signal_ends_at_once(where):
   process = processes.start(sys.executable, '-c', (
-      'from comhe_tf1 import interruption\n'
+      'from comhe_tf1.command_line import interruption\n'
       'with interruption.Interruption():\n'
       '  print("up", flush=True)\n  %s' % where))
   assert process.stdout.readline() == 'up\n'
@@ -540,6 +544,52 @@ def test_a_second_signal_ends_at_once(where):
     process.send_signal(number)
     time.sleep(1.)   # two at once might come in another order
   assert processes.finish(process, timeout=60) == (130, [], [])
+
+
+def test_another_hangup_does_not_end_at_once():
+  """System and shell both send one when a terminal goes."""
+  process = processes.start(sys.executable, '-c', (
+      'import os, signal, time\nfrom comhe_tf1.command_line import interruption\n'
+      'with interruption.Interruption() as interrupted:\n'
+      '  for _ in range(3):\n    os.kill(os.getpid(), signal.SIGHUP)\n'
+      '  time.sleep(1)\n  print(interrupted.signal, flush=True)\n'
+      '  os.kill(os.getpid(), signal.SIGTERM)\n  time.sleep(60)'))
+  assert processes.finish(process, timeout=50) == (143, [str(int(signal.SIGHUP))], [])
+
+
+@pytest.mark.parametrize('setting', [
+    'interruption.Interruption().__enter__()', 'interruption.leave_whatever_happens()'])
+def test_a_signal_that_was_ignored_stays_so(setting):
+  numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+  process = processes.start('sh', '-c', (
+      'trap "" INT TERM HUP; exec "$0" -c \'import os, signal, time\n'
+      'from comhe_tf1.command_line import interruption\n%s\n'
+      'for number in (%s):\n  os.kill(os.getpid(), number)\n'
+      'time.sleep(1)\nprint("on")\'' % (setting, ', '.join(
+          str(int(number)) for number in numbers))), sys.executable)
+  assert processes.finish(process, timeout=60) == (0, ['on'], [])
+
+
+def test_a_terminal_that_goes_ends_with_a_checkpoint(root, tmp_path):
+  ours, theirs = pty.openpty()
+
+  def own_terminal():
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+  process = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'train.py')] + SMALL, cwd=str(tmp_path),
+      stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=own_terminal)
+  os.close(theirs)
+  shown = b''
+  while b'====iter_2' not in shown:
+    shown += os.read(ours, 65536)
+  os.close(ours)   # as a connection that drops
+  assert process.wait(timeout=120) == 129
+  with open(small_run(tmp_path, 'log_train_00.txt')) as file:
+    steps = len(file.readlines())
+  assert os.listdir(small_run(tmp_path, 'run_00/checkpoints')) == [
+      'step_%08d.npz' % steps]
 
 
 def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
@@ -624,7 +674,7 @@ def test_a_full_disk(root, tmp_path, limit):
       cwd=str(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
       universal_newlines=True,
       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-  err = process.communicate()[1].splitlines()
+  err = process.communicate(timeout=300)[1].splitlines()
   assert process.returncode == 1
   assert len(err) == 1 and err[0].startswith('train.py: error: ')
   for folder, _, names in os.walk(str(tmp_path)):
