@@ -10,6 +10,11 @@ import os
 import signal
 import sys
 
+FOLDER = os.path.dirname(os.path.realpath(__file__))
+if FOLDER not in sys.path:   # with python -P, or run by another program
+  sys.path.append(FOLDER)
+
+# isort: split
 from comhe_tf1.command_line import training_flags  # first: it says what is missing
 
 # isort: split

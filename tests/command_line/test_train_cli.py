@@ -443,6 +443,19 @@ def test_failures(root, tmp_path, mistake):
   assert files_below(tmp_path) == before
 
 
+@pytest.mark.parametrize('flags, environment, named', [
+    (['--log_dir', 'gs://bucket/x'], {}, '--log_dir'),
+    (['--data_dir', 's3://bucket'], {}, '--data_dir'),
+    (['--eval_only', 'file:///tmp'], {}, '--eval_only'),
+    (['--dataset', 'sample'], {'COMHE_LOG_DIR': 'ram://log'}, 'COMHE_LOG_DIR'),
+    ([], {'COMHE_DATA_DIR': 'hdfs://x'}, 'COMHE_DATA_DIR')])
+def test_addresses_are_no_paths(root, tmp_path, flags, environment, named):
+  status, out, err = call(root, tmp_path, *flags, **environment)
+  assert status == 2 and not out and len(err) == 1 and named in err[0]
+  assert 'expected a path of this machine, got ' in err[0]
+  assert not os.listdir(str(tmp_path))
+
+
 SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.5', '--batch_size', '8',
          '--base_lr', '0.001', '--pd', '10', '--pn', '1', '--log_every', '1']
 SMALL_RUNS = os.path.join('log', 'sample', 'cnn9_width0.5', 'random_projection',
