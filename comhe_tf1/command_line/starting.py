@@ -3,6 +3,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
+import warnings
 
 from comhe_tf1.command_line import compatibility
 
@@ -69,7 +70,9 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
   if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
     os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
     hushed = quiet_stderr
-  with hushed():
+  with hushed(), warnings.catch_warnings():
+    # Those of the libraries, which python -W error would end the import with.
+    warnings.simplefilter('ignore')
     import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
   if not any_environment and gpu_no not in ('', '-1') and tf.test.is_built_with_cuda():
