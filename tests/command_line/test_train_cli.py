@@ -698,6 +698,15 @@ def test_a_full_disk(root, tmp_path, limit):
           assert all(TRAIN_LINE.match(line) for line in file)
 
 
+@pytest.mark.parametrize('name', [b'L\xe4ufe', u'L\xe4ufe'.encode(), b'a\nb', b' a/'])
+def test_log_folders_of_any_name(root, tmp_path, name):
+  status, out, err = call(root, tmp_path, *(SMALL + [
+      '--max_steps', '1', '--log_dir', os.fsdecode(name)]), LC_ALL='C')
+  assert status == 0 and not err
+  folder = os.path.join(os.fsencode(str(tmp_path)), name, b'sample')
+  assert any(b'events.' in each for _, _, names in os.walk(folder) for each in names)
+
+
 def test_paths_that_the_terminal_cannot_show(root, tmp_path):
   status, out, err = call(root, tmp_path, *(SMALL + [
       '--max_steps', '1', '--log_dir', u'l\xf6g']), PYTHONIOENCODING='ascii')
