@@ -305,11 +305,6 @@ def main(argv=None):
       raise argparse.ArgumentTypeError(
           'expected http://HOST/..., https://HOST/... or file:///..., got %r' % text)
 
-  def folder(text):
-    if not text:
-      raise argparse.ArgumentTypeError('the folder has no name')
-    return text
-
   parser = flags.Parser(
       prog='cifar_input.py',
       description='Download a data set, check and unpack it. A broken download '
@@ -324,7 +319,7 @@ def main(argv=None):
       help='a mirror of the archive, with the same bytes: http, https or file '
            '(default: the one at www.cs.toronto.edu/~kriz)')
   parser.add_argument(
-      '--data_dir', type=folder, metavar='FOLDER',
+      '--data_dir', type=flags.path, metavar='FOLDER',
       help='where the pickles go; the archive is kept beside it (default: '
            'cifar-100-python or cifar-10-batches-py, as the archive names it, in '
            'COMHE_DATA_DIR if set)')
@@ -332,7 +327,8 @@ def main(argv=None):
   archive = download.ARCHIVES[args.dataset]
   try:
     download.download(archive, args.data_dir or os.path.join(
-        os.environ.get('COMHE_DATA_DIR', ''), archive.folder), args.url)
+        flags.path_of_environment(parser, 'COMHE_DATA_DIR') or '', archive.folder),
+                      args.url)
     return 0
   except KeyboardInterrupt:
     streams.note('cifar_input.py', 'interrupted; calling again continues')

@@ -7,6 +7,11 @@ import os
 import sys
 import time
 
+FOLDER = os.path.dirname(os.path.realpath(__file__))
+if FOLDER not in sys.path:   # with python -P, or run by another program
+  sys.path.append(FOLDER)
+
+# isort: split
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
 from comhe_tf1.comparison import tables
@@ -33,7 +38,7 @@ def picture(text):
 
 def against(text):
   """Type of --against."""
-  if text not in published.ALL and not os.path.exists(text):
+  if text not in published.ALL and not os.path.exists(flags.path(text)):
     raise argparse.ArgumentTypeError(
         'expected a folder or file of logs that is there, or one of %s, got %r'
         % (', '.join(published.ALL), text))

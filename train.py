@@ -10,6 +10,11 @@ import os
 import signal
 import sys
 
+FOLDER = os.path.dirname(os.path.realpath(__file__))
+if FOLDER not in sys.path:   # with python -P, or run by another program
+  sys.path.append(FOLDER)
+
+# isort: split
 from comhe_tf1.command_line import training_flags  # first: it says what is missing
 
 # isort: split
@@ -170,7 +175,7 @@ def train(args, tf, session, workers, train_set, batches, test_set, data_line):
 def main(argv=None):
   args, parser = training_flags.parse(argv)
   # Also where this is the first process of a container, which no signal ends by itself.
-  signal.signal(signal.SIGTERM, interruption.leave)
+  interruption.handle((signal.SIGTERM, signal.SIGHUP), interruption.leave)
   try:
     return run(args, parser)
   except KeyboardInterrupt:

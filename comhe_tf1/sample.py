@@ -12,14 +12,12 @@ def main(argv=None):
   parser = flags.Parser(
       prog='comhe_tf1.sample',
       description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
-  parser.add_argument('folder', help='where to write the pickles')
+  parser.add_argument('folder', type=flags.path, help='where to write the pickles')
   parser.add_argument(
       '--dataset', choices=list(layouts.LAYOUTS), default='cifar100',
       help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
            'data_batch_5, test_batch and batches.meta in 10 (default: cifar100)')
   args = parser.parse_args(argv)
-  if not args.folder:
-    parser.error('the folder has no name')
   try:
     sample.write(args.folder, args.dataset)
     print('wrote the synthetic sample to %s' % args.folder, flush=True)

@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 
 import numpy as np
@@ -8,7 +9,38 @@ import tensorflow.compat.v1 as tf
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
+# In seconds, far above what the longest one takes; for tests marked as slow, and others.
+LIMIT = {True: 7200, False: 1200}
+
+# Where this process inherits a signal as ignored, as a job in the background does, the
+# processes that tests start would too. They get the default in place of a handler.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+  if signal.getsignal(number) == signal.SIG_IGN:
+    signal.signal(number, lambda *_: None)
+
 tf.logging.set_verbosity(tf.logging.ERROR)
+
+
+class TooLongError(Exception):
+  """A test waits for what never comes."""
+
+
+def _give_up(*_):
+  # What it has started would go on, and hold the pipes that others read.
+  for thread in os.listdir('/proc/self/task'):
+    with open('/proc/self/task/%s/children' % thread) as file:
+      for child in file.read().split():
+        os.kill(int(child), signal.SIGKILL)
+  raise TooLongError('a test takes longer than any should')
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+  """Ends a test that would wait for ever."""
+  signal.signal(signal.SIGALRM, _give_up)
+  signal.alarm(LIMIT[item.get_closest_marker('slow') is not None])
+  yield
+  signal.alarm(0)
 
 
 @pytest.fixture

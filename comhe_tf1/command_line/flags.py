@@ -23,7 +23,20 @@ def path(text):
   """Type of a flag: where something is or goes; an unset variable of a shell is not."""
   if not text:
     raise argparse.ArgumentTypeError('expected a path, got \'\'')
+  # TensorFlow would take it to a network, Python to a folder of that name.
+  if re.match('[A-Za-z][A-Za-z0-9+.-]*://', text):
+    raise argparse.ArgumentTypeError(
+        'expected a path of this machine, got %r; mount what is elsewhere, or copy it'
+        % text)
   return text
+
+
+def path_of_environment(parser, name):
+  """A path that a variable of the environment has, or None where it is not set."""
+  try:
+    return path(os.environ[name]) if os.environ.get(name) else None
+  except argparse.ArgumentTypeError as error:
+    parser.error('%s: %s' % (name, error))
 
 
 def whole(least, most):

@@ -1,13 +1,19 @@
-"""SIGINT and SIGTERM as a wish that a training honours between two steps."""
+"""Signals as a wish that a training honours between two steps.
+
+SIGINT, SIGTERM, and SIGHUP of a terminal that has gone. One that was ignored when the
+process started, as in a job of nohup, stays so.
+"""
 import os
 import signal
 import threading
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption(object):
   """Notes the first signal; a second one ends the process at once.
+
+  But for another SIGHUP: both the system and the shell send it when a terminal goes.
 
   A context manager, to be entered in the main thread. Leaving it restores what
   was there before.
@@ -24,8 +30,7 @@ class Interruption(object):
   def __enter__(self):
     # At the second also where the main thread waits in a library and runs no handler.
     self._stop = _end_at(2)
-    for number in SIGNALS:
-      self._before[number] = signal.signal(number, self._note)
+    self._before = handle(SIGNALS, self._note)
     return self
 
   def __exit__(self, *error):
@@ -35,9 +40,20 @@ class Interruption(object):
 
   def _note(self, number, frame):
     del frame
-    if self.signal is not None:
+    if self.signal is None:
+      self.signal = number
+    elif number != signal.SIGHUP:
       os._exit(exit_status(number))
-    self.signal = number
+
+
+def handle(numbers, handler):
+  """Sets a handler of signals, but of those that are ignored.
+
+  Returns:
+    Dict from the numbers of the others to their handlers before.
+  """
+  return {number: signal.signal(number, handler) for number in numbers
+          if signal.getsignal(number) != signal.SIG_IGN}
 
 
 def leave(number, frame):
@@ -50,8 +66,7 @@ def leave(number, frame):
 def leave_whatever_happens():
   """Ends the process at a signal, also while the main thread waits in a library."""
   _end_at(1)
-  for number in SIGNALS:
-    signal.signal(number, leave)
+  handle(SIGNALS, leave)
 
 
 def _end_at(count):
@@ -74,7 +89,8 @@ def _end_at(count):
       if not number:   # the other end was closed
         os.close(reader)
         return
-      come += [each for each in number if each in SIGNALS]
+      come += [each for each in number if each in SIGNALS
+               and not (come and each == signal.SIGHUP)]
     os._exit(exit_status(come[-1]))
 
   def stop():
@@ -86,5 +102,5 @@ def _end_at(count):
 
 
 def exit_status(number):
-  """What a shell gives for a process that ended by a signal: 130, 143."""
+  """What a shell gives for a process that ended by a signal: 129, 130, 143."""
   return 128 + number

@@ -1,26 +1,42 @@
 """Starts TensorFlow, on the devices that were asked for and without its own messages."""
 import contextlib
 import os
+import subprocess
 import tempfile
+import warnings
 
 from comhe_tf1.command_line import compatibility
+
+# Waits for a line, and shows the file of the given number where none comes. It is
+# opened anew, from its start on.
+_RELAY = 'trap "" HUP INT QUIT TERM; read -r line || exec cat "/proc/self/fd/$1"'
 
 
 @contextlib.contextmanager
 def quiet_stderr():
-  """Holds back what is written to file descriptor 2, unless something fails."""
-  with tempfile.TemporaryFile() as held:
+  """Holds back what is written to file descriptor 2, unless something fails.
+
+  What was held is shown by a process of its own, also where this one is ended by native
+  code or by a signal. Where no process is to be had, nothing is held back.
+  """
+  with contextlib.ExitStack() as stack:
+    try:
+      held = stack.enter_context(tempfile.TemporaryFile())
+      relay = subprocess.Popen(
+          ['sh', '-c', _RELAY, 'sh', str(held.fileno())], stdin=subprocess.PIPE, stdout=2,
+          pass_fds=[held.fileno()])
+    except OSError:
+      yield
+      return
     stderr = os.dup(2)
     os.dup2(held.fileno(), 2)
     try:
       yield
-    except Exception:
-      held.seek(0)
-      os.write(stderr, held.read())
-      raise
+      relay.stdin.write(b'nothing failed\n')
     finally:
       os.dup2(stderr, 2)
       os.close(stderr)
+      relay.communicate()
 
 
 def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
@@ -54,7 +70,9 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
   if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
     os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
     hushed = quiet_stderr
-  with hushed():
+  with hushed(), warnings.catch_warnings():
+    # Those of the libraries, which python -W error would end the import with.
+    warnings.simplefilter('ignore')
     import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
   if not any_environment and gpu_no not in ('', '-1') and tf.test.is_built_with_cuda():

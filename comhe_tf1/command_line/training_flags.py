@@ -3,7 +3,6 @@
 What is parsed has every setting of the method filled in, and only that method's.
 """
 import argparse
-import os
 import re
 
 from comhe_tf1.cluster import devices
@@ -147,7 +146,6 @@ def _reproduction_flags(group):
 def _output_flags(group):
   group.add_argument(
       '--log_dir', type=flags.path, metavar='FOLDER',
-      default=os.environ.get('COMHE_LOG_DIR') or 'log',
       help='folder of the logs, which are named and numbered below it as the '
            'original\'s (default: COMHE_LOG_DIR if set, else log; original: log)')
   group.add_argument(
@@ -304,7 +302,13 @@ def _data(args, parser):
   if args.dataset == 'sample' and args.data_dir is not None:
     parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
   if args.dataset != 'sample' and args.data_dir is None:
-    args.data_dir = os.environ.get('COMHE_DATA_DIR') or layout_of(args).folder
+    args.data_dir = (flags.path_of_environment(parser, 'COMHE_DATA_DIR')
+                     or layout_of(args).folder)
+
+
+def _logs(args, parser):
+  if args.log_dir is None:
+    args.log_dir = flags.path_of_environment(parser, 'COMHE_LOG_DIR') or 'log'
 
 
 def _devices_do_not_evaluate(args, parser):
@@ -346,7 +350,7 @@ def _visible_gpus(args, _):
 
 
 RULES = (_first_line_alone, _one_purpose, _settings_of_the_method, _network,
-         _initial_weights, _data, _devices_do_not_evaluate, _devices_and_master,
+         _initial_weights, _data, _logs, _devices_do_not_evaluate, _devices_and_master,
          _devices_share_the_batch, _visible_gpus)
 
 

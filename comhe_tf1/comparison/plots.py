@@ -4,6 +4,7 @@ Panels are drawn one by one, so that a page can lay them out, or all into one pi
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart too.
 """
 import collections
+import contextlib
 import io
 import logging
 import os
@@ -11,7 +12,12 @@ import os
 # Else it tells of its font cache on standard error.
 logging.getLogger('matplotlib').setLevel(logging.ERROR)
 
+# What a notebook sets for its own pictures may not be there, which ends the import.
+_BACKEND = os.environ.pop('MPLBACKEND', None)
 import matplotlib
+
+if _BACKEND is not None:
+  os.environ['MPLBACKEND'] = _BACKEND
 from matplotlib import ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -238,6 +244,15 @@ def _figure(drawn, columns):
   return figure
 
 
+@contextlib.contextmanager
+def _own_settings():
+  """Without those of the user's files, which may ask for LaTeX or other sizes."""
+  with matplotlib.rc_context():
+    matplotlib.rcdefaults()
+    yield
+
+
+@_own_settings()
 def image(panel):
   """A panel as a PNG, bytes."""
   file = io.BytesIO()
@@ -245,6 +260,7 @@ def image(panel):
   return file.getvalue()
 
 
+@_own_settings()
 def write(drawn, path):
   """Writes all panels as one picture, PNG, SVG or PDF by the path's ending.
 

@@ -3,9 +3,12 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+
+LIMIT = 5   # seconds for a command: what is only for the record is not waited for
 
 
 def describe(session):
@@ -50,14 +53,27 @@ def _build_info(key, old_name):
 
 
 def _output(*command):
-  """What a command prints, or None where it cannot be run."""
-  try:
-    return subprocess.check_output(command, stderr=subprocess.DEVNULL).decode().strip()
-  except (OSError, subprocess.CalledProcessError):
-    return None
+  """What a command prints, or None where it cannot be run or takes longer than `LIMIT`."""
+  # Into a file: the end of a pipe would come after that of all that the command started.
+  with tempfile.TemporaryFile() as file:
+    try:
+      process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file,
+                                 stderr=subprocess.DEVNULL)
+    except OSError:
+      return None
+    try:
+      if process.wait(timeout=LIMIT):
+        return None
+    except subprocess.TimeoutExpired:
+      process.kill()   # and not waited for: in a driver that hangs it does not end
+      return None
+    file.seek(0)
+    return file.read().decode('utf-8', 'replace').strip()
 
 
 def _gpus():
+  if os.environ.get('CUDA_VISIBLE_DEVICES') == '-1':
+    return []
   # Asking TensorFlow for their names would take all of their memory on 1.x.
   listing = _output('nvidia-smi', '--query-gpu=name,driver_version',
                     '--format=csv,noheader')

@@ -117,9 +117,10 @@ class RunRecord(object):
     earlier = read_json(path) if step and os.path.exists(path) else []
     write_json(path, earlier + [dict(environment, from_step=step)])
     # Not by tf.summary.FileWriter, whose thread hangs on a full disk in 1.x.
-    self._events = tf.python_io.TFRecordWriter(os.path.join(
+    # It takes text for UTF-8, which the names of files need not be.
+    self._events = tf.python_io.TFRecordWriter(os.fsencode(os.path.join(
         self.path, 'events.out.tfevents.%d.%s.%08d.%s' % (
-            time.time(), platform.node(), step, secrets.token_hex(4))))
+            time.time(), platform.node(), step, secrets.token_hex(4)))))
     self._event(file_version='brain.Event:2')
     if not step:
       self._event(graph_def=session.graph.as_graph_def().SerializeToString())

@@ -36,7 +36,7 @@ class TrainedProjection(base.Energy):
     raise NotImplementedError
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
-    if tf.executing_eagerly():
+    if tf.executing_eagerly() or tf.get_default_graph().building_function:
       raise RuntimeError('%s needs a graph: call it within tf.Graph().as_default()'
                          % type(self).__name__)
     energies, kept = [], []

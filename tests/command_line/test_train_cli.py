@@ -1,13 +1,16 @@
 """The real command line, as a user calls it."""
+import fcntl
 import json
 import os
 import pickle
+import pty
 import random
 import re
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import kill_and_resume
@@ -444,6 +447,19 @@ def test_failures(root, tmp_path, mistake):
   assert files_below(tmp_path) == before
 
 
+@pytest.mark.parametrize('flags, environment, named', [
+    (['--log_dir', 'gs://bucket/x'], {}, '--log_dir'),
+    (['--data_dir', 's3://bucket'], {}, '--data_dir'),
+    (['--eval_only', 'file:///tmp'], {}, '--eval_only'),
+    (['--dataset', 'sample'], {'COMHE_LOG_DIR': 'ram://log'}, 'COMHE_LOG_DIR'),
+    ([], {'COMHE_DATA_DIR': 'hdfs://x'}, 'COMHE_DATA_DIR')])
+def test_addresses_are_no_paths(root, tmp_path, flags, environment, named):
+  status, out, err = call(root, tmp_path, *flags, **environment)
+  assert status == 2 and not out and len(err) == 1 and named in err[0]
+  assert 'expected a path of this machine, got ' in err[0]
+  assert not os.listdir(str(tmp_path))
+
+
 SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.5', '--batch_size', '8',
          '--base_lr', '0.001', '--pd', '10', '--pn', '1', '--log_every', '1']
 SMALL_RUNS = os.path.join('log', 'sample', 'cnn9_width0.5', 'random_projection',
@@ -464,12 +480,12 @@ def interrupt(root, tmp_path, number, *flags):
     if line.startswith('====iter_2'):
       process.send_signal(number)
       break
-  process.stdout.read()
-  err = process.stderr.read().splitlines()
-  return process.wait(), err
+  err = process.communicate(timeout=120)[1].splitlines()
+  return process.returncode, err
 
 
-@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize('number, status', [
+    (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_saves_and_says_how_to_resume(root, tmp_path, number, status):
   result, err = interrupt(root, tmp_path, number)
   assert result == status
@@ -492,7 +508,8 @@ def test_a_signal_without_checkpoints(root, tmp_path):
   assert not os.path.exists(small_run(tmp_path, 'run_00/checkpoints'))
 
 
-@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize('number, status', [
+    (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, status):
   # Data that never comes: opened for writing as soon as the training opens it.
   os.mkfifo(str(tmp_path / 'train'))
@@ -544,6 +561,52 @@ def test_a_second_signal_ends_at_once(where):
     process.send_signal(number)
     time.sleep(1.)   # two at once might come in another order
   assert processes.finish(process, timeout=60) == (130, [], [])
+
+
+def test_another_hangup_does_not_end_at_once():
+  """System and shell both send one when a terminal goes."""
+  process = processes.start(sys.executable, '-c', (
+      'import os, signal, time\nfrom comhe_tf1.command_line import interruption\n'
+      'with interruption.Interruption() as interrupted:\n'
+      '  for _ in range(3):\n    os.kill(os.getpid(), signal.SIGHUP)\n'
+      '  time.sleep(1)\n  print(interrupted.signal, flush=True)\n'
+      '  os.kill(os.getpid(), signal.SIGTERM)\n  time.sleep(60)'))
+  assert processes.finish(process, timeout=50) == (143, [str(int(signal.SIGHUP))], [])
+
+
+@pytest.mark.parametrize('setting', [
+    'interruption.Interruption().__enter__()', 'interruption.leave_whatever_happens()'])
+def test_a_signal_that_was_ignored_stays_so(setting):
+  numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+  process = processes.start('sh', '-c', (
+      'trap "" INT TERM HUP; exec "$0" -c \'import os, signal, time\n'
+      'from comhe_tf1.command_line import interruption\n%s\n'
+      'for number in (%s):\n  os.kill(os.getpid(), number)\n'
+      'time.sleep(1)\nprint("on")\'' % (setting, ', '.join(
+          str(int(number)) for number in numbers))), sys.executable)
+  assert processes.finish(process, timeout=60) == (0, ['on'], [])
+
+
+def test_a_terminal_that_goes_ends_with_a_checkpoint(root, tmp_path):
+  ours, theirs = pty.openpty()
+
+  def own_terminal():
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+  process = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'train.py')] + SMALL, cwd=str(tmp_path),
+      stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=own_terminal)
+  os.close(theirs)
+  shown = b''
+  while b'====iter_2' not in shown:
+    shown += os.read(ours, 65536)
+  os.close(ours)   # as a connection that drops
+  assert process.wait(timeout=120) == 129
+  with open(small_run(tmp_path, 'log_train_00.txt')) as file:
+    steps = len(file.readlines())
+  assert os.listdir(small_run(tmp_path, 'run_00/checkpoints')) == [
+      'step_%08d.npz' % steps]
 
 
 def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
@@ -628,7 +691,7 @@ def test_a_full_disk(root, tmp_path, limit):
       cwd=str(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
       universal_newlines=True,
       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-  err = process.communicate()[1].splitlines()
+  err = process.communicate(timeout=300)[1].splitlines()
   assert process.returncode == 1
   assert len(err) == 1 and err[0].startswith('train.py: error: ')
   for folder, _, names in os.walk(str(tmp_path)):
@@ -637,6 +700,15 @@ def test_a_full_disk(root, tmp_path, limit):
       if name.startswith('log_train'):
         with open(os.path.join(folder, name)) as file:
           assert all(TRAIN_LINE.match(line) for line in file)
+
+
+@pytest.mark.parametrize('name', [b'L\xe4ufe', u'L\xe4ufe'.encode(), b'a\nb', b' a/'])
+def test_log_folders_of_any_name(root, tmp_path, name):
+  status, out, err = call(root, tmp_path, *(SMALL + [
+      '--max_steps', '1', '--log_dir', os.fsdecode(name)]), LC_ALL='C')
+  assert status == 0 and not err
+  folder = os.path.join(os.fsencode(str(tmp_path)), name, b'sample')
+  assert any(b'events.' in each for _, _, names in os.walk(folder) for each in names)
 
 
 def test_paths_that_the_terminal_cannot_show(root, tmp_path):

@@ -306,6 +306,58 @@ def test_neither_tensorflow_nor_matplotlib_is_needed(root, tmp_path):
   assert (tmp_path / 'report' / 'index.html').exists()
 
 
+@pytest.mark.parametrize('backend', ['module://no_such.backend', 'nonsense'])
+def test_settings_for_other_pictures_do_not_matter(root, tmp_path, backend):
+  synthetic_logs.write_run(tmp_path / 'log', until=2000)
+  (tmp_path / 'matplotlibrc').write_text('text.usetex: True\nlines.linewidth: 9\n')
+  drawn = []
+  for more in ({}, {'MPLBACKEND': backend, 'MATPLOTLIBRC': str(tmp_path)}):
+    process = start(root, tmp_path / 'log', '.', '--plot', '../x.png',
+                    env=dict(os.environ, **more))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and out and not err
+    drawn.append((tmp_path / 'x.png').read_bytes())
+  assert drawn[0] == drawn[1]
+
+
+# As a notebook's: neither a file nor with a buffer below.
+NOTEBOOK = """
+import io, runpy, sys
+class Stream(io.TextIOBase):
+  encoding = 'utf-8'
+  def __init__(self, file): self._file = file
+  def write(self, text): return self._file.write('| ' + text)
+  def flush(self): self._file.flush()
+sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+@pytest.mark.parametrize('command', [
+    ['compare.py', 'log'],
+    pytest.param(['train.py', '--dataset', 'sample', '--gpu_no', '-1', '--max_steps', '1',
+                  '--width', '0.125', '--regularizer', 'none'], marks=pytest.mark.slow)])
+def test_within_a_notebook(root, tmp_path, command):
+  synthetic_logs.write_run(tmp_path / 'log', until=2000)
+  process = subprocess.Popen(
+      [sys.executable, '-c', NOTEBOOK, os.path.join(root, command[0])] + command[1:],
+      cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      universal_newlines=True)
+  out, err = process.communicate(timeout=120)
+  assert process.returncode == 0 and not err and out.startswith('| ')
+
+
+@pytest.mark.parametrize('flags', [
+    ['gs://bucket/log'], ['log', '--against', 'file:///tmp'], ['log', '--plot', 's3://x.png'],
+    ['log', '--report', 'hdfs://x/y']])
+def test_addresses_are_no_paths(root, tmp_path, flags):
+  status, out, err = call(root, tmp_path, *flags)
+  assert status == 2 and not out and len(err) == 1
+  assert 'expected a path of this machine, got ' in err[0]
+  assert not os.listdir(str(tmp_path))
+
+
 def test_watching_ends_with_the_run(root, tmp_path):
   run = synthetic_logs.write_run(tmp_path / 'log', until=2000, finished=False,
                                  args=synthetic_logs.flags(max_steps=2001))

@@ -539,7 +539,8 @@ def test_a_proxy(start_download, server, folder, monkeypatch):
     (['--down'], 'required: --download'),   # no abbreviations
     (['--download', 'extra'], 'unrecognized arguments: extra'),
     (['--download', '--dataset', 'mnist'], "invalid choice: 'mnist'"),
-    (['--download', '--data_dir', ''], 'the folder has no name'),
+    (['--download', '--data_dir', ''], "expected a path, got ''"),
+    (['--download', '--data_dir', 's3://bucket'], "expected a path of this machine"),
     (['--download', '--url', 'ftp://h/x'], "file:///..., got 'ftp://h/x'"),
     (['--download', '--url', 'cifar.tar.gz'], "got 'cifar.tar.gz'"),
     (['--download', '--url', ''], "got ''"),

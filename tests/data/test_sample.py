@@ -124,7 +124,8 @@ def test_both_layouts_in_one_folder(tmp_path, capsys):
 
 @pytest.mark.parametrize('flags, words', [
     ([], 'the following arguments are required: folder'),
-    ([''], 'the folder has no name'),
+    ([''], "expected a path, got ''"),
+    (['ram://x'], "expected a path of this machine, got 'ram://x'"),
     (['new', '--dataset', 'cifar1000'], "invalid choice: 'cifar1000'"),
     (['new', '--dataset'], '--dataset: expected one argument'),
     (['new', '--data', 'cifar10'], 'unrecognized arguments')])

@@ -2,6 +2,7 @@
 import ground_truth
 import numpy as np
 import pytest
+import tensorflow
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
@@ -408,6 +409,15 @@ def test_float64_and_plain_arrays(session, rng, method):
   assert method == 'none' or terms.thom.dtype == tf.float64
   session.run(tf.global_variables_initializer())
   assert np.isfinite(session.run(terms.thom + terms.thomf))
+
+
+@pytest.mark.parametrize('method', TRAINED)
+def test_trained_projections_say_that_a_function_is_no_graph(rng, method):
+  kernels = [comhe_tf1.Kernel('a', rng.randn(1, 1, 5, 4), comhe_tf1.HIDDEN)]
+  with pytest.raises(RuntimeError, match='needs a graph'):
+    # Of one that is traced, whether or not a graph is around it.
+    tensorflow.function(lambda: comhe_tf1.create(method)(kernels, RATE).thom,
+                        autograph=False)()
 
 
 @all_methods
