@@ -122,7 +122,8 @@ def test_reads_capabilities_from_the_driver(tmp_path):
   subprocess.check_call(['gcc', '-shared', '-fPIC', '-o', str(library), str(source)])
   told = subprocess.check_output(
       [sys.executable, '-c',
-       'from comhe_tf1 import compatibility; print(compatibility.capabilities())'],
+       'from comhe_tf1.command_line import compatibility; '
+       'print(compatibility.capabilities())'],
       cwd=ROOT, env=dict(os.environ, LD_LIBRARY_PATH=str(tmp_path)))
   assert told.decode().strip() == '[(5, 2)]'
   import tensorflow.compat.v1 as tf

@@ -531,7 +531,7 @@ def test_the_first_signal_is_noted():
                                    processes.WAIT_IN_A_LIBRARY])
 def test_a_second_signal_ends_at_once(where):
   process = processes.start(sys.executable, '-c', (
-      'from comhe_tf1 import interruption\n'
+      'from comhe_tf1.command_line import interruption\n'
       'with interruption.Interruption():\n'
       '  print("up", flush=True)\n  %s' % where))
   assert process.stdout.readline() == 'up\n'
