@@ -19,6 +19,7 @@ import numpy as np
 
 from comhe_tf1.command_line import streams
 from comhe_tf1.data import layouts
+from comhe_tf1.data import staging
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -130,18 +131,12 @@ def write(folder, dataset='cifar100'):
   for path in paths.values():
     if os.path.lexists(path):
       raise FileExistsError(errno.EEXIST, 'it exists already', path)
-  parts = []
-  try:
+  with staging.inside(folder) as unfinished:
     for name, rows in content.items():
-      parts.append((paths[name] + '.part', paths[name]))
-      with open(parts[-1][0], 'wb') as file:
+      with open(os.path.join(unfinished, name), 'wb') as file:
         file.write(pickled(rows))
-    for part, path in parts:
-      os.rename(part, path)
-  finally:
-    for part, _ in parts:
-      if os.path.exists(part):
-        os.remove(part)
+    for name, path in paths.items():
+      os.rename(os.path.join(unfinished, name), path)
 
 
 def main(argv=None):
