@@ -9,6 +9,7 @@ import sys
 
 from comhe_tf1.cluster import listening
 from comhe_tf1.cluster import members as clusters
+from comhe_tf1.cluster import reaching
 from comhe_tf1.command_line import compatibility
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import interruption
@@ -67,7 +68,7 @@ def main(argv=None):
     parser.error('task %d is at %s, where this worker would not listen; add --bind %s '
                  'if that network is private' % (args.task, host, host))
   try:
-    listens_at = listening.resolve(args.bind or LOOPBACK)
+    listens_at = reaching.resolve(args.bind or LOOPBACK)
     listening.check_free(listens_at, port)
   except OSError as error:
     note('error: cannot listen at %s, port %d: %s; a worker needs an IPv4 address of this '
@@ -86,7 +87,7 @@ def main(argv=None):
 def is_loopback(host):
   """Whether a host is where a worker listens by itself; an unknown one is not."""
   try:
-    return listening.resolve(host) == LOOPBACK
+    return reaching.resolve(host) == LOOPBACK
   except OSError:
     return False
 

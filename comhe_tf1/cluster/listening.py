@@ -17,14 +17,6 @@ _VERSION, _DESTINATION = 0xfff00000, 0xfff00010
 _LOAD_BYTE, _LOAD_WORD, _AND, _EQUAL, _RETURN = 0x30, 0x20, 0x54, 0x15, 0x06
 
 
-def resolve(host):
-  """IPv4 address of a host; raises OSError."""
-  try:
-    return socket.gethostbyname(host)
-  except UnicodeError:   # of a name that cannot be one
-    raise OSError('no such host: %r' % host)
-
-
 def check_free(address, port):
   """Raises OSError unless a server can listen at an address of this machine.
 

@@ -9,11 +9,8 @@ import hashlib
 import json
 import os
 import re
-import socket
 
 import comhe_tf1
-
-CONNECTING = 5.   # seconds that a process may take to accept a connection
 
 _LABEL = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
 _ADDRESS = re.compile(r'(%s(?:\.%s)*):([0-9]{1,5})' % (_LABEL, _LABEL))
@@ -87,19 +84,12 @@ def _shown(value):
   return text if len(text) <= 200 else text[:200] + '...'
 
 
-def silence(address):
-  """Why nothing accepts connections at host:port; None if something does."""
-  try:
-    socket.create_connection(parse_address(address), CONNECTING).close()
-  except OSError as error:
-    return error.strerror or str(error)
-  return None
-
-
 def code():
   """What tells one state of this package from others: version and sum of its modules."""
   total = hashlib.md5()
-  for path in sorted(glob.glob(os.path.join(os.path.dirname(__file__), '*.py'))):
+  root = os.path.dirname(comhe_tf1.__file__)
+  for path in sorted(glob.glob(os.path.join(root, '**', '*.py'), recursive=True)):
+    total.update(os.path.relpath(path, root).encode())
     with open(path, 'rb') as file:
       total.update(file.read())
   return '%s (%s)' % (comhe_tf1.__version__, total.hexdigest()[:8])

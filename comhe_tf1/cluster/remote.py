@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.cluster import devices
 from comhe_tf1.cluster import members as clusters
+from comhe_tf1.cluster import reaching
 
 ANSWERING = 20 * 1000       # milliseconds that a worker may take to show its card
 STEP = 10 * 60 * 1000       # and a call of a session
@@ -38,10 +39,17 @@ def read(who, address):
     who: the worker, for messages.
     address: host:port.
 
+  Returns:
+    The card, with the address, and the one at which it was reached.
+
   Raises:
     clusters.ClusterError: there is no worker, or none of this project.
   """
-  problem = clusters.silence(address)
+  try:
+    reached = reaching.directly(address)
+    problem = reaching.silence(reached)
+  except OSError as error:
+    problem = error.strerror or str(error)
   if problem:
     raise clusters.ClusterError(
         '%s at %s does not answer (%s); start it with python -m comhe_tf1.worker, or '
@@ -50,8 +58,9 @@ def read(who, address):
   with tf.Graph().as_default():
     shown = _shown_card('')
     try:
-      with tf.Session('grpc://' + address, config=config) as session:
-        return json.loads(session.run(shown).decode())
+      with tf.Session('grpc://' + reached, config=config) as session:
+        return dict(json.loads(session.run(shown).decode()), address=address,
+                    reached=reached)
     except (tf.errors.OpError, ValueError):
       raise clusters.ClusterError(
           '%s at %s accepts connections, but does not answer as python -m '
@@ -73,15 +82,15 @@ def workers(master, wanted, card):
     card: this process's, see `clusters.card`.
 
   Returns:
-    Dict from the processes' names to their cards, the master's first, each with the
-    address at which it answered.
+    Dict from the processes' names to their cards, the master's first, as
+    `read` returns them.
 
   Raises:
     clusters.ClusterError: one does not answer or is of other versions.
     devices.DeviceError: one is not in the cluster.
   """
   address = master[len('grpc://'):]
-  leader = dict(read('the worker of --master', address), address=address)
+  leader = read('the worker of --master', address)
   clusters.compare('the worker at %s' % address, leader, card)
   cluster = clusters.from_json(leader['cluster'])
   found = {cluster.process(leader['task']): leader}
@@ -93,7 +102,7 @@ def workers(master, wanted, card):
     name = cluster.process(task)
     if name not in found:
       who, address = 'worker %s' % name, cluster.addresses[task]
-      found[name] = dict(read(who, address), address=address)
+      found[name] = read(who, address)
       clusters.compare('%s at %s' % (who, address), found[name], card)
       if found[name]['cluster'] != leader['cluster'] or found[name]['task'] != task:
         raise clusters.ClusterError(
@@ -120,14 +129,13 @@ class LostError(Exception):
 
 
 @contextlib.contextmanager
-def session(master, config, found, on_lost):
+def session(config, found, on_lost):
   """A `tf.Session` that tells the loss of workers from other failures.
 
   After a failure within TensorFlow a session on workers stays open: closing it waits
   for those that are gone, for ever on some versions, and so does Python's end.
 
   Args:
-    master: as `workers`; None for this process.
     config: `tf.ConfigProto`.
     found: as `workers` returns; empty for this process.
     on_lost: called in a thread with a message for the user once a worker has gone
@@ -136,7 +144,8 @@ def session(master, config, found, on_lost):
   Raises:
     LostError: after a failure within TensorFlow a worker does not answer any more.
   """
-  opened = tf.Session(master, config=config)
+  leader = next(iter(found.values()), None)
+  opened = tf.Session(leader and 'grpc://' + leader['reached'], config=config)
   with _watched(found, on_lost):
     try:
       yield opened
@@ -188,7 +197,7 @@ def _lost(found):
   """A message about the workers that do not answer any more, '' if all do."""
   lost = []
   for name, card in sorted(found.items()):
-    problem = clusters.silence(card['address'])
+    problem = reaching.silence(card['reached'])
     if problem:
       lost.append('%s at %s (%s)' % (name, card['address'], problem))
   return 'lost worker %s; %s' % (', '.join(lost), _REMEDY) if lost else ''

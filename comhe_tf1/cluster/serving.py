@@ -2,6 +2,7 @@
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.cluster import listening
+from comhe_tf1.cluster import reaching
 from comhe_tf1.cluster import remote
 
 
@@ -27,9 +28,10 @@ def start(cluster, task, config, card, listens_at, port):
     ListeningError: the address cannot be kept to.
     tf.errors.OpError: there is no server to be had.
   """
+  addresses = [reaching.directly_if_known(address) for address in cluster.addresses]
   server = tf.train.Server(
-      tf.train.ClusterSpec({cluster.job: list(cluster.addresses)}),
-      job_name=cluster.job, task_index=task, config=config, start=False)
+      tf.train.ClusterSpec({cluster.job: addresses}), job_name=cluster.job,
+      task_index=task, config=config, start=False)
   try:
     # Nothing is served before.
     listening.only(listens_at, port)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import sys
 import tarfile
 import time
@@ -27,9 +28,14 @@ try:
 except ImportError:  # welcome, not needed
   tqdm = None
 
+from comhe_tf1.data import staging
+
 TIMEOUT = 30          # seconds without a byte
 PAUSES = (1, 3, 9)    # seconds before trying again without having got further
 SHOW_EVERY = 10       # seconds between lines of progress
+# Ends of names. Browsers give an unfinished file the name .part, and it is not ours.
+PART = '.comhe_part'
+BEFORE = '.before'
 _BLOCK = 1 << 16
 
 Archive = collections.namedtuple('Archive', 'url md5 folder members')
@@ -77,8 +83,10 @@ def download(archive, data_dir, url=None):
   """Puts an archive's pickles into a folder, downloading what is needed.
 
   Does nothing where the pickles are there with the right md5. The archive, its
-  unfinished `.part` and its `.lock` lie beside the folder. An archive that lies
-  there already is used; an unfinished one is continued.
+  unfinished `.comhe_part` and its `.lock` lie beside the folder. An archive that lies
+  there already is used; an unfinished one is continued. Nothing that may be the
+  user's is removed: another file of the archive's name is refused, other pickles get
+  another name.
 
   Args:
     archive: `Archive`.
@@ -153,10 +161,12 @@ def _md5(path):
   digest = hashlib.md5()
   with _explained('read %s' % path):
     try:
-      file = open(path, 'rb')
+      kind = os.stat(path).st_mode
     except FileNotFoundError:
       return None
-    with file:
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+      raise DownloadError('%s is not a file that can be read to its end' % path)
+    with open(path, 'rb') as file:
       for block in iter(lambda: file.read(_BLOCK), b''):
         digest.update(block)
   return digest.hexdigest()
@@ -178,23 +188,26 @@ def _wrong_members(archive, data_dir):
 
 def _get_archive(archive, url, path):
   """Makes `path` the whole archive."""
-  part = path + '.part'
-  found = _md5(path)
-  if found == archive.md5:
+  part = path + PART
+  if os.path.lexists(path):
+    found = _md5(path)
+    if found != archive.md5:
+      raise DownloadError('%s is not the archive: %s; it is left as it is: move it away, '
+                          'then call again' % (path, 'a link to nothing' if found is None
+                                               else 'its md5 is %s instead of %s'
+                                               % (found, archive.md5)))
     print('using %s' % path, flush=True)
     return
-  if found is not None:
-    print('%s has md5 %s instead of %s; taking it for an unfinished download'
-          % (path, found, archive.md5), flush=True)
-    with _explained('rename %s' % path):
-      os.replace(path, part)
   for last_time in (False, True):
     _fetch(url, part)
     found = _md5(part)
     with _explained('rename or remove %s' % part):
       if found == archive.md5:
-        os.replace(part, path)
-        return
+        if not os.path.lexists(path):   # where one has come meanwhile, it stays
+          os.replace(part, path)
+          return
+        raise DownloadError('%s has come while %s was downloaded; remove one of them, '
+                            'then call again' % (path, part))
       os.remove(part)
     if last_time:
       raise DownloadError(
@@ -341,13 +354,13 @@ class _Progress(object):
 def _unpack(archive, path, data_dir, names):
   """Unpacks the pickles `names`, and nothing else, into the folder.
 
-  All are written under temporary names and checked before the first takes its
-  place.
+  All are written elsewhere and checked before the first takes its place.
   """
-  staged = [(name, os.path.join(data_dir, name + '.tmp')) for name in names]
-  try:
-    with _explained('unpack %s into %s' % (path, data_dir)):
-      os.makedirs(data_dir, exist_ok=True)
+  with _explained('unpack %s into %s' % (path, data_dir)):
+    os.makedirs(data_dir, exist_ok=True)
+    staging.sweep(data_dir)
+    with staging.inside(data_dir) as folder:
+      staged = [(name, os.path.join(folder, name)) for name in names]
       try:
         with tarfile.open(path, 'r:gz') as tar:
           _stage(archive, path, tar, dict(staged))
@@ -356,14 +369,21 @@ def _unpack(archive, path, data_dir, names):
       for name, temporary in staged:
         target = os.path.join(data_dir, name)
         if os.path.lexists(target):
-          print('%s had another md5; replacing it' % target, flush=True)
+          kept = _free_name(target + BEFORE)
+          os.rename(target, kept)
+          print('%s had another md5; replacing it, it is kept as %s' % (target, kept),
+                flush=True)
         os.replace(temporary, target)
-  finally:
-    for _, temporary in staged:
-      with contextlib.suppress(OSError):
-        os.remove(temporary)
   print('unpacked %s into %s; %s may be deleted' % (', '.join(names), data_dir, path),
         flush=True)
+
+
+def _free_name(path):
+  """The path, with a number behind where that is taken."""
+  number, free = 1, path
+  while os.path.lexists(free):
+    number, free = number + 1, '%s_%d' % (path, number + 1)
+  return free
 
 
 def _stage(archive, path, tar, temporaries):

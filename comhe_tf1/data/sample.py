@@ -5,7 +5,6 @@ a band of colour k % 10, under heavy noise. As CIFAR-10 the same images have ten
 classes, the upper band's colours. Integer arithmetic and NumPy's frozen
 `RandomState` make every image and label the same on every machine.
 """
-import contextlib
 import errno
 import os
 import pickle
@@ -13,7 +12,7 @@ import pickle
 import numpy as np
 
 from comhe_tf1.data import layouts
-from comhe_tf1.records import durable
+from comhe_tf1.data import staging
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -125,15 +124,9 @@ def write(folder, dataset='cifar100'):
   for path in paths.values():
     if os.path.lexists(path):
       raise FileExistsError(errno.EEXIST, 'it exists already', path)
-  parts = []
-  try:
+  with staging.inside(folder) as unfinished:
     for name, rows in content.items():
-      parts.append((durable.unique(paths[name]) + durable.PART, paths[name]))
-      with open(parts[-1][0], 'xb') as file:
+      with open(os.path.join(unfinished, name), 'wb') as file:
         file.write(pickled(rows))
-    for part, path in parts:
-      os.rename(part, path)
-  finally:
-    for part, _ in parts:
-      with contextlib.suppress(OSError):
-        os.remove(part)
+    for name, path in paths.items():
+      os.rename(os.path.join(unfinished, name), path)

@@ -1,9 +1,12 @@
 """Trainings on workers through the real command lines, and what goes wrong there."""
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
+import time
 
 import golden_run
 import numpy as np
@@ -171,6 +174,75 @@ def test_the_master_is_watched_where_it_answers(tmp_path):
   environment, = (tmp_path / 'log').glob('**/env.json')
   worker_card, = json.loads(environment.read_text())[0]['workers'].values()
   assert worker_card['address'] == found.addresses[0]
+
+
+@pytest.mark.slow
+def test_no_proxy_is_asked(tmp_path, monkeypatch):
+  """Neither between a training and its workers nor between these."""
+  port, = processes.free_ports(1)   # nothing answers there
+  for name in ('http_proxy', 'https_proxy', 'grpc_proxy', 'all_proxy'):
+    for each in (name, name.upper()):
+      monkeypatch.setenv(each, 'http://127.0.0.1:%d' % port)
+  monkeypatch.setenv('no_proxy', 'elsewhere.invalid')
+  monkeypatch.setenv('no_grpc_proxy', '')
+  with processes.Workers(tmp_path, 2) as found:
+    found.start(0, 1)
+    status, _, err = train(tmp_path / 'log', '--max_steps', '1', *found.flags(0, 1))
+  assert status == 0, err
+
+
+# The name has both kinds of addresses and the newer one is given first, as many systems
+# have it for localhost.
+TWO_ADDRESSES = """
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found) {
+  int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+      dlsym(RTLD_NEXT, "getaddrinfo");
+  if (name == NULL || strcmp(name, "two.test") != 0)
+    return real(name, service, hints, found);
+  int family = hints ? hints->ai_family : AF_UNSPEC;
+  if (family == AF_INET)
+    return real("127.0.0.1", service, hints, found);
+  int failed = real("::1", service, hints, found);
+  if (failed || family == AF_INET6)
+    return failed;
+  struct addrinfo *last = *found;
+  while (last->ai_next)
+    last = last->ai_next;
+  return real("127.0.0.1", service, hints, &last->ai_next);
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which('gcc'), reason='needs a C compiler')
+@pytest.mark.skipif(not os.path.exists('/proc/net/if_inet6'), reason='needs IPv6')
+def test_names_with_both_kinds_of_addresses(tmp_path, monkeypatch):
+  source, library = tmp_path / 'names.c', tmp_path / 'names.so'
+  source.write_text(TWO_ADDRESSES)
+  subprocess.check_call(['gcc', '-shared', '-fPIC', '-o', str(library), str(source), '-ldl'])
+  monkeypatch.setenv('LD_PRELOAD', str(library))
+  with processes.Workers(tmp_path, 2) as found:
+    found.name('two.test')
+    found.start(0, 1)
+    begun = time.monotonic()
+    status, _, err = train(tmp_path / 'log', '--max_steps', '1', *found.flags(0, 1))
+    took = time.monotonic() - begun
+    assert status == 0, err
+    environment, = (tmp_path / 'log').glob('**/env.json')
+    cards = json.loads(environment.read_text())[0]['workers']
+    assert [cards[name]['address'] for name in sorted(cards)] == found.addresses
+    found.processes[1].kill()
+    found.processes[1].wait()
+    line = one_error(train(tmp_path / 'log', *found.flags(0, 1)), 1)
+    assert 'worker /job:worker/task:1 at %s does not answer' % found.addresses[1] in line
+  assert took < 20   # what gRPC gives an address, which nobody serves here
 
 
 def test_server_of_others(tmp_path):

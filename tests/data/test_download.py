@@ -154,7 +154,7 @@ def holds(folder):
 
 
 def part_of(folder):
-  return folder.parent / 'set.tar.gz.part'
+  return folder.parent / 'set.tar.gz.comhe_part'
 
 
 def wait_until(condition):
@@ -258,10 +258,17 @@ def test_only_what_is_wrong_is_replaced(server, folder, capsys):
   (folder / 'mine').write_bytes(b'kept')
   before = os.stat(str(folder / 'test'))
   download(facts(CONTENT), str(folder), server.url)
-  assert holds(folder) == dict(PICKLES, mine=b'kept')
+  assert holds(folder) == dict(PICKLES, mine=b'kept', **{'train.before': b'another'})
   assert os.stat(str(folder / 'test')).st_ino == before.st_ino
   lines = [line for line in capsys.readouterr().out.splitlines() if 'replacing' in line]
-  assert lines == ['%s had another md5; replacing it' % (folder / 'train')]
+  assert lines == ['%s had another md5; replacing it, it is kept as %s' % (
+      folder / 'train', folder / 'train.before')]
+  # What was kept stays where another one is replaced, and whatever its name.
+  (folder / 'train').write_bytes(b'a third')
+  (folder / 'train.tmp').write_bytes(b'kept')
+  download(facts(CONTENT), str(folder))
+  assert holds(folder) == dict(PICKLES, mine=b'kept', **{
+      'train.before': b'another', 'train.before_2': b'a third', 'train.tmp': b'kept'})
 
 
 def test_an_archive_on_disk_needs_no_network(folder, capsys):
@@ -271,14 +278,63 @@ def test_an_archive_on_disk_needs_no_network(folder, capsys):
   assert 'using %s' % (folder.parent / 'set.tar.gz') in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('wrong', [CONTENT[:700], CONTENT + b'x'],
-                         ids=['unfinished', 'too long'])
-def test_a_wrong_archive_on_disk(server, folder, wrong):
-  (folder.parent / 'set.tar.gz').write_bytes(wrong)
+@pytest.mark.parametrize('wrong', [CONTENT[:700], CONTENT + b'x', b''],
+                         ids=['unfinished', 'too long', 'empty'])
+def test_a_wrong_archive_on_disk_is_the_users(server, folder, wrong):
+  """And so is what a browser downloads there."""
+  mine = {'set.tar.gz': wrong, 'set.tar.gz.part': CONTENT[:900]}
+  for name, content in mine.items():
+    (folder.parent / name).write_bytes(content)
+  for _ in range(2):
+    with pytest.raises(DownloadError, match='set.tar.gz is not the archive: its md5 is %s '
+                       'instead of %s; it is left as it is: move it away, then call again$'
+                       % (md5(wrong), md5(CONTENT))):
+      download(facts(CONTENT), str(folder), server.url)
+  assert holds(folder.parent) == dict(mine, **{'set.tar.gz.lock': b''})
+  (folder.parent / 'set.tar.gz').rename(folder.parent / 'away')
+  download(facts(CONTENT), str(folder), server.url)
+  assert server.asked == [None] and holds(folder) == PICKLES
+  assert (folder.parent / 'set.tar.gz.part').read_bytes() == CONTENT[:900]
+
+
+def test_a_link_to_nothing_is_the_users(server, folder):
+  (folder.parent / 'set.tar.gz').symlink_to(folder.parent / 'not mounted')
+  with pytest.raises(DownloadError, match='is not the archive: a link to nothing; '):
+    download(facts(CONTENT), str(folder), server.url)
+  assert os.readlink(str(folder.parent / 'set.tar.gz')).endswith('not mounted')
+  assert not server.requests
+
+
+def test_an_archive_that_comes_meanwhile_stays(start_download, server, folder):
+  server.faults = [('hold', 5000)]
+  process = start_download(facts(CONTENT), folder, server.url)
+  wait_until(lambda: server.requests)
+  (folder.parent / 'set.tar.gz').write_bytes(b'mine')
+  server.released.set()
+  _, _, err = finish(process)
+  assert 'has come while' in err[-1]
+  assert (folder.parent / 'set.tar.gz').read_bytes() == b'mine'
+  (folder.parent / 'set.tar.gz').unlink()
+  download(facts(CONTENT), str(folder), server.url)
+  assert server.asked == [None, 'bytes=%d-' % len(CONTENT)]   # nothing is lost
+  assert holds(folder) == PICKLES
+
+
+@pytest.mark.parametrize('name', ['set.tar.gz', 'data/train'])
+def test_what_has_no_end(folder, name):
+  folder.mkdir()
+  os.mkfifo(str(folder.parent / name))
+  with pytest.raises(DownloadError, match='%s is not a file that can be read' % name):
+    download(facts(CONTENT), str(folder))
+  assert (folder.parent / name).is_fifo()
+
+
+def test_what_a_killed_process_left_is_swept(server, folder):
+  leftover = folder / '.comhe_unfinished_x'
+  leftover.mkdir(parents=True)
+  (leftover / 'train').write_bytes(b'half')
   download(facts(CONTENT), str(folder), server.url)
   assert holds(folder) == PICKLES
-  assert server.asked[0] == 'bytes=%d-' % len(wrong)
-  assert (folder.parent / 'set.tar.gz').read_bytes() == CONTENT
 
 
 def test_a_file_url(tmp_path, folder):
@@ -599,7 +655,7 @@ def test_a_full_disk(start_command, server):
       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))))
   assert status == 1 and len(err) == 1
   assert err[0].startswith('cifar_input.py: error: cannot write ')
-  assert err[0].endswith('cifar-100-python.tar.gz.part: File too large')
+  assert err[0].endswith('cifar-100-python.tar.gz.comhe_part: File too large')
 
 
 def test_interrupted(start_command, server, tmp_path):
@@ -608,7 +664,7 @@ def test_interrupted(start_command, server, tmp_path):
       '--download', '--url', server.url,
       # Whoever runs the tests in the background may have it ignored.
       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-  part = tmp_path / 'cifar-100-python.tar.gz.part'
+  part = tmp_path / 'cifar-100-python.tar.gz.comhe_part'
   wait_until(lambda: part.exists() and part.stat().st_size == 2000)
   process.send_signal(signal.SIGINT)
   status, _, err = finish(process)

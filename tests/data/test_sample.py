@@ -151,6 +151,15 @@ def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, dataset, name):
   assert (tmp_path / name).read_bytes() == b'precious'
 
 
+def test_other_files_of_the_folder_stay(tmp_path):
+  mine = {name + end: b'precious' for name in ('train', 'test') for end in ('.part', '.tmp')}
+  for name, content in mine.items():
+    (tmp_path / name).write_bytes(content)
+  sample.write(str(tmp_path))
+  assert sorted(os.listdir(str(tmp_path))) == sorted(list(mine) + ['train', 'test', 'meta'])
+  assert all((tmp_path / name).read_bytes() == content for name, content in mine.items())
+
+
 # CIFAR-10's batches of 400 images fit into the larger one, its 500 test images do not.
 @pytest.mark.parametrize('dataset, size', [('cifar100', 100000), ('cifar10', 2000000)])
 def test_a_full_disk_leaves_nothing_behind(root, tmp_path, dataset, size):

@@ -57,11 +57,10 @@ class Workers(object):
   """
 
   def __init__(self, folder, count):
-    self.addresses = ['127.0.0.1:%d' % port for port in free_ports(count)]
+    self._ports = free_ports(count)
     self.path = os.path.join(str(folder), 'cluster.json')
-    with open(self.path, 'w') as file:
-      json.dump({'worker': self.addresses}, file)
     self.processes = [None] * count
+    self.name('127.0.0.1')
 
   def __enter__(self):
     return self
@@ -72,6 +71,12 @@ class Workers(object):
       process.wait()
       process.stdout.close()
       process.stderr.close()
+
+  def name(self, host):
+    """Calls the loopback so, in the cluster's file and in `flags`."""
+    self.addresses = ['%s:%d' % (host, port) for port in self._ports]
+    with open(self.path, 'w') as file:
+      json.dump({'worker': self.addresses}, file)
 
   def start(self, *tasks, **settings):
     """Starts tasks (command: in place of the worker's own) and waits until they serve."""
