@@ -81,8 +81,7 @@ def run(args, parser):
       remote.configure(config, workers)
     else:
       config.device_count['CPU'] = devices.cpus(training_flags.named_devices(args))
-    with tf.Graph().as_default(), (
-        remote.session(config, workers, give_up)) as session:
+    with tf.Graph().as_default(), remote.session(config, workers, give_up) as session:
       return (evaluate if args.eval_only else train)(args, tf, session, workers, *data)
   except (tf.errors.OpError, remote.LostError) as error:
     text = error if isinstance(error, remote.LostError) else starting.failure(tf, error)
