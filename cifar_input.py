@@ -11,6 +11,11 @@ import hashlib
 import os
 import sys
 
+FOLDER = os.path.dirname(os.path.realpath(__file__))
+if FOLDER not in sys.path:   # with python -P, or run by another program
+  sys.path.append(FOLDER)
+
+# isort: split
 from comhe_tf1.command_line import flags  # first: it says what is missing
 
 # isort: split
