@@ -112,9 +112,13 @@ class RunRecord(object):
       session: its graph is written when the run starts from nothing.
       environment: dict, as `environment.describe`.
       step: first step to be trained.
+
+    Raises:
+      RunError: what is recorded of the environment so far is damaged.
     """
     path = os.path.join(self.path, 'env.json')
-    earlier = read_json(path) if step and os.path.exists(path) else []
+    earlier = _undamaged(path, read_json, 'move it away to go on without it') if (
+        step and os.path.exists(path)) else []
     write_json(path, earlier + [dict(environment, from_step=step)])
     # Not by tf.summary.FileWriter, whose thread hangs on a full disk in 1.x.
     # It takes text for UTF-8, which the names of files need not be.
@@ -201,13 +205,35 @@ class RunRecord(object):
       file.cut(size)
 
   def finish(self):
-    """Writes and returns the final figures, from the recorded evaluations."""
-    with open(os.path.join(self.path, 'metrics.jsonl')) as file:
-      entries = [json.loads(line) for line in file]
-    final = final_figures.compute([(entry['step'], entry['test_acc']) for entry in entries
-                                   if entry['kind'] == 'test'])
+    """Writes and returns the final figures, from the recorded evaluations.
+
+    Raises:
+      RunError: these are damaged.
+    """
+    final = final_figures.compute(_undamaged(
+        os.path.join(self.path, 'metrics.jsonl'), _evaluations,
+        'there are no final figures; the two logs are whole'))
     write_json(os.path.join(self.path, 'final.json'), final)
     return final
+
+
+def _undamaged(path, read, remedy):
+  """The list that `read` makes of a file, or RunError."""
+  try:
+    content = read(path)
+  except (ValueError, KeyError, TypeError, RecursionError):
+    content = None
+  if not isinstance(content, list):
+    raise RunError('%s is damaged: %s' % (path, remedy))
+  return content
+
+
+def _evaluations(path):
+  """Pairs of the step and the test accuracy of all evaluations in metrics.jsonl."""
+  with open(path) as file:
+    entries = [json.loads(line) for line in file]
+  return [(entry['step'], entry['test_acc']) for entry in entries
+          if entry['kind'] == 'test']
 
 
 def _lock(path):
@@ -300,14 +326,17 @@ def resume(folder, args, free):
       finished += 1
       continue
     try:
-      differing = _differences(read_json(os.path.join(path, 'args.json')), args, free)
+      then = read_json(os.path.join(path, 'args.json'))
+      if not isinstance(then, dict):
+        raise ValueError('args.json holds no flags')
+      differing = _differences(then, args, free)
       if not differing:
         return RunRecord(folder, number)
       complaints.append('%s was run with other flags: %s'
                         % (path, ', '.join(differing)))
     except RunError as error:
       complaints.append(str(error))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
       complaints.append('cannot continue %s: %s' % (path, error))
   raise RunError(complaints[0] if complaints else
                  'no unfinished run in %s (%d finished); its name follows from '
@@ -321,6 +350,12 @@ def _listing(folder):
 
 
 def _differences(then, now, free):
-  return ['--%s was %s, is %s' % (name, then.get(name), now.get(name))
+  return ['--%s was %s, is %s' % tuple(map(_shown, (name, then.get(name), now.get(name))))
           for name in sorted(set(then) | set(now))
           if name not in free and then.get(name) != now.get(name)]
+
+
+def _shown(value):
+  """A value of args.json for a line, which a damaged one must not break or fill."""
+  text = str(value)
+  return text if text.isprintable() and len(text) <= 200 else repr(text)[:200] + '...'

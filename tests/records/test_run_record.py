@@ -120,6 +120,40 @@ def test_the_newest_unfinished_run_with_these_flags(session, tmp_path):
     assert os.path.basename(record.path) == 'run_00'
 
 
+@pytest.mark.parametrize('content, words', [
+    ('17', 'cannot continue .*run_00: args.json holds no flags'),
+    ('[' * 100000, 'cannot continue .*run_00: '),
+    ('{"pd": "%s"}' % ('x' * 5000), 'was run with other flags: '),
+    ('{"p\\u007fd": "a\\nb"}', 'was run with other flags: ')])
+def test_damaged_flags(tmp_path, content, words):
+  start_and_leave(tmp_path)
+  (tmp_path / 'run_00' / 'args.json').write_text(content)
+  with pytest.raises(run_record.RunError, match=words) as error:
+    run_record.resume(str(tmp_path), ARGS, ())
+  line = str(error.value)
+  assert line.isprintable() and len(line) < len(str(tmp_path)) + 800
+
+
+@pytest.mark.parametrize('content', ['{"a"', '{}', '[' * 100000])
+def test_a_damaged_environment(session, tmp_path, content):
+  start_and_leave(tmp_path)
+  (tmp_path / 'run_00' / 'env.json').write_text(content)
+  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+    with pytest.raises(run_record.RunError, match='env.json is damaged: move it away'):
+      begin(record, session, 1)
+  assert (tmp_path / 'run_00' / 'env.json').read_text() == content
+
+
+def test_damaged_metrics_at_the_end(session, tmp_path):
+  with run_record.start(str(tmp_path), ARGS) as record:
+    begin(record, session)
+    record.test(0, 0.5)
+    with open(os.path.join(record.path, 'metrics.jsonl'), 'a') as file:
+      file.write('{"kind": "test"}\n')
+    with pytest.raises(run_record.RunError, match='metrics.jsonl is damaged'):
+      record.finish()
+
+
 def test_nothing_to_resume(tmp_path):
   for folder in (tmp_path, tmp_path / 'missing'):
     with pytest.raises(run_record.RunError, match=r'no unfinished run in .* \(0 fin'):
