@@ -21,7 +21,7 @@ class Network(object):
   Convolutions have no bias. Kernels start normal with standard deviation
   sqrt(2 / (size^2 c_in)), batch-norm scales at 1 and shifts at 0. The moving
   statistics both start at 0, without bias correction, as the original: this is
-  why test accuracy stands at chance for the first thousand steps.
+  why test accuracy stands at chance for the first thousands of steps.
 
   Variables: `<layer>/filter`, `<layer>/bn/gamma/bias` (scale),
   `<layer>/bn/beta/bias` (shift), `<layer>/bn/moving_mean`,

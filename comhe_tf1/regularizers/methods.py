@@ -1,7 +1,7 @@
 """The methods that train.py knows: one entry each, from which all else follows.
 
 Flags and their help, defaults, the class that implements it, the name of the log
-folder and the row in the README's table (`python -m comhe_tf1.methods` prints it).
+folder and the row in docs/methods.md (`python -m comhe_tf1.regularizers.methods` prints it).
 Needs no TensorFlow.
 
 W is the [d, N] matrix of a layer's neurons, P a projection, E and E_h the energy in
@@ -264,7 +264,7 @@ def _short(value):
 
 
 def markdown():
-  """The README's table of methods."""
+  """The table of methods in docs/methods.md."""
   lines = ['| `--regularizer` | term of a hidden layer | own flags and defaults | source |',
            '|---|---|---|---|']
   for name, method in METHODS.items():
