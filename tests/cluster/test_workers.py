@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import golden_run
 import numpy as np
@@ -231,10 +230,8 @@ def test_names_with_both_kinds_of_addresses(tmp_path, monkeypatch):
   with processes.Workers(tmp_path, 2) as found:
     found.name('two.test')
     found.start(0, 1)
-    begun = time.monotonic()
     status, _, err = train(tmp_path / 'log', '--max_steps', '1', *found.flags(0, 1))
-    took = time.monotonic() - begun
-    assert status == 0, err
+    assert status == 0, err   # TensorFlow 1.14 fails where it is given such a name itself
     environment, = (tmp_path / 'log').glob('**/env.json')
     cards = json.loads(environment.read_text())[0]['workers']
     assert [cards[name]['address'] for name in sorted(cards)] == found.addresses
@@ -242,7 +239,6 @@ def test_names_with_both_kinds_of_addresses(tmp_path, monkeypatch):
     found.processes[1].wait()
     line = one_error(train(tmp_path / 'log', *found.flags(0, 1)), 1)
     assert 'worker /job:worker/task:1 at %s does not answer' % found.addresses[1] in line
-  assert took < 20   # what gRPC gives an address, which nobody serves here
 
 
 def test_server_of_others(tmp_path):
