@@ -37,6 +37,8 @@ SHOW_EVERY = 10       # seconds between lines of progress
 PART = '.comhe_part'
 BEFORE = '.before'
 _BLOCK = 1 << 16
+_LONGEST = 200        # characters of what a server says
+_NUMBER = re.compile('[0-9]{1,18}')
 
 Archive = collections.namedtuple('Archive', 'url md5 folder members')
 Archive.__doc__ = """A .tar.gz of pickles.
@@ -245,12 +247,13 @@ def _transfer(url, part, have):
   if response is None:
     return
   with contextlib.closing(response):
-    # An answer without Content-Range is the whole file. Nothing else about the
-    # range needs a check here: a wrong place shows in the md5.
-    place = re.match(r'bytes (\d+)-', response.headers.get('Content-Range', ''))
-    start = int(place.group(1)) if place else 0
-    length = response.headers.get('Content-Length')
-    left = int(length) if length is not None and length.isdigit() else None
+    if response.headers.get('Content-Type', '').startswith('text/html'):
+      # Of a network that asks for a password first, as hotels have it.
+      raise DownloadError('cannot get %s: a web page comes in its place; look at it in a '
+                          'browser, or try another --url' % url)
+    start = _start(response.headers.get('Content-Range'), have)
+    length = response.headers.get('Content-Length', '')
+    left = int(length) if _NUMBER.fullmatch(length) else None
     end = None if left is None else start + left
     with _explained('write %s' % part), open(part, 'ab') as file:
       file.truncate(start)
@@ -259,6 +262,19 @@ def _transfer(url, part, have):
           file.write(block)
           file.flush()   # nothing that came is lost if the process is killed
           progress.add(len(block))
+
+
+def _start(content_range, have):
+  """The byte at which an answer begins; without Content-Range it is the whole file.
+
+  A place before byte `have` needs no check here: a wrong one shows in the md5.
+  """
+  if content_range is None:
+    return 0
+  place = re.match('bytes ([^-]*)-', content_range)
+  if not place or not _NUMBER.fullmatch(place.group(1)) or int(place.group(1)) > have:
+    raise _Broken('the server answers with another part than was asked for')
+  return int(place.group(1))
 
 
 def _open(url, have):
@@ -271,7 +287,7 @@ def _open(url, have):
     error.close()
     if error.code == 416 and have:
       return None
-    answer = 'the server answers %d %s' % (error.code, error.reason)
+    answer = _short('the server answers %d %s' % (error.code, error.reason))
     if error.code in (408, 429) or error.code >= 500:
       raise _Broken(answer)
     raise DownloadError('cannot get %s: %s' % (url, answer))
@@ -288,7 +304,7 @@ def _blocks(response, left):
   while left != 0:
     try:
       block = response.read1(_BLOCK if left is None else min(_BLOCK, left))
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
       raise _Broken(_reason(error))
     if block:
       left = left and left - len(block)
@@ -304,7 +320,13 @@ def _reason(error):
     error = error.reason
   if isinstance(error, socket.timeout):
     return 'nothing came for %g s' % TIMEOUT
-  return getattr(error, 'strerror', None) or str(error) or type(error).__name__
+  return _short(getattr(error, 'strerror', None) or str(error) or type(error).__name__)
+
+
+def _short(text):
+  """What a server says, which may be anything, for a line."""
+  text = text if text.isprintable() else repr(text)[1:-1]
+  return text if len(text) <= _LONGEST else text[:_LONGEST] + '...'
 
 
 class _Progress(object):

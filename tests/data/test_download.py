@@ -64,6 +64,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server = self.server
     server.requests.append((self.path, self.headers.get('Range')))
     fault, value = server.faults.pop(0) if server.faults else (None, None)
+    if fault == 'raw':
+      self.wfile.write(value)
+      self.close_connection = True
+      return
     content = server.content
     if fault == 'status':
       self.send_error(value)
@@ -102,7 +106,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
   Attributes:
     faults: what goes wrong with the next requests: ('cut', bytes sent before),
-      ('hold', bytes sent before waiting for `released`), ('status', code).
+      ('hold', bytes sent before waiting for `released`), ('status', code),
+      ('raw', the whole answer).
     ranges, lengths: whether Range is understood, Content-Length sent.
     pause: seconds between blocks.
     requests: (path, Range) of each request.
@@ -449,6 +454,41 @@ def test_a_busy_server_is_tried_again(server, folder):
   server.faults = [('status', 503), ('status', 429)]
   download(facts(CONTENT), str(folder), server.url)
   assert len(server.requests) == 3 and holds(folder) == PICKLES
+
+
+@pytest.mark.parametrize('answer, words', [
+    (b'200 OK\r\nContent-Length: \xb2\r\n\r\nabc', 'has md5 %s' % md5(b'abc')),
+    (b'200 OK\r\nContent-Length: -3\r\n\r\nabc', 'has md5 %s' % md5(b'abc')),
+    (b'200 OK\r\nContent-Length: %s\r\n\r\nabc' % (5000 * b'9'), 'has md5'),
+    (b'206 OK\r\nContent-Range: bytes 5000000000000-\r\n\r\nabc', 'another part than'),
+    (b'206 OK\r\nContent-Range: bytes %s-\r\n\r\nabc' % (5000 * b'9'), 'another part'),
+    (b'206 OK\r\nContent-Range: bytes \xb2-\r\n\r\nabc', 'another part than'),
+    (b'206 OK\r\nContent-Range: \r\n\r\nabc', 'another part than'),
+    (b'200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdef\r\n0\r\n\r\n', 'cannot get'),
+    (b'200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 'cannot get'),
+    (b'503 \x1b[2J\r\n\r\n', r'503 \\x1b\[2J; calling again'),
+    (b'503 ' + 5000 * b'x' + b'\r\n\r\n', 'xxx[.][.][.]; calling again'),
+    (b'302 OK\r\nLocation: http://[/\r\n\r\n', 'Invalid IPv6'),
+    (b'302 OK\r\nLocation: file:///etc/passwd\r\n\r\n', 'is not allowed')],
+                         ids=lambda value: 'answer' if isinstance(value, bytes) else '')
+def test_answers_that_no_server_should_give(server, folder, capsys, answer, words):
+  server.faults = [('raw', b'HTTP/1.1 ' + answer)] * 9
+  with pytest.raises(DownloadError, match=words):
+    download(facts(CONTENT), str(folder), server.url)
+  assert '\x1b' not in capsys.readouterr().out
+  assert not part_of(folder).exists() or part_of(folder).stat().st_size < 50
+
+
+def test_a_page_in_place_of_the_archive(server, folder):
+  """As a hotel's network gives it; what was downloaded before is kept."""
+  part_of(folder).write_bytes(CONTENT[:900])
+  server.faults = [('raw', b'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n'
+                           b'\r\n<html>Welcome')]
+  with pytest.raises(DownloadError, match='a web page comes in its place; .* --url$'):
+    download(facts(CONTENT), str(folder), server.url)
+  assert part_of(folder).read_bytes() == CONTENT[:900]
+  download(facts(CONTENT), str(folder), server.url)
+  assert server.asked == ['bytes=900-'] * 2 and holds(folder) == PICKLES
 
 
 def test_no_server(folder):
