@@ -1,8 +1,9 @@
 """What all contenders must compute alike before a timing of theirs is shown.
 
 Small kernels with given projections are held against the slow NumPy versions of
-tests/ground_truth.py, step 0 of CNN-9 against what was recorded from the original, and
-the first repetition of everything timed against the reference's. Needs no TensorFlow.
+tests/helpers/ground_truth.py, step 0 of CNN-9 against what was recorded from the
+original, and the first repetition of everything timed against the reference's. Needs no
+TensorFlow.
 """
 import json
 import os

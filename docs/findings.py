@@ -15,7 +15,10 @@ import sys
 import tempfile
 import textwrap
 
+# First: it says where the others are.
 import generated
+
+# isort: split
 import run as benchmark
 
 from comhe_tf1.command_line import streams

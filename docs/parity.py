@@ -9,7 +9,10 @@ from which parity.md is written.
 import os
 import sys
 
+# First: it says where the others are.
 import generated
+
+# isort: split
 import golden_run
 import tensorflow.compat.v1 as tf
 

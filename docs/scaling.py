@@ -11,8 +11,11 @@ import collections
 import sys
 import textwrap
 
-import agreement
+# First: it says where the others are.
 import generated
+
+# isort: split
+import agreement
 import numpy as np
 import run as benchmark
 import several_devices as several
@@ -129,8 +132,14 @@ What a step of `train.py --devices` takes and moves: CNN-9, batch 128, random pr
 (pd 40, pn 20). Written by `docs/scaling.py` from `docs/scaling.json`; to measure anew,
 five to ten minutes,
 
+    python docs/scaling.py
+
+The figures were taken beside a checkout from before there were towers, when all modules
+lay in one folder. 439ebf9 is the last commit that can do this:
+
     git worktree add ../BEFORE 4645465
-    python docs/scaling.py --before ../BEFORE
+    git worktree add ../LAST 439ebf9
+    cd ../LAST && python docs/scaling.py --before ../BEFORE
 
 No GPU was at hand: all that is measured here is of CPUs, and all that is said of GPUs is
 arithmetic on assumptions, which stand at the head of `docs/scaling.py` (`--render` writes

@@ -369,3 +369,39 @@ def test_scaling_projection():
   slow = scaling.projected(layers, 4, scaling.Link('', 1e-6, 1.), 1e30)
   assert slow == pytest.approx(38 + 3e6 * scaling.total(
       scaling.traffic(layers, 128, 4, False)))
+
+
+@pytest.mark.parametrize('script', [
+    'docs/findings.py', 'docs/parity.py', 'docs/scaling.py', 'docs/watch_original.py',
+    'benchmarks/run.py', 'benchmarks/several_devices.py'])
+def test_scripts_start_by_themselves(script, root, tmp_path):
+  """Without the folders that other tests have added to the path."""
+  assert subprocess.check_output(
+      [sys.executable, os.path.join(root, script), '--help'], cwd=str(tmp_path),
+      universal_newlines=True).startswith('usage: ' + os.path.basename(script))
+
+
+def modules(root):
+  """Paths of all Python files of the project."""
+  for folder in ('.', 'comhe_tf1', 'benchmarks', 'docs', 'tests'):
+    for path, folders, names in os.walk(os.path.join(root, folder)):
+      if folder == '.':
+        del folders[:]
+      for name in names:
+        if name.endswith('.py'):
+          yield os.path.join(path, name)
+
+
+def test_paths_and_commands_that_modules_name_are_there(root):
+  found = 0
+  for module in modules(root):
+    with open(module, encoding='utf8') as file:
+      text = file.read()
+    named = re.findall(r'(?<![\w/])(?:comhe_tf1|tests|docs|benchmarks|requirements|runs)'
+                       r'/[\w./-]*\.(?:py|md|txt|sh)\b', text)
+    for command in re.findall(r'python -m (comhe_tf1[\w.]*\w)', text):
+      named.append(command.replace('.', '/') + '.py')
+    found += len(named)
+    for path in named:
+      assert os.path.exists(os.path.join(root, path)), '%s names %s' % (module, path)
+  assert found > 20
