@@ -58,6 +58,16 @@ def test_links_lead_somewhere(root):
   assert found > 30
 
 
+def test_lines_of_pages(root):
+  for page in pages(root):
+    with open(os.path.join(root, page), encoding='utf8') as file:
+      text = file.read()
+    assert text.endswith('\n') and '\n\n\n' not in text, page
+    for line in text.splitlines():
+      # Tables and commands are as long as they are.
+      assert len(line) <= 92 or line.startswith(('|', '$ ', '    ')), (page, line)
+
+
 def test_the_readme_is_a_front_door(root):
   with open(os.path.join(root, 'README.md'), encoding='utf8') as file:
     text = file.read()
