@@ -23,7 +23,9 @@ import numpy as np
 
 from comhe_tf1.command_line import streams
 from comhe_tf1.data import pickles
+from comhe_tf1.data import sample
 from comhe_tf1.data.layouts import LAYOUTS
+from comhe_tf1.records import official_data
 
 SIDE = 32
 CHANNELS = 3
@@ -32,9 +34,42 @@ PAD = 4
 Images = collections.namedtuple('Images', 'images labels')
 Images.__doc__ = """A labelled set: images [n, 32, 32, 3] uint8, labels [n] int64."""
 
+Data = collections.namedtuple('Data', 'train test md5 line')
+Data.__doc__ = """A data set.
+
+train, test: `Images`. md5: their `digest`. line: what they are, for the user.
+"""
+
 
 class DataError(Exception):
   """The data set cannot be used; the message is for the user."""
+
+
+def read(dataset, path=None):
+  """Reads a data set, or makes the sample.
+
+  Args:
+    dataset: a name in `LAYOUTS`, or 'sample'.
+    path: folder of the pickles; not for the sample.
+
+  Returns:
+    `Data`.
+
+  Raises:
+    DataError: as `load`.
+  """
+  if dataset == 'sample':
+    rows = sample.generate()
+    sets = [from_rows(rows[name], 'the sample') for name in ('train', 'test')]
+    origin = 'SYNTHETIC sample, not CIFAR-100'
+  else:
+    sets = load_folder(path, LAYOUTS[dataset])
+    origin = path
+  md5 = digest(*sets)
+  if dataset != 'sample':
+    origin += ', ' + official_data.in_words(dataset, md5)
+  return Data(sets[0], sets[1], md5, 'data: %s; %d training and %d test images' % (
+      origin, len(sets[0].images), len(sets[1].images)))
 
 
 def load(path, layout=LAYOUTS['cifar100']):
@@ -297,6 +332,11 @@ class TrainingBatches(object):
                          numbers['rng_has_gauss'], numbers['rng_cached_gaussian']))
     self.order = arrays['order']
     self._step = numbers['batches']
+
+
+def batches(data, batch_size, random_seed):
+  """The `TrainingBatches` of a run, whose generator is seeded just before training."""
+  return TrainingBatches(data, batch_size, np.random.RandomState(random_seed))
 
 
 def main(argv=None):

@@ -18,8 +18,6 @@ if FOLDER not in sys.path:   # with python -P, or run by another program
 from comhe_tf1.command_line import training_flags  # first: it says what is missing
 
 # isort: split
-import numpy as np
-
 import cifar_input
 from comhe_tf1.cluster import devices
 from comhe_tf1.cluster import members
@@ -27,8 +25,9 @@ from comhe_tf1.command_line import compatibility
 from comhe_tf1.command_line import interruption
 from comhe_tf1.command_line import starting
 from comhe_tf1.command_line import streams
-from comhe_tf1.data import sample
 from comhe_tf1.networks import architectures
+from comhe_tf1.records import official_data
+from comhe_tf1.records import published
 from comhe_tf1.regularizers import methods
 
 
@@ -41,28 +40,30 @@ def warn(text):
 
 
 def load_data(args):
-  """Returns the training set, its batches, the test set, and a line about them."""
-  if args.dataset == 'sample':
-    rows = sample.generate()
-    train_set, test_set = [cifar_input.from_rows(rows[name], 'the sample')
-                           for name in ('train', 'test')]
-    origin = 'SYNTHETIC sample, not CIFAR-100'
-  else:
-    train_set, test_set = cifar_input.load_folder(
-        args.data_dir, training_flags.layout_of(args))
-    origin = args.data_dir
-  # Seeded just before training and used for nothing else, as the original.
-  batches = cifar_input.TrainingBatches(
-      train_set, args.batch_size, np.random.RandomState(args.random_seed))
-  line = 'data: %s; %d training and %d test images' % (
-      origin, len(train_set.images), len(test_set.images))
-  return train_set, batches, test_set, line
+  """Returns the data set and the batches of its training set."""
+  data = cifar_input.read(args.dataset, args.data_dir)
+  return data, cifar_input.batches(data.train, args.batch_size, args.random_seed)
+
+
+def first_batches(args, parser):
+  """Returns a function from seeds to CIFAR-100's first batch, or None, and a line."""
+  folder = args.data_dir or training_flags.default_data_dir(args, parser)
+  try:
+    data = cifar_input.read(args.dataset, folder)
+  except cifar_input.DataError as error:
+    if args.data_dir:
+      raise
+    return None, str(error).split(';')[0]
+  if not official_data.known(args.dataset, data.md5):
+    return None, data.line
+  return (lambda seed: cifar_input.batches(data.train, published.BATCH_SIZE, seed).next(),
+          data.line)
 
 
 def run(args, parser):
   """Does as the flags say; returns the exit status."""
   # Before TensorFlow, so that a mistake shows at once.
-  data = None if args.first_line else load_data(args)
+  data = first_batches(args, parser) if args.first_line else load_data(args)
   tf, config = starting.tensorflow(
       *[getattr(args, name) for name in training_flags.DEVICE])
   from comhe_tf1.cluster import remote
@@ -73,7 +74,7 @@ def run(args, parser):
   workers = {}
   try:
     if args.first_line:
-      return 0 if first_line.check(print, config) else 1
+      return 0 if first_line.check(print, config, *data) else 1
     if args.master:
       workers = remote.workers(
           args.master, training_flags.named_devices(args),
@@ -110,19 +111,18 @@ def give_up(text):
     os._exit(1)
 
 
-def evaluate(args, tf, session, workers, train_set, batches, test_set, data_line):
+def evaluate(args, tf, session, workers, data, batches):
   """Prints the test accuracy of a checkpoint; returns the exit status."""
   from comhe_tf1.training import evaluation
 
   del tf, workers, batches
   evaluation.evaluate(
       session, args.eval_only, args.dataset, training_flags.layout_of(args).classes,
-      (train_set, test_set), cifar_input.digest(train_set, test_set), data_line,
-      args.batch_size if args.recalibrate_bn else None, warn)
+      data, args.batch_size if args.recalibrate_bn else None, warn)
   return 0
 
 
-def train(args, tf, session, workers, train_set, batches, test_set, data_line):
+def train(args, tf, session, workers, data, batches):
   """Builds the graph and trains in `session`; returns the exit status."""
   from comhe_tf1.command_line import opening
   from comhe_tf1.networks import towers
@@ -146,20 +146,19 @@ def train(args, tf, session, workers, train_set, batches, test_set, data_line):
       towers.Towers(args.devices or (), args.bn_stats == 'tower'))
   session.run(tf.global_variables_initializer())
 
-  data_md5 = cifar_input.digest(train_set, test_set)
   folder = training_flags.log_folder(args, regularizer.settings)
-  flags = training_flags.recorded(args, data_md5)
+  flags = training_flags.recorded(args, data.md5)
   with (run_record.resume(folder, flags, training_flags.FREE) if args.resume
         else run_record.start(folder, flags)) as record:
     opening.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
-                 data_line, opening.device_line(tf, session, args.devices, args.gpu_no,
+                 data.line, opening.device_line(tf, session, args.devices, args.gpu_no,
                                                 warn), record)
     one_run = running.Run(session, handles, batches, record,
-                          dict(data_md5=data_md5, network=network))
+                          dict(data_md5=data.md5, network=network))
     done = one_run.resume(warn) if args.resume else 0
     record.begin(session, dict(environment.describe(session), workers=workers), done)
     try:
-      one_run.train(test_set, running.Schedule(*[
+      one_run.train(data.test, running.Schedule(*[
           getattr(args, name) for name in running.Schedule._fields]), done, power)
     except running.Stopped as stopped:
       note('%s; %s' % (stopped, 'the same command with --resume continues'

@@ -18,6 +18,12 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
   if signal.getsignal(number) == signal.SIG_IGN:
     signal.signal(number, lambda *_: None)
 
+# Tests say themselves where data and logs are. The official CIFAR-100, where it is at
+# hand, is only read by the tests that need it (fixture `cifar100`).
+for name in ('COMHE_DATA_DIR', 'COMHE_LOG_DIR'):
+  if name in os.environ:   # once; the processes of pytest-xdist inherit the other name
+    os.environ['TESTS_' + name] = os.environ.pop(name)
+
 tf.logging.set_verbosity(tf.logging.ERROR)
 
 
@@ -47,6 +53,15 @@ def pytest_runtest_call(item):
 def root():
   """The project's folder."""
   return ROOT
+
+
+@pytest.fixture
+def cifar100():
+  """Folder of the official CIFAR-100, which COMHE_DATA_DIR named."""
+  folder = os.environ.get('TESTS_COMHE_DATA_DIR')
+  if folder is None:
+    pytest.skip('COMHE_DATA_DIR does not name the folder of the official CIFAR-100')
+  return os.path.abspath(folder)
 
 
 @pytest.fixture

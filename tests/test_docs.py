@@ -186,7 +186,7 @@ def test_first_lines_of_the_original_are_ours(monkeypatch, name, seed, numbering
   run = published.RUNS[variant]._replace(random_seed=seed)
   found = dict(re.findall(r'(\w+)=([\d.]+)', line_of(name, '^====iter_0')))
   # Both are rounded: of 5.01445, one to 5.0144 and the other to 5.0145.
-  assert [float(found[term]) for term in first_line.QUANTITIES] == pytest.approx(
+  assert [float(found[term]) for term in first_line.WITHOUT_DATA] == pytest.approx(
       [float(figure) for figure in first_line.compute(variant, run)], abs=1.01e-4)
 
 

@@ -12,6 +12,7 @@ from comhe_tf1.data import layouts
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import op_seeds
 from comhe_tf1.records import legacy_log
+from comhe_tf1.records import official_data
 from comhe_tf1.records import run_settings
 from comhe_tf1.regularizers import methods
 
@@ -140,7 +141,8 @@ def _reproduction_flags(group):
   group.add_argument(
       '--first_line', action='store_true',
       help='compute the first line of the three published logs, compare, and exit '
-           '(0: all match, 1: not); needs no data')
+           '(0: all match, 1: not); fit and acc with CIFAR-100 only, all else '
+           'without data')
 
 
 def _output_flags(group):
@@ -250,7 +252,7 @@ def parse(argv):
 def _first_line_alone(args, parser):
   if args.first_line:
     for name, value in vars(parser.parse_args(['--first_line'])).items():
-      if name not in DEVICE and getattr(args, name) != value:
+      if name not in DEVICE + ('data_dir',) and getattr(args, name) != value:
         parser.error('--first_line takes no --%s: it runs the published settings'
                      % name)
 
@@ -301,9 +303,8 @@ def _initial_weights(args, parser):
 def _data(args, parser):
   if args.dataset == 'sample' and args.data_dir is not None:
     parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
-  if args.dataset != 'sample' and args.data_dir is None:
-    args.data_dir = (flags.path_of_environment(parser, 'COMHE_DATA_DIR')
-                     or layout_of(args).folder)
+  if args.dataset != 'sample' and args.data_dir is None and not args.first_line:
+    args.data_dir = default_data_dir(args, parser)
 
 
 def _logs(args, parser):
@@ -364,6 +365,12 @@ def layout_of(args):
   return layouts.LAYOUTS['cifar100' if args.dataset == 'sample' else args.dataset]
 
 
+def default_data_dir(args, parser):
+  """Where the data are looked for without --data_dir."""
+  return (flags.path_of_environment(parser, 'COMHE_DATA_DIR')
+          or layout_of(args).folder)
+
+
 def method_settings(args):
   """The settings of the method, by name."""
   return {name: getattr(args, name) for name in methods.METHODS[args.regularizer].settings}
@@ -384,8 +391,9 @@ def log_folder(args, settings):
 
 
 def recorded(args, data_md5):
-  """The flags as args.json has them, and a sum of the data."""
-  flags_of_run = dict(vars(args), data_md5=data_md5)
+  """The flags as args.json has them, a sum of the data, and what these are."""
+  flags_of_run = dict(vars(args), data_md5=data_md5,
+                      data=official_data.in_words(args.dataset, data_md5))
   if args.bn_stats == 'tower':
     # Their number decides what is trained, elsewhere it does not.
     flags_of_run['bn_stats'] = 'tower of %d' % len(args.devices)

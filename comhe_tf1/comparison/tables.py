@@ -40,6 +40,7 @@ def entry_in_words(entry):
   else:
     words = [run_settings.described(entry.settings),
              'seed %s' % entry.settings.get('random_seed')]
+    words += filter(None, [run_settings.data(entry.settings)])
   if entry.run.environments:
     words.append('TensorFlow %s' % ' then '.join(_different(
         str(each.get('tensorflow')) for each in entry.run.environments)))

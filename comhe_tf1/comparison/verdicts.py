@@ -364,6 +364,7 @@ def _why(entry, reference, differing):
   reasons = run_settings.differences(entry.settings, reference.settings, names)
   if reasons:
     return 'It has ' + ', '.join(reasons)
-  return ('No recorded flag explains it: other data than %s, perhaps, whose md5 sum '
-          'here is %s; or sums in another order, if only the last digit differs' % (
-              reference.settings.get('dataset'), entry.settings.get('data_md5')))
+  return ('No recorded flag explains it%s sums in another order, if only the last digit '
+          'differs' % (': other data, perhaps; or'
+                       if entry.settings.get('data_md5') is None else ', and the data '
+                       'are the same: another version of this project, perhaps; or'))

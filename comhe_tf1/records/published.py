@@ -9,6 +9,7 @@ evaluation is made after that step's update, and the last one is labelled steps 
 import collections
 
 BASE_LR = 0.1
+BATCH_SIZE = 128
 NUMBERING = 'tf1.12'
 QUANTITIES = ('fit', 'reg', 'thom', 'thomf', 'acc')   # of a training line
 

@@ -6,12 +6,14 @@ import collections
 import os
 import re
 
+from comhe_tf1.records import official_data
 from comhe_tf1.records import published
 from comhe_tf1.regularizers import methods
 
-# Flags that do not decide what is trained: where things are, what is written.
+# What does not decide what is trained: where things are, what is written, and the words
+# for what data_md5 says.
 IMMATERIAL = frozenset([
-    'log_dir', 'data_dir', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
+    'log_dir', 'data_dir', 'data', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
     'recalibrate_bn', 'first_line', 'profile', 'log_every', 'eval_every',
     'energy_every', 'any_environment', 'devices', 'master'])
 # Flags that make a run another draw of the same experiment.
@@ -20,7 +22,7 @@ DRAWS = frozenset(['random_seed', 'op_seeds', 'xla', 'tf32', 'deterministic'])
 _WEIGHTS = ('random_seed', 'op_seeds', 'dataset', 'model', 'width', 'depth')
 _TERMS = _WEIGHTS + ('regularizer', 'pd', 'pn', 'pnd', 'draw', 'iters', 'groups',
                      'power', 'base_lr', 'energy_weight')
-_BATCH = _WEIGHTS + ('batch_size',)
+_BATCH = _WEIGHTS + ('batch_size', 'data_md5')
 # Flags that decide a figure of the first line.
 DECISIVE = {'fit': _BATCH, 'acc': _BATCH, 'reg': _WEIGHTS, 'thom': _TERMS,
             'thomf': _WEIGHTS + ('regularizer', 'power', 'output_energy_weight')}
@@ -30,8 +32,9 @@ def of_published(run):
   """The settings of a published run, as flags; those that are not known are missing."""
   settings = dict(
       regularizer=run.regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
-      batch_size=128, base_lr=published.BASE_LR, bn_decay=0.999, bn_stats='batch',
-      max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops))
+      batch_size=published.BATCH_SIZE, base_lr=published.BASE_LR, bn_decay=0.999, bn_stats='batch',
+      max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
+      data_md5=official_data.DIGESTS['cifar100'])
   settings.update(methods.resolve(run.regularizer, run.settings))
   if run.random_seed is not None:
     settings.update(random_seed=run.random_seed, op_seeds=run.numbering)
@@ -54,10 +57,21 @@ def differences(settings, wanted, names=None):
   Returns:
     List of strings such as '--pd 30, not 40'.
   """
-  return ['--%s %s, not %s' % (name, _shown(settings[name]), _shown(wanted[name]))
-          for name in sorted(settings)
-          if name in wanted and (names is None or name in names)
-          and settings[name] != wanted[name]]
+  differing = [name for name in sorted(settings)
+               if name in wanted and (names is None or name in names)
+               and settings[name] != wanted[name]]
+  if 'dataset' in differing and 'data_md5' in differing:
+    differing.remove('data_md5')   # goes without saying
+  return [('data with md5 sum %s, not %s' if name == 'data_md5' else
+           '--' + name + ' %s, not %s') % (_shown(settings[name]), _shown(wanted[name]))
+          for name in differing]
+
+
+def data(settings):
+  """What a run was trained with, as `official_data.in_words`, or None if unknown."""
+  dataset, data_md5 = settings.get('dataset'), settings.get('data_md5')
+  known = dataset in ('sample',) + tuple(official_data.TITLES) and data_md5
+  return official_data.in_words(dataset, data_md5) if known else None
 
 
 def _shown(value):

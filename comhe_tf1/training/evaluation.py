@@ -66,8 +66,7 @@ def recalibrate(session, graph, images, batch_size):
         graph.averaged: k})
 
 
-def evaluate(session, path, title, classes, data, data_md5, data_line,
-             batch_size, warn):
+def evaluate(session, path, title, classes, data, batch_size, warn):
   """Prints the test accuracy of a checkpoint's network.
 
   Args:
@@ -75,9 +74,7 @@ def evaluate(session, path, title, classes, data, data_md5, data_line,
     path: as `checkpoint.find`.
     title: name of the data set, for messages.
     classes: its number of classes.
-    data: the training and the test set.
-    data_md5: their sum, as a checkpoint has it.
-    data_line: about them, printed first.
+    data: `cifar_input.Data`; its line is printed first.
     batch_size: of the training images that the batch norm is recalibrated with, which
       is printed too; None for no recalibration.
     warn: called with a line about what is not as it should be.
@@ -85,7 +82,6 @@ def evaluate(session, path, title, classes, data, data_md5, data_line,
   Raises:
     checkpoint.CheckpointError: it cannot be used, or has another number of classes.
   """
-  train_set, test_set = data
   found, arrays, facts = checkpoint.find(path, warn)
   # Version 0.1.0 knew one network and did not say which.
   network = facts.get('network', dict(model='cnn9', width=1, depth=9, classes=100))
@@ -95,18 +91,18 @@ def evaluate(session, path, title, classes, data, data_md5, data_line,
         % (found, network['classes'], title, classes))
   handles = build(architectures.plan(**network))
   variables.restore_network(session, network, arrays, found)
-  if facts.get('data_md5') != data_md5:
+  if facts.get('data_md5') != data.md5:
     warn('%s was trained with other data than this' % found)
-  print(data_line)
+  print(data.line)
   print('checkpoint: %s' % found)
 
   def report(label):
-    correct, top = accuracy(session, handles, *test_set)
+    correct, top = accuracy(session, handles, *data.test)
     print('%s++++iter_%d: test acc=%.4f, top-5 acc=%.4f'
           % (label, facts['steps'] - 1, correct, top), flush=True)
 
   report('')
   if batch_size is not None:
-    recalibrate(session, handles, train_set.images, batch_size)
+    recalibrate(session, handles, data.train.images, batch_size)
     report('batch norm recalibrated on the training images, not the original\'s '
            'protocol: ')

@@ -123,6 +123,11 @@ def test_reading_pickles(root, tmp_path):
       ['--data_dir', 'data'], ['--dataset', 'sample'])]
   assert [result[0] for result in results] == [0, 0]
   assert logged(results[0][1]) == logged(results[1][1])
+  line = 'data: data, not the official CIFAR-100; 2000 training and 500 test images'
+  assert line in results[0][1]
+  run, = tmp_path.glob('log/random_projection/*/run_00')
+  assert json.loads((run / 'args.json').read_text())['data'] == (
+      'not the official CIFAR-100')
   assert files_below(tmp_path / 'log')[0].startswith('random_projection')
   assert 'SYNTHETIC' not in ''.join(results[0][1])
 
@@ -168,7 +173,28 @@ def test_first_line(root, tmp_path):
   status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1')
   assert status == 0 and not err
   assert out[-1] == '9 of 9 figures match to the last digit'
+  assert out[-2].startswith('cannot read cifar-100-python/train: No such file or '
+                            'directory; with the official CIFAR-100')
   assert not files_below(tmp_path)
+
+
+def test_first_line_with_other_data(root, tmp_path):
+  sample.write(str(tmp_path / 'data'))
+  status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1',
+                          COMHE_DATA_DIR='data')
+  assert status == 0 and not err
+  assert out[-1] == '9 of 9 figures match to the last digit'
+  assert out[-2].startswith('data: data, not the official CIFAR-100; 2000 training and '
+                            '500 test images; with the official CIFAR-100')
+
+
+def test_first_line_with_the_official_data(root, tmp_path, cifar100):
+  status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1',
+                          '--data_dir', cifar100)
+  assert status == 0 and not err
+  assert out[-1] == '15 of 15 figures match to the last digit'
+  assert [line.split()[3] for line in out if ' fit ' in line] == [
+      '6.3621', '6.2162', '6.3228']
 
 
 @pytest.mark.slow
@@ -249,6 +275,7 @@ USAGE = [
     (['--gpu_no', 'first'], "got 'first'"),
     (['--gpu_no', '0,,1'], "got '0,,1'"),
     (['--first_line', '--regularizer', 'angle'], '--first_line takes no --regularizer'),
+    (['--first_line', '--dataset', 'cifar10'], '--first_line takes no --dataset'),
     (['--first_line', '--model', 'resnet32'], '--first_line takes no --model'),
     (['--power', '3'], "invalid choice: '3'"),
     (['--power', '2', '--regularizer', 'none'], '--power does not apply to --regularizer none'),

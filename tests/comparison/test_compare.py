@@ -174,7 +174,9 @@ def test_against_other_logs(root, tmp_path):
      4),
     # The rate of step 0 moves no random projection: it explains nothing.
     (dict(base_lr=0.2), (6., 1.1871, 5., 5.0269, 0.0078), 'No recorded flag explains', 3),
-    (dict(data_md5='abc'), (7., 1.1871, 5.1348, 5.0269, 0.), 'md5 sum here is abc', 3)])
+    (dict(data_md5='abc'), (7., 1.1871, 5.1348, 5.0269, 0.), 
+     'It has data with md5 sum abc, not ad07.*46', 3),
+    (dict(data_md5=None), (7., 1.1871, 5.1348, 5.0269, 0.), 'other data, perhaps', 3)])
 def test_the_first_line(tmp_path, changed, first, wanted, kept):
   from comhe_tf1.comparison import verdicts
   from comhe_tf1.records import recorded_run

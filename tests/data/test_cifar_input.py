@@ -9,6 +9,7 @@ import pytest
 
 import cifar_input
 from comhe_tf1.data import download
+from comhe_tf1.records import official_data
 
 CIFAR100, CIFAR10 = [cifar_input.LAYOUTS[name] for name in ('cifar100', 'cifar10')]
 
@@ -364,3 +365,16 @@ def test_a_batch_larger_than_the_set():
   data = cifar_input.Images(np.zeros((3, 32, 32, 3), np.uint8), np.zeros(3, np.int64))
   with pytest.raises(cifar_input.DataError, match='--batch_size 4.*3 images'):
     cifar_input.TrainingBatches(data, 4, np.random.RandomState(0))
+
+
+def test_the_official_data(cifar100):
+  data = cifar_input.read('cifar100', cifar100)
+  assert data.md5 == official_data.DIGESTS['cifar100']
+  assert data.line == ('data: %s, the official CIFAR-100; 50000 training and 10000 test '
+                       'images' % cifar100)
+  # First batches of the published runs, with which fit and acc are the published ones.
+  assert {seed: cifar_input.digest(cifar_input.Images(
+      *cifar_input.batches(data.train, 128, seed).next())) for seed in (1234, 345, 3456)
+         } == {1234: '5ddaddcf070d413985f13a0b2f911024',
+               345: '8c94eb58f740b989e69e6b3f37889d9c',
+               3456: 'e2318da7cfd35cb42838c626c86dc09e'}
