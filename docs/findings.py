@@ -2,7 +2,9 @@
 """Runs what docs/findings.md shows of the original, and writes that page.
 
     git clone https://github.com/rmlin/CoMHE
-    python docs/findings.py --original CoMHE --tf18 PYTHON --tf112 PYTHON --tf114 PYTHON
+    git clone https://github.com/wy1iu/MHE
+    python docs/findings.py --original CoMHE --mhe MHE --data_dir cifar-100-python \
+      --tf18 PYTHON --tf112 PYTHON --tf114 PYTHON
 
 with three interpreters of Python 3.6 that have TensorFlow 1.8, 1.12 and 1.14;
 findings.json keeps the lines that are shown.
@@ -21,15 +23,23 @@ import generated
 # isort: split
 import run as benchmark
 
+from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
 
 NAME = 'findings'
 INTERPRETERS = ('tf18', 'tf112', 'tf114')
+FOLDERS = ('original', 'mhe', 'data_dir')
 
 WATCH = 'docs/watch_original.py $ORIGINAL '
 TINY = ' --pd 2 --pn 1 --idle'   # the smallest graph, of which nothing is computed
 OURS = ('$PYTHON train.py --gpu_no -1 --dataset sample --batch_size 32 --base_lr 0.001 '
         '--log_dir $LOGS --max_steps ')
+# Test errors of every log below the present folder.
+LOWEST = (
+    'for run in $(find . -name log_test_00.txt | sort); do '
+    "grep -o 'test acc=[0-9.]*' $run | cut -d = -f 2 | awk -v run=$run "
+    "'$1 > best {best = $1} END {printf \"%s: of %d test errors the lowest is %.2f, the "
+    "last %.2f\\n\", run, NR, 100 - 100 * best, 100 - 100 * $1}'; done")
 # By name; in bash, in this project's folder.
 COMMANDS = collections.OrderedDict([
     ('published', 'cd $ORIGINAL && head -n 1 */log/*/log_train_00.txt'),
@@ -55,6 +65,9 @@ COMMANDS = collections.OrderedDict([
                '--dataset sample --recalibrate_bn '
                '--eval_only $LOGS/sample/random_projection/pd40_pn20/run_00'),
     ('ours', OURS + '1 --save_every 0'),
+    ('mhe errors', 'cd $MHE/log && ' + LOWEST),
+    ('errors', 'cd $ORIGINAL && ' + LOWEST),
+    ('first batches', '$PYTHON train.py --first_line --gpu_no -1 --data_dir $DATA_DIR'),
     ('cpu', 'grep -m 1 "model name" /proc/cpuinfo && nproc'),
 ])
 
@@ -73,25 +86,29 @@ START = ['operations in the graph', ' s from the start']
 
 INTRODUCTION = """# What was learned of the original
 
-Found out by running the authors' code (github.com/rmlin/CoMHE), unmodified, on a CPU:
-each finding with the commands that show it and the lines of their output that do.
+Found out by running the authors' code (github.com/rmlin/CoMHE), unmodified, on a CPU,
+and by reading their logs (there and in github.com/wy1iu/MHE): each finding with the
+commands that show it and the lines of their output that do.
 Written by `docs/findings.py` from `docs/findings.json`; to run everything again, about
 ten minutes,
 
     git clone https://github.com/rmlin/CoMHE
-    python docs/findings.py --original CoMHE --tf18 PATH --tf112 PATH --tf114 PATH
+    git clone https://github.com/wy1iu/MHE
+    python docs/findings.py --original CoMHE --mhe MHE --data_dir cifar-100-python \\
+      --tf18 PATH --tf112 PATH --tf114 PATH
 
-with three interpreters of Python 3.6: one with this project's requirements, which bring
-TensorFlow 1.14.0, and two with
+with the folder of the official CIFAR-100 and three interpreters of Python 3.6: one with
+this project's requirements, which bring TensorFlow 1.14.0, and two with
 
     pip install tensorflow==1.8.0 "numpy<1.17" "protobuf<3.20"
     pip install tensorflow==1.12.0 "numpy<1.17" "protobuf<3.20"
 
-It stops where an output does not bear a finding out. Below, `$ORIGINAL` is the
-checkout, `$TF18`, `$TF112` and `$TF114` are the interpreters, `$PYTHON` is a current
-one with this project's requirements, `$LOGS` an empty folder. `docs/watch_original.py`
-gives the script random images in place of CIFAR-100, so that `fit` and `acc` are not
-the published ones; lines with `watch:` are what it sees from outside.
+It stops where an output does not bear a finding out. Below, `$ORIGINAL` and `$MHE` are
+the checkouts, `$DATA_DIR` is the folder of CIFAR-100, `$TF18`, `$TF112` and `$TF114` are
+the interpreters, `$PYTHON` is a current one with this project's requirements, `$LOGS` an
+empty folder. `docs/watch_original.py` gives the script random images unless it has
+`--data_dir`, so that `fit` and `acc` are not the published ones; lines with `watch:` are
+what it sees from outside.
 """
 
 FINDINGS = (
@@ -172,6 +189,40 @@ FINDINGS = (
         [('idle', ['with rate', 'after (501|1001|74501|75000) training steps$',
                    r'^\+\+\+\+iter_(500|1000|74500|74999):'])]),
     Finding(
+        'The first lines come out whole with the official data',
+        """With the first batches of the official CIFAR-100 `fit` and `acc` of the three
+        published first lines are computed here to the last digit as well: seeds, order of
+        the images, crops, mirroring, network and terms are those of the published
+        runs.""",
+        [('first batches', [' (fit|acc) .* match$', '^15 of 15'])]),
+    Finding(
+        'The cells of the MHE paper\'s table 1 are lowest test errors',
+        """Eight of its twelve cells of CIFAR-100 (the authors' slides, `MHE_slides.pdf`, page
+        7, github.com/rmlin/rmlin.github.io) are, to the last digit, the lowest of the 85
+        test errors of one released log: half-space MHE of powers 0, 1, a0, a1 and a2
+        (26.18, 26.30, 26.47, 26.52, 26.03) and MHE of powers 1, 2 and a1 (27.09, 27.15,
+        27.31). The lowest errors of mhe_0 and half_mhe_2 are cells of its tables 2 and 3
+        (26.75, 25.96). So a cell is to be compared with 100 - 100 * best of a run, which
+        is chosen on the test set.""",
+        [('mhe errors', ['half_mhe_0/.* lowest is 26.18', 'half_mhe_1/.* lowest is 26.30',
+                         'half_mhe_a0/.* lowest is 26.47', 'half_mhe_a1/.* lowest is 26.52',
+                         'half_mhe_a2/.* lowest is 26.03', '/mhe_1/.* lowest is 27.09',
+                         '/mhe_2/.* lowest is 27.15', '/mhe_a1/.* lowest is 27.31',
+                         '/mhe_0/.* lowest is 26.75', 'half_mhe_2/.* lowest is 25.96'])]),
+    Finding(
+        'The released baseline log does not reach the table\'s baseline',
+        """The tables say 28.13 without a regulariser. The lowest test error of the
+        released log is 1.84 points above.""",
+        [('mhe errors', ['baseline/.* lowest is 29.97, the last 30.26'])]),
+    Finding(
+        'The released log of the angle-preserving projection is not the table\'s run',
+        """The CoMHE paper's table of depths (`CoMHE_slides.pdf`, page 4, there) says 24.33
+        for it, and 24.39 for random projection. The lowest test error of the released log
+        is 0.42 points above the one, the last 0.54. Of random projection the last is 0.02
+        above the other, the lowest 0.11 below.""",
+        [('errors', ['angle.* lowest is 24.75, the last 24.87',
+                     'random.* lowest is 24.28, the last 24.41'])]),
+    Finding(
         'The graph is large',
         """Random projection builds a small graph per projection and layer. The same
         step takes this project fewer operations. docs/speed.md has the times from
@@ -233,6 +284,10 @@ def parse(argv):
       NAME, 'Run what docs/findings.md shows of the original, and write that page.')
   parser.add_argument('--original', type=benchmark.checkout, metavar='FOLDER',
                       help='checkout of the authors\' repository')
+  parser.add_argument('--mhe', type=flags.path, metavar='FOLDER',
+                      help='checkout of the MHE authors\' repository')
+  parser.add_argument('--data_dir', type=flags.path, metavar='FOLDER',
+                      help='the official CIFAR-100\'s pickles')
   for name in INTERPRETERS:
     parser.add_argument(
         '--' + name, type=benchmark.executable, metavar='PATH',
@@ -241,7 +296,7 @@ def parse(argv):
                       default=list(COMMANDS), help='commands to be run: some of %s '
                       '(default: all)' % ', '.join(COMMANDS))
   args = parser.parse_args(argv)
-  missing = [name for name in ('original',) + INTERPRETERS if not getattr(args, name)]
+  missing = [name for name in FOLDERS + INTERPRETERS if not getattr(args, name)]
   if missing and not args.render:
     parser.error('--%s is needed to run anything; --render does without' % missing[0])
   return args
@@ -252,7 +307,7 @@ def main(argv=None):
 
   def update(record):
     variables = {name.upper(): os.path.abspath(getattr(args, name))
-                 for name in ('original',) + INTERPRETERS}
+                 for name in FOLDERS + INTERPRETERS}
     variables['PYTHON'] = sys.executable
     for name in args.only:
       streams.note('findings.py', COMMANDS[name])

@@ -5,9 +5,10 @@
     python3.6 docs/watch_original.py CoMHE random [--steps 3] [--idle] [its own flags]
 
 Under the Python and a TensorFlow that it was written for (1.8 to 1.14), on the CPU,
-with 50,000 + 10,000 random images, in a copy that is removed at the end. Its own lines
-are printed as they come; those that begin with `watch:` are seen from outside:
-functions of TensorFlow and NumPy are wrapped before the script imports them.
+with the pickles of --data_dir, or else 50,000 + 10,000 random images, in a copy that is
+removed at the end. Its own lines are printed as they come; those that begin with `watch:`
+are seen from outside: functions of TensorFlow and NumPy are wrapped before the script
+imports them.
 """
 import collections
 import os
@@ -173,6 +174,8 @@ def parse(argv):
   parser.add_argument('variant', choices=benchmark.VARIANTS, help='which script')
   parser.add_argument('--steps', type=flags.whole(1, 10 ** 6), metavar='N',
                       help='training steps (default: the script\'s 75,000)')
+  parser.add_argument('--data_dir', type=flags.path, metavar='FOLDER',
+                      help='pickles train and test (default: random images)')
   parser.add_argument('--idle', action='store_true',
                       help='compute nothing: answer training and testing with zeros')
   return parser.parse_known_args(argv)
@@ -194,7 +197,12 @@ def main(argv=None):
       return 1
     tf.logging.set_verbosity(tf.logging.ERROR)
     tell('TensorFlow %s' % tf.__version__)
-    benchmark.write_data(folder)
+    if args.data_dir is None:
+      benchmark.write_data(folder)
+    else:
+      for name in ('train', 'test'):
+        os.symlink(os.path.join(os.path.abspath(os.path.join(home, args.data_dir)), name),
+                   os.path.join(folder, name))
     watch = Watch(tf, args.steps, args.idle)
     watch.install()
     try:
