@@ -7,6 +7,7 @@ import sys
 
 import golden_run
 import pytest
+import synthetic_logs
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
@@ -22,11 +23,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 import findings
 import generated
 import parity
+import published as published_page
 import scaling
 import watch_original
 
 
-@pytest.mark.parametrize('document', [parity, findings, scaling],
+@pytest.mark.parametrize('document', [parity, findings, scaling, published_page],
                          ids=lambda each: each.NAME)
 def test_page_is_its_record_rendered(document, root):
   page = document.page(generated.read(document.NAME))
@@ -232,6 +234,46 @@ def test_reg_of_the_published_run_falls_as_by_weight_decay_alone():
   assert '%.4f' % fallen == '0.6051' and last / first == pytest.approx(fallen, abs=5e-4)
 
 
+def test_every_published_figure_has_a_recipe_and_the_page_has_all_results(tmp_path):
+  assert generated.read('published') == {
+      'runs': published_page.finished_runs(published_page.RESULTS)}
+  assert published_page.finished_runs(str(tmp_path / 'none')) == []
+  rows = published_page.rows({})
+  assert len({(row.section, row.label) for row in rows}) == len(rows) == 108
+  assert all(row.recipes for row in rows) and not any(row.measured for row in rows)
+  # As many as two schedules, where the authors' is not known.
+  assert {len(row.recipes) for row in rows} == {1, 2}
+
+
+def test_results_stand_beside_what_was_published(tmp_path, capsys):
+  flags = dict(max_steps=42500, random_seed=345, op_seeds='by_name', width=0.25)
+  runs = (('half', 'half_mhe', {}, 0.64), ('full', 'mhe', dict(
+      energy_weight=0.1, output_energy_weight=1.), 0.63))
+  for name, method, settings, last in runs:
+    synthetic_logs.write_run(tmp_path / name, args=synthetic_logs.flags(
+        method, **dict(flags, **settings)), last=last)
+  synthetic_logs.write_run(tmp_path / 'log', last=0.7560, layers=('conv1_0', 'fc6', 'score'))
+  synthetic_logs.write_run(tmp_path / 'newer', until=4000, finished=False)
+  record = {'runs': published_page.finished_runs(str(tmp_path))}
+  assert 'newer/run_00 is not finished' in capsys.readouterr().err
+  rows = {row.label: row for row in published_page.rows(record) if row.measured}
+  assert {label: (row.measured, row.counts) for label, row in rows.items()} == {
+      'random, github.com/rmlin/CoMHE': (
+          ['log/run_00: last 0.7560, best 0.7564, seed 1234'], True),
+      'Half-space MHE, 16/32/64': (
+          ['half/run_00: lowest 35.96, last 36.00, 42,500 steps, seed 345'], True),
+      'MHE, 16/32/64': (['full/run_00: lowest 36.96, last 37.00, 42,500 steps, seed '
+                         '345; --power 2, not 0'], False),
+      'RP-CoMHE, CNN-9': (
+          ['log/run_00: lowest 24.36, last 24.40, 75,000 steps, seed 1234'], True),
+      # Of conv1_0 and fc6, at the last of the recorded steps.
+      'RP-CoMHE': (['log/run_00: 400: 1.0092 (full space), 1.0092 (half space)'], True)}
+  assert '108 with a recipe, 4 measured here' in published_page.page(record)
+  os.remove(str(tmp_path / 'half' / 'run_00' / 'args.json'))
+  with pytest.raises(ValueError, match='half/run_00: there is no args.json'):
+    published_page.finished_runs(str(tmp_path))
+
+
 SCRIPT = '''
 import argparse
 import os
@@ -382,8 +424,8 @@ def test_scaling_projection():
 
 
 @pytest.mark.parametrize('script', [
-    'docs/findings.py', 'docs/parity.py', 'docs/scaling.py', 'docs/watch_original.py',
-    'benchmarks/run.py', 'benchmarks/several_devices.py'])
+    'docs/findings.py', 'docs/parity.py', 'docs/published.py', 'docs/scaling.py',
+    'docs/watch_original.py', 'benchmarks/run.py', 'benchmarks/several_devices.py'])
 def test_scripts_start_by_themselves(script, root, tmp_path):
   """Without the folders that other tests have added to the path."""
   assert subprocess.check_output(

@@ -8,19 +8,31 @@ import sys
 import pytest
 
 from comhe_tf1.command_line import training_flags
+from comhe_tf1.records import published_tables
 from comhe_tf1.regularizers import methods
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'runs')
+TABLES = ['claim.sh'] + ['published_%s.sh' % name for name in (
+    'depth', 'layers', 'powers', 'resnet32', 'weights', 'width')]
 FILES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, '*.sh')))
 
 
 def recipes(name):
-  """Flags of every line."""
+  """Flags of every line that is not a comment."""
+  return [args for _, args in commented(name)]
+
+
+def commented(name):
+  """Pairs of the comment above a line, or the nearest one, and the line's flags."""
+  comment = None
   with open(os.path.join(FOLDER, name)) as file:
     for line in file:
-      words = shlex.split(line)
-      assert words[:2] == ['python', 'train.py']
-      yield training_flags.parse(words[2:])[0]
+      words = shlex.split(line, comments=True)
+      if not words:
+        comment = line[2:].strip()
+        continue
+      assert words[:2] == ['python', 'train.py'] and '#' not in line
+      yield comment, training_flags.parse(words[2:])[0]
 
 
 @pytest.mark.parametrize('name', FILES)
@@ -36,8 +48,10 @@ def test_lines_are_good_and_differ(name):
 @pytest.mark.parametrize('name', [name for name in FILES if name not in (
     'published.sh', 'mhe_repository.sh')])
 def test_methods_are_compared_from_one_start(name):
-  for args in recipes(name):
-    assert (args.op_seeds, args.random_seed) == ('by_name', 345)
+  seeds = [345, 346] if name == 'claim.sh' else [345]
+  lines = list(recipes(name))
+  assert {args.op_seeds for args in lines} == {'by_name'}
+  assert sorted({args.random_seed for args in lines}) == seeds
 
 
 @pytest.mark.parametrize('dataset', ['cifar100', 'cifar10'])
@@ -82,6 +96,48 @@ def test_protocol_of_the_mhe_repository():
       weights = methods.POWERS[args.power]
       assert args.energy_weight == pytest.approx(weights[0] / 10.)
       assert args.output_energy_weight == pytest.approx(weights[1] / 10.)
+
+
+@pytest.mark.parametrize('name', TABLES)
+def test_lines_below_a_published_number_are_of_its_cell(name):
+  lines = list(commented(name))
+  for comment, args in lines:
+    error, label = comment.split(';')[0].split('  ')
+    matches = published_tables.matches(vars(args))
+    if name != 'claim.sh':
+      assert (error, label) in [
+          (published_tables.shown_error(match.cell),
+           '%s, %s' % (match.cell.row, match.cell.column))
+          for match in matches if not match.otherwise], comment
+    elif error == 'not published':
+      assert not matches
+    else:
+      match, = matches
+      assert error == published_tables.shown_error(match.cell)
+      assert match.otherwise == (['--power 2, not 0'] if args.power == '2'
+                                 and args.regularizer == 'mhe' else [])
+
+
+def test_every_cell_has_a_line_for_each_schedule_that_it_may_have():
+  found = {cell: set() for cell in map(published_tables.label, published_tables.CELLS)}
+  for name in TABLES:
+    for args in recipes(name):
+      for match in published_tables.matches(vars(args)):
+        if not match.otherwise:
+          found[published_tables.label(match.cell)].add(
+              published_tables.protocol_of(vars(args)))
+  assert found == {published_tables.label(cell): set(cell.protocols)
+                   for cell in published_tables.CELLS}
+
+
+def test_a_comment_is_a_job_that_does_nothing():
+  """So that jobs are known by their lines' numbers."""
+  for path in glob.glob(os.path.join(FOLDER, '*.sh')):
+    with open(path) as file:
+      comments = [line.rstrip() for line in file if line.startswith('#')]
+    for line in comments[:2]:
+      for command in (line, line + ' --resume', 'exec ' + line):
+        assert subprocess.check_output(['sh', '-c', command]) == b''
 
 
 SLURM = ('exec sh -c "exec $(sed -n ${SLURM_ARRAY_TASK_ID}p %s) '

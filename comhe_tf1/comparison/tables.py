@@ -7,6 +7,7 @@ import math
 import textwrap
 
 from comhe_tf1.command_line import text_table
+from comhe_tf1.comparison import cells
 from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.comparison import verdicts
 from comhe_tf1.records import published
@@ -30,6 +31,9 @@ def blocks(compared):
            _first_lines(compared)]
   for section in compared.sections:
     parts += _section(section)
+  found = cells.beside(compared.entries)
+  if found:
+    parts.append(Block('The authors\' tables', cells.notes(found), cells.rows(found)))
   return [part for part in parts if part.rows or part.notes]
 
 
@@ -269,6 +273,7 @@ def as_json(compared):
           'figures': {name: {'run': ours, 'reference': theirs}
                       for name, (ours, theirs) in line.figures.items()},
           'conclusion': line.conclusion} for line in compared.first_lines],
+      'published_cells': cells.as_json(cells.beside(compared.entries)),
       'sections': [{
           'protocol': _protocol(section.protocol), 'steps': section.steps,
           'runs': [entry.number for entry in section.entries],
@@ -329,6 +334,7 @@ def as_csv(compared):
              reference.lasts[0] if whole and reference.lasts else None,
              reference.best if whole else None, reference.median if whole else None,
              reference.final_train if whole else None, section.steps)
+  writer.writerows(cells.as_csv(cells.beside(compared.entries)))
   return file.getvalue()
 
 

@@ -8,6 +8,8 @@ evaluation is made after that step's update, and the last one is labelled steps 
 """
 import collections
 
+from comhe_tf1.regularizers import methods
+
 BASE_LR = 0.1
 BATCH_SIZE = 128
 NUMBERING = 'tf1.12'
@@ -77,21 +79,24 @@ RUNS = collections.OrderedDict([
         final_train=(74900, _train(0.1354, 0.4606, 5.1111, 4.9529, 0.9922)))),
 ])
 
-_SMALLER = ('the published mhe logs were made with weights ten times smaller than the '
-            'code\'s')
+SMALLER_NOTE = ('the published mhe logs were made with weights ten times smaller than '
+                'the code\'s')
+
+
+def smaller_weights(power):
+  """Weights, as settings, of the published runs of full-space MHE; see SMALLER_NOTE."""
+  weight, output_weight = methods.POWERS[power]
+  return dict(energy_weight=weight / 10., output_energy_weight=output_weight / 10.)
 
 
 def _mhe(regularizer, power, last, **figures):
   """A run of the MHE authors, who set no seed and began to log at step 100."""
   settings = {} if power is None else {'power': power}
   if regularizer == 'mhe':
-    # See _SMALLER.
-    angular = power in ('a1', 'a2')
-    settings.update(energy_weight=0.01 if angular else 0.1,
-                    output_energy_weight=0.1 if angular else 1.)
+    settings.update(smaller_weights(power))
   return Run(MHE, regularizer, settings, last=last, runs=1,
              source='github.com/wy1iu/MHE',
-             note=_SMALLER if regularizer == 'mhe' else None, **figures)
+             note=SMALLER_NOTE if regularizer == 'mhe' else None, **figures)
 
 
 MHE_RUNS = collections.OrderedDict([
@@ -100,20 +105,20 @@ MHE_RUNS = collections.OrderedDict([
             MHE, 0.01, 0.01, 0.0154, 0.2920, 0.3858, 0.5937, 0.5966, 0.6817, 0.6985),
         final_train=(42400, collections.OrderedDict(
             [('fit', 0.3751), ('reg', 0.4855), ('acc', 0.8984)])))),
-    ('half_mhe_0', _mhe('half_mhe', '0', 0.7375)),
-    ('half_mhe_1', _mhe('half_mhe', '1', 0.7360)),
+    ('half_mhe_0', _mhe('half_mhe', '0', 0.7375, best=(0.7382, 38000))),
+    ('half_mhe_1', _mhe('half_mhe', '1', 0.7360, best=(0.7370, 41500))),
     ('half_mhe_2', _mhe(
         'half_mhe', '2', 0.7399, best=(0.7404, 40500), median=0.7381, tests=_tests(
             MHE, 0.01, 0.01, 0.0830, 0.3824, 0.2561, 0.6439, 0.5934, 0.7010, 0.7389),
         final_train=(42400, _train(0.1757, 0.5661, 5.0183, 4.9547, 0.9844)))),
-    ('half_mhe_a0', _mhe('half_mhe', 'a0', 0.7353)),
-    ('half_mhe_a1', _mhe('half_mhe', 'a1', 0.7342)),
-    ('half_mhe_a2', _mhe('half_mhe', 'a2', 0.7394)),
-    ('mhe_0', _mhe('mhe', '0', 0.7316)),
-    ('mhe_1', _mhe('mhe', '1', 0.7285)),
-    ('mhe_2', _mhe('mhe', '2', 0.7278)),
-    ('mhe_a0', _mhe('mhe', 'a0', 0.7197)),
-    ('mhe_a1', _mhe('mhe', 'a1', 0.7250)),
-    ('mhe_a2', _mhe('mhe', 'a2', 0.7276)),
+    ('half_mhe_a0', _mhe('half_mhe', 'a0', 0.7353, best=(0.7353, 42499))),
+    ('half_mhe_a1', _mhe('half_mhe', 'a1', 0.7342, best=(0.7348, 40500))),
+    ('half_mhe_a2', _mhe('half_mhe', 'a2', 0.7394, best=(0.7397, 40000))),
+    ('mhe_0', _mhe('mhe', '0', 0.7316, best=(0.7325, 41000))),
+    ('mhe_1', _mhe('mhe', '1', 0.7285, best=(0.7291, 41500))),
+    ('mhe_2', _mhe('mhe', '2', 0.7278, best=(0.7285, 41000))),
+    ('mhe_a0', _mhe('mhe', 'a0', 0.7197, best=(0.7214, 40000))),
+    ('mhe_a1', _mhe('mhe', 'a1', 0.7250, best=(0.7269, 41000))),
+    ('mhe_a2', _mhe('mhe', 'a2', 0.7276, best=(0.7296, 38000))),
 ])
 ALL = collections.OrderedDict(list(RUNS.items()) + list(MHE_RUNS.items()))

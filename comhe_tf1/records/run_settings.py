@@ -28,14 +28,26 @@ DECISIVE = {'fit': _BATCH, 'acc': _BATCH, 'reg': _WEIGHTS, 'thom': _TERMS,
             'thomf': _WEIGHTS + ('regularizer', 'power', 'output_energy_weight')}
 
 
+def of_the_code(regularizer, settings):
+  """What the authors' code trains a method with, as flags, but for how long.
+
+  Args:
+    regularizer: method, name in `methods.METHODS`.
+    settings: dict of its settings that are not its defaults.
+  """
+  flags = dict(
+      regularizer=regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
+      batch_size=published.BATCH_SIZE, base_lr=published.BASE_LR, bn_decay=0.999,
+      bn_stats='batch')
+  flags.update(methods.resolve(regularizer, settings))
+  return flags
+
+
 def of_published(run):
   """The settings of a published run, as flags; those that are not known are missing."""
-  settings = dict(
-      regularizer=run.regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
-      batch_size=published.BATCH_SIZE, base_lr=published.BASE_LR, bn_decay=0.999, bn_stats='batch',
-      max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
-      data_md5=official_data.DIGESTS['cifar100'])
-  settings.update(methods.resolve(run.regularizer, run.settings))
+  settings = of_the_code(run.regularizer, run.settings)
+  settings.update(max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
+                  data_md5=official_data.DIGESTS['cifar100'])
   if run.random_seed is not None:
     settings.update(random_seed=run.random_seed, op_seeds=run.numbering)
   return settings
@@ -63,7 +75,7 @@ def differences(settings, wanted, names=None):
   if 'dataset' in differing and 'data_md5' in differing:
     differing.remove('data_md5')   # goes without saying
   return [('data with md5 sum %s, not %s' if name == 'data_md5' else
-           '--' + name + ' %s, not %s') % (_shown(settings[name]), _shown(wanted[name]))
+           '--' + name + ' %s, not %s') % (shown(settings[name]), shown(wanted[name]))
           for name in differing]
 
 
@@ -74,7 +86,7 @@ def data(settings):
   return official_data.in_words(dataset, data_md5) if known else None
 
 
-def _shown(value):
+def shown(value):
   if isinstance(value, list):
     return ','.join(map(str, value)) or "''"
   return '%g' % value if isinstance(value, float) else str(value)
@@ -88,10 +100,10 @@ def described(settings):
     power = settings.get('power')
     usual = methods.resolve(name, {'power': power} if power in methods.POWERS else {})
   words = [name]
-  words += ['%s %s' % (name, _shown(settings[name])) for name in usual
+  words += ['%s %s' % (name, shown(settings[name])) for name in usual
             if name in settings and (name in ('pd', 'pn', 'power')
                                      or settings[name] != usual[name])]
-  words += ['%s %s' % (name, _shown(settings[name])) for name, usual in (
+  words += ['%s %s' % (name, shown(settings[name])) for name, usual in (
       ('dataset', 'cifar100'), ('model', 'cnn9'), ('width', 1), ('depth', 9),
       ('batch_size', 128), ('base_lr', 0.1), ('bn_decay', 0.999), ('bn_stats', 'batch'))
       if settings.get(name, usual) != usual]

@@ -230,6 +230,38 @@ def test_mhe_weights_are_told(root, tmp_path):
   assert 'within the spread' in out
 
 
+def test_cells_of_the_tables(root, tmp_path):
+  """A run beside the cells of its settings, in every format, without a verdict."""
+  schedule = dict(max_steps=42500, random_seed=345, op_seeds='by_name')
+  synthetic_logs.write_run(tmp_path / 'a', last=0.63, args=synthetic_logs.flags(
+      'mhe', width=0.25, energy_weight=0.1, output_energy_weight=1., **schedule))
+  synthetic_logs.write_run(tmp_path / 'b', last=0.74, args=synthetic_logs.flags(
+      'half_mhe', **schedule))
+  synthetic_logs.write_run(tmp_path / 'c', args=synthetic_logs.flags('group'))
+  status, out, _ = call(root, tmp_path, 'a', 'b', 'c', '--report', 'report')
+  table = out.split('The authors\' tables')[1]
+  assert status == 0 and '#3' not in table
+  assert re.search(r'#1, MHE table 2, MHE, 16/32/64 +36.84 +36.96 +37.00 +1\n', table)
+  assert re.search(r's = 2 +25.61 +25.96 +26.00 +2\n', table)
+  assert re.search(r'64/128/256 +25.96 +25.96 +26.00 +3\n', table)
+  assert 'No verdict follows' in words(table)
+  assert 'weights ten times smaller than the code\'s); this run has --power 2, not 0.' in (
+      words(table))
+  assert 'of the MHE authors\' log half_mhe_2, whose schedule is known' in words(table)
+  assert 'MHE table 2, MHE, 16/32/64' in (tmp_path / 'report' / 'index.html').read_text()
+  first, _, third = compare(root, tmp_path, 'a', 'b', 'c')['published_cells']
+  assert (first['run'], first['cell']['test_error_percent']) == (1, 36.84)
+  assert first['last'] == pytest.approx(37.) and 'power' in (
+      first['cell']['settings_not_stated'])
+  assert third['cell']['lowest_of_log'] == 'half_mhe_2'
+  rows = list(csv.reader(io.StringIO(call(root, tmp_path, '--csv', 'a')[1])))
+  assert [row[:2] + row[3:] for row in rows if 'error_percent' in row[3]] == [
+      ['42500 steps, concluded', '#1', 'published_test_error_percent: MHE table 2, MHE, '
+       '16/32/64', '', '36.84'],
+      [rows[1][0], '#1', 'lowest_test_error_percent_chosen_on_the_test_set', '32500',
+       '36.96'], [rows[1][0], '#1', 'last_test_error_percent', '42499', '37.00']]
+
+
 def test_a_run_in_progress(root, tmp_path):
   run = synthetic_logs.write_run(tmp_path, until=31000, finished=False)
   status, out, err = call(root, tmp_path, run)
