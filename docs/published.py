@@ -77,9 +77,10 @@ NOT_HERE = '''## Not here
 
 Figures of networks and data that this project does not have are not counted: in the same
 slides ImageNet (ResNet-18, 34 and 50), ModelNet-40 (PointNet), graphs, faces and generated
-images. Nor are rows quoted from other authors (ResNet-110, ResNet-1001). No published figures were found of other dimensions and
-numbers of projections, of groups, of the maximum, of alternating projections, or of
-adversarial ones but for their log; and no spread of any figure.
+images. Nor are rows quoted from other authors (ResNet-110, ResNet-1001). No published
+figures were found of other dimensions and numbers of projections, of groups, of the
+maximum, of alternating projections, or of adversarial ones but for their log; and no
+spread of any figure.
 '''
 
 Recipe = collections.namedtuple('Recipe', 'file number command settings')

@@ -252,7 +252,8 @@ def test_results_stand_beside_what_was_published(tmp_path, capsys):
   for name, method, settings, last in runs:
     synthetic_logs.write_run(tmp_path / name, args=synthetic_logs.flags(
         method, **dict(flags, **settings)), last=last)
-  synthetic_logs.write_run(tmp_path / 'log', last=0.7560, layers=('conv1_0', 'fc6', 'score'))
+  synthetic_logs.write_run(tmp_path / 'log', last=0.7560,
+                           layers=('conv1_0', 'fc6', 'score'))
   synthetic_logs.write_run(tmp_path / 'newer', until=4000, finished=False)
   record = {'runs': published_page.finished_runs(str(tmp_path))}
   assert 'newer/run_00 is not finished' in capsys.readouterr().err

@@ -42,7 +42,8 @@ def test_tables_and_logs():
   cells = {published_tables.label(cell): cell for cell in published_tables.CELLS}
   assert len(cells) == len(published_tables.CELLS) == 87
   for name, error, column in (
-      ('MHE table 2, Baseline, ', 47.72, '16/32/64'), ('MHE table 3, MHE, ', 28.16, 'CNN-6'),
+      ('MHE table 2, Baseline, ', 47.72, '16/32/64'),
+      ('MHE table 3, MHE, ', 28.16, 'CNN-6'),
       ('MHE table 2, Half-space MHE, ', 21.83, '256/512/1024'),
       ('MHE table 1, A-MHE, CIFAR-10, ', 6.21, 's = 2'),
       ('MHE table 4, A-MHE, ', 27.8, 'output layer only'),
