@@ -55,7 +55,8 @@ def make_parser():
   parser.add_argument(
       '--against', type=against, metavar='WHAT',
       help='what to compare with: a published run (%s) or RUN as below (default: the '
-           'published run of each one\'s own method)' % ', '.join(published.ALL))
+           'published run of each one\'s own method); logs are compared line by line '
+           'too' % ', '.join(published.ALL))
   group = parser.add_argument_group('output').add_mutually_exclusive_group()
   group.add_argument('--markdown', action='store_true', help='print Markdown')
   group.add_argument('--json', action='store_true',
@@ -69,8 +70,8 @@ def make_parser():
       help='between two looks of --watch (default: 10)')
   parser.add_argument(
       '--plot', type=picture, metavar='FILE',
-      help='draw test accuracy, losses and, where recorded, the layers\' energies over '
-           'the steps, as %s; needs matplotlib' % ' or '.join(PICTURES))
+      help='draw test accuracy, losses and, where recorded, the layers\' energies and '
+           'their sum over the steps, as %s; needs matplotlib' % ' or '.join(PICTURES))
   parser.add_argument(
       '--report', type=flags.path, metavar='FOLDER',
       help='write FOLDER/index.html: one page with tables, plots (with matplotlib), '

@@ -19,8 +19,10 @@ import generated
 # isort: split
 from comhe_tf1.command_line import streams
 from comhe_tf1.command_line import training_flags
+from comhe_tf1.comparison import energy_sums
 from comhe_tf1.records import official_data
 from comhe_tf1.records import published
+from comhe_tf1.records import published_energies
 from comhe_tf1.records import published_tables
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
@@ -32,7 +34,6 @@ FILES = ('published', 'mhe_repository', 'published_powers', 'published_width',
          'published_depth', 'published_layers', 'published_weights',
          'published_resnet32', 'cifar100_methods')
 HEADINGS = ['figure', 'published', 'recipe', 'measured here']
-OUTPUT = 'score'   # the layer that is not in the sum of energies
 
 INTRODUCTION = '''# What the authors published, and what re-derives it
 
@@ -139,14 +140,13 @@ def _energies(by_kind):
   """Sums over all layers but the last: pairs of step and dict, of the first and last."""
   sums = collections.OrderedDict()
   for kind in ('half_energies', 'full_energies'):
-    for layer, curve in by_kind.get(kind, {}).items():
-      if layer != OUTPUT:
-        for step, value in zip(*curve):
-          at = sums.setdefault(step, {})
-          at[kind] = at.get(kind, 0.) + value
-  steps = [step for step in sums if step == 20000] + list(sums)[-1:]
-  return [[step, {kind: round(value, 4) for kind, value in sums[step].items()}]
-          for step in steps]
+    found = energy_sums.but_last(by_kind.get(kind, {}))
+    if found:
+      curve, _ = found
+      for step in [step for step in curve.steps if step == 20000] + curve.steps[-1:]:
+        value = curve.values[curve.steps.index(step)]
+        sums.setdefault(step, {})[kind] = round(value, 4)
+  return [[step, values] for step, values in sums.items()]
 
 
 def recipes():
@@ -231,11 +231,12 @@ def _exactly(cell, settings):
 
 
 def _curves(known, runs):
-  for curve in published_tables.CURVES:
+  for method, points in published_energies.ENERGIES.items():
+    wanted = run_settings.of_the_code(method, {})
 
     def same(settings):
-      return published_tables.protocol_of(settings) is curve.protocol and all(
-          settings.get(flag) == value for flag, value in curve.settings.items())
+      return published_tables.protocol_of(settings) is published.COMHE and all(
+          settings.get(flag) == value for flag, value in wanted.items())
 
     measured = [
         '%s: %s' % (run['name'], '; '.join('{:,}: {}'.format(step, ', '.join(
@@ -243,10 +244,10 @@ def _curves(known, runs):
             for kind, value in sorted(sums.items()))) for step, sums in run['energies']))
         for run in runs if run['energies'] and same(run['settings'])]
     values = ', '.join('{:,}: {:g}'.format(step, value)
-                       for step, value in curve.values.items())
+                       for step, value in points.energies.items())
     yield Row(
-        '%s %s' % curve.place[:2], curve.row,
-        values + (' (band %g to %g)' % curve.band if curve.band else ''),
+        '%s %s' % published_tables.ENERGY[:2], points.name,
+        values + (' (band %g to %g)' % points.band if points.band else ''),
         _first_of_each(known, lambda settings: settings['energy_every'] and same(
             settings)), measured, bool(measured))
 

@@ -23,8 +23,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 import numpy as np
 
+from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import verdicts
 from comhe_tf1.records import durable
+from comhe_tf1.records import published
+from comhe_tf1.records import published_energies
+from comhe_tf1.records import recorded_run
 
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 STYLES = ('-', '--', '-.', ':')
@@ -43,6 +47,8 @@ _LOSSES = (('fit', 'Classification loss of the training batch (fit)'),
            ('reg', 'Weight decay (reg)'),
            ('thom', 'Energy of all layers but the last (thom)'),
            ('thomf', 'Energy of the last layer (thomf)'))
+_ZERO = 5e-5           # where a deviation of 0 is drawn, half of the last digit
+_BINS = 75             # of deviations
 _PLAIN = ticker.FuncFormatter(lambda value, _: '%g' % value)
 _KINDS = collections.OrderedDict([
     ('energies', 'Terms of the layers'),
@@ -61,11 +67,16 @@ def panels(compared, energies):
     List of `Panel`.
   """
   found = []
-  for section in compared.sections:
-    found += _section(section)
+  suffixes = [_in_title(section) if compared.sections[1:] else ''
+              for section in compared.sections]
+  for section, suffix in zip(compared.sections, suffixes):
+    found += _section(section, suffix)
   by_number = {entry.number: by_kind
                for entry, by_kind in zip(compared.entries, energies)}
-  for section in compared.sections:
+  found += [_agreement(entry, agreed) for entry, agreed in compared.agreements
+            if agreed.quantities]
+  for section, suffix in zip(compared.sections, suffixes):
+    found += _energy_sums(section, suffix, by_number)
     for group in section.groups:
       for kind, title in _KINDS.items():
         recorded = [by_number[entry.number][kind] for entry in group.entries
@@ -80,32 +91,117 @@ def panels(compared, energies):
   return found
 
 
-def _section(section):
+def _in_title(section):
+  """Which steps a panel is of, a second line of its title, where there are others."""
+  whole = section.protocol.steps
+  return ('\n{:,} steps' if section.steps == whole else '\nfirst {:,} of {:,} steps'
+          ).format(section.steps, whole)
+
+
+def _section(section, suffix):
   words = verdicts.protocol_in_words(section.protocol, section.steps)
   accuracies = _lines(section, 'test acc')
   found = []
   if accuracies:
     found.append(Panel(
         'Test accuracy', 'Test accuracy, not smoothed; %s.' % words, _plot(
-            'Test accuracy', 'test accuracy', accuracies, section,
+            'Test accuracy' + suffix, 'test accuracy', accuracies, section,
             bottom=0)))
     last_drop = max((drop for drop in section.protocol.lr_drops
                      if drop < section.steps), default=0)
-    late = [_since(line, last_drop) for line in accuracies]
-    if last_drop and any(len(line.steps) for line in late):
+    late = [_between(line, last_drop, section.steps) for line in accuracies]
+    # Of no use before a run is as far.
+    if last_drop and any(recorded_run.tests(entry.run)[-1:] >= [(last_drop,)]
+                         for entry in section.entries):
       title = 'Test accuracy after the last rate drop (magnified)'
       found.append(Panel(
           title, 'The same after step {:,}; the axis does not begin at 0.'.format(
-              last_drop), _plot(title, 'test accuracy',
+              last_drop), _plot(title + suffix, 'test accuracy',
                                 [line for line in late if len(line.steps)], section)))
   for name, title in _LOSSES:
     lines = _lines(section, name)
     if lines:
       found.append(Panel(
           title, '%s, as logged before the update; %s.' % (title, words), _plot(
-              title, name + (' (nats, log axis)' if name == 'fit' else ' (no unit)'),
+              title + suffix,
+              name + (' (nats, log axis)' if name == 'fit' else ' (no unit)'),
               lines, section, log=name == 'fit')))
   return found
+
+
+def _agreement(entry, agreed):
+  """Deviation of a run's lines from those of its reference, over the steps."""
+  title = 'Deviation of #%d from %s' % (entry.number, agreed.label)
+
+  def draw(axes):
+    for i, (name, quantity) in enumerate(agreed.quantities.items()):
+      steps, deviations = _largest(quantity.steps, quantity.deviations)
+      # A log axis has no 0.
+      axes.plot(steps, np.maximum(deviations, _ZERO), STYLES[i % 4], linewidth=1.1,
+                color=COLOURS[i], label=name, marker='.', markersize=3)
+    axes.axhline(2 * _ZERO, color='#555555', linewidth=0.8, linestyle=':')
+    axes.set_yscale('log')
+    axes.set_ylim(bottom=_ZERO / 1.5)
+    axes.yaxis.set_major_formatter(_PLAIN)
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+    _dress(axes, title, 'absolute deviation (log axis)', entry.schedule.protocol)
+    _legend(axes, 3)
+  return Panel(title, '%s: absolute difference of the lines that both have, the largest '
+               'of every %dth part where there are more; 0 is drawn at %g. The dotted '
+               'line is one unit of the last of four digits.' % (title, _BINS, _ZERO),
+               draw)
+
+
+def _largest(steps, deviations):
+  """The largest deviation of each of `_BINS` parts with equally many lines."""
+  parts = [part for part in np.array_split(np.arange(len(steps)), _BINS) if len(part)]
+  at = [part[np.argmax(np.asarray(deviations)[part])] for part in parts]
+  return np.asarray(steps)[at], np.asarray(deviations)[at]
+
+
+def _energy_sums(section, suffix, by_number):
+  """Panels of the sum over all layers but the last, one for each kind of sum."""
+  kinds = collections.OrderedDict()
+  for i, group in enumerate(section.groups):
+    settings = group.entries[0].settings or {}
+    power = str(settings.get('power', '2'))
+    for kind, space in (('half_energies', 'half'), ('full_energies', 'full')):
+      sums = [(entry, energy_sums.but_last(by_number[entry.number].get(kind, {})))
+              for entry in group.entries]
+      sums = [(entry,) + found for entry, found in sums if found]
+      if sums:
+        entries, curves, counts = zip(*sums)
+        line = _line(verdicts.numbers(entries) + (' (mean, range)' if curves[1:] else ''),
+                     curves, COLOURS[i % 6], STYLES[i // 6 % 4])
+        if len(line.steps):   # of several seeds, which may have none in common
+          kinds.setdefault((space, counts[0], power), []).append((line, settings))
+  return [_energy_sum(section, suffix, space, count, power, members)
+          for (space, count, power), members in kinds.items()]
+
+
+def _energy_sum(section, suffix, space, count, power, members):
+  title = 'Energies of the %d layers but the last, %s space%s' % (
+      count, space, '' if power == '2' else ', power ' + power)
+  lines = [line for line, _ in members]
+  points = collections.OrderedDict()
+  if section.protocol == published.COMHE:
+    for line, settings in members:
+      known = energy_sums.published_for(settings)
+      if known:
+        points.setdefault(known.name, (known.energies, line.colour))
+  drawn = _readable(lines + [
+      Line('published %s (+-%g)' % (name, published_energies.ERROR), list(energies),
+           list(energies.values()), None, None, colour, '', MARKERS[i % 6])
+      for i, (name, (energies, colour)) in enumerate(points.items())],
+                    max(line.steps[-1] for line in lines))
+  caption = ('%s: the sum over the layers, of the kernels as they are, not projected; no '
+             'unit.' % title)
+  if len(drawn) > len(lines):
+    caption += (' Published: CNN-9 of full width, read off by eye, +-%g, from %s, which '
+                'do not say in which space.' % (
+                    published_energies.ERROR, published_energies.SOURCE))
+  return Panel(title, caption, _plot(
+      title + suffix, 'energy (no unit)', drawn, section))
 
 
 def _lines(section, name):
@@ -113,11 +209,12 @@ def _lines(section, name):
   lines = []
   for i, reference in enumerate(section.references):
     grey = ('black', '#777777')[i % 2]
-    points = _points_of(reference, name, section)
     if reference.curves:
       lines.append(_line(reference.label, [curves[name] for curves in reference.curves
                                            if name in curves], grey, STYLES[i % 4]))
-    elif points:
+      continue
+    points = _points_of(reference, name, section)
+    if points:
       steps, values = zip(*points)
       lines.append(Line(reference.label + ' (read off)', steps, values, None, None,
                         grey, '', MARKERS[i % 6]))
@@ -127,7 +224,21 @@ def _lines(section, name):
     lines.append(_line(label, [entry.run.curves[name] for entry in group.entries
                                if name in entry.run.curves],
                        COLOURS[i % 6], STYLES[i // 6 % 4]))
-  return [line for line in lines if line]
+  return _readable([line for line in lines if line], max(
+      curve.steps[-1] for entry in section.entries for curve in entry.run.curves.values()))
+
+
+def _readable(lines, newest):
+  """Cuts what runs are compared with where they are short yet, or would be specks.
+
+  Args:
+    lines: list of `Line`.
+    newest: last step of the runs.
+  """
+  whole = max((line.steps[-1] for line in lines if len(line.steps)), default=0)
+  if newest < 0.4 * whole:
+    lines = [_between(line, 0, 1.5 * newest) for line in lines]
+  return [line for line in lines if len(line.steps)]
 
 
 def _points_of(reference, name, section):
@@ -146,18 +257,20 @@ def _line(label, curves, colour, style):
   """A curve, or the mean of several with their range, at the steps that all have."""
   if not curves:
     return None
-  steps = np.asarray(curves[0].steps)
-  for curve in curves[1:]:
-    steps = np.intersect1d(steps, curve.steps)
-  rows = np.array([np.asarray(curve.values)[np.searchsorted(curve.steps, steps)]
-                   for curve in curves])
+  # A damaged record may have steps in any order, or twice.
+  ordered = [np.unique(curve.steps, return_index=True) for curve in curves]
+  steps = ordered[0][0]
+  for others, _ in ordered[1:]:
+    steps = np.intersect1d(steps, others)
+  rows = np.array([np.asarray(curve.values)[at[np.searchsorted(others, steps)]]
+                   for curve, (others, at) in zip(curves, ordered)])
   several = len(rows) > 1
   return Line(label, steps, rows.mean(axis=0), rows.min(axis=0) if several else None,
               rows.max(axis=0) if several else None, colour, style, None)
 
 
-def _since(line, step):
-  kept = np.asarray(line.steps) >= step
+def _between(line, first, last):
+  kept = (np.asarray(line.steps) >= first) & (np.asarray(line.steps) <= last)
   return line._replace(**{
       name: getattr(line, name) if getattr(line, name) is None
       else np.asarray(getattr(line, name))[kept]
@@ -187,8 +300,7 @@ def _plot(title, quantity, lines, section, bottom=None, log=False):
     cut = not log and axes.get_ylim()[0] > 0
     _dress(axes, title, quantity + (', axis not from 0' if cut else ''),
            section.protocol)
-    axes.legend(fontsize=8, ncol=2, loc='upper center', bbox_to_anchor=(0.45, -0.2),
-                frameon=False, columnspacing=1)
+    _legend(axes, 2)
   return draw
 
 
@@ -209,9 +321,14 @@ def _energies(title, recorded, protocol):
                   marker='.' if len(line.steps) == 1 else None)
     axes.yaxis.set_major_formatter(_PLAIN)
     _dress(axes, title, 'change since first value', protocol)
-    axes.legend(fontsize=6 if many else 7, ncol=4 if many else 3, loc='upper center',
-                bbox_to_anchor=(0.45, -0.2), frameon=False, columnspacing=1)
+    _legend(axes, 4 if many else 3, 6 if many else 7)
   return draw
+
+
+def _legend(axes, columns, size=8):
+  if axes.get_legend_handles_labels()[0]:
+    axes.legend(fontsize=size, ncol=columns, loc='upper center', frameon=False,
+                bbox_to_anchor=(0.45, -0.2), columnspacing=1)
 
 
 def _dress(axes, title, quantity, protocol):
@@ -247,7 +364,8 @@ def _figure(drawn, columns):
 @contextlib.contextmanager
 def _own_settings():
   """Without those of the user's files, which may ask for LaTeX or other sizes."""
-  with matplotlib.rc_context():
+  # Figures of any size may have been logged, and axes are not to warn of them.
+  with matplotlib.rc_context(), np.errstate(all='ignore'):
     matplotlib.rcdefaults()
     yield
 

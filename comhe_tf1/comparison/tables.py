@@ -7,6 +7,7 @@ import math
 import textwrap
 
 from comhe_tf1.command_line import text_table
+from comhe_tf1.comparison import agreement
 from comhe_tf1.comparison import cells
 from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.comparison import verdicts
@@ -28,7 +29,7 @@ WIDTH = 88
 def blocks(compared):
   """The parts of a `verdicts.Comparison`, list of `Block`."""
   parts = [Block('Runs', [entry_in_words(entry) for entry in compared.entries], []),
-           _first_lines(compared)]
+           _first_lines(compared)] + _agreements(compared)
   for section in compared.sections:
     parts += _section(section)
   found = cells.beside(compared.entries)
@@ -84,6 +85,66 @@ def _first_lines(compared):
         if row not in rows:
           rows.append(row)
   return Block('First line (iter_0), exact digits', notes, rows if rows[1:] else [])
+
+
+def _agreements(compared):
+  """Line by line: how far runs agree with a log, and how far they lie from it then."""
+  rows = [['', 'in common', 'agree', 'through step', 'part at', 'run', 'reference']]
+  findings, meanings, cells, parts = [], [], [], {}
+  for entry, found in compared.agreements:
+    finding, meaning = agreement.conclusion(found)
+    findings.append('#%d beside %s: %s.%s' % (
+        entry.number, found.label, finding, _agreement_notes(found)))
+    meanings += [meaning] if meaning else []
+    for name, quantity in found.quantities.items():
+      label = '#%d %s' % (entry.number, name)
+      parting = quantity.parting
+      rows.append([label, _steps(quantity.lines), _steps(quantity.agreeing),
+                   NONE if quantity.through is None else _steps(quantity.through)] + (
+                       [_steps(parting.step), parting.ours, parting.theirs] if parting
+                       else [NONE] * 3))
+      if parting:
+        cells.append((label, {(part.begin, part.end): '%s (%s)' % (
+            _deviation(part.largest), _deviation(part.median))
+                              for part in quantity.parts}))
+        parts.update(cells[-1][1])
+  # As the sections follow each other in a schedule.
+  parts = sorted(parts, key=lambda part: (part[0], part[1] or math.inf))
+  table = [[''] + [section_in_words(*part) for part in parts]] + [
+      [label] + [by_part.get(part, NONE) for part in parts] for label, by_part in cells]
+  return [
+      Block('Line by line, to one unit of the last digit', findings + _different(meanings),
+            rows if rows[1:] else []),
+      Block('Deviation from the line on at which they part',
+            ['The largest and, in brackets, the median absolute deviation of the lines '
+             'that both have, in each section between rate drops.'] if cells else [],
+            table if cells else [])]
+
+
+def _agreement_notes(found):
+  """What was left out of a comparison line by line, as sentences."""
+  notes = ''
+  if found.until is not None:
+    notes += ' Compared before step %s, where the schedules part.' % _steps(found.until)
+  for whose, field in (('the run', 'only_ours'), (found.label, 'only_theirs')):
+    count = sum(getattr(quantity, field) for name, quantity in found.quantities.items()
+                if name in ('fit', agreement.TEST))
+    if count:
+      notes += ' %s line%s of %s alone between those in common %s out.' % (
+          _steps(count), '' if count == 1 else 's', whose,
+          'is left' if count == 1 else 'are left')
+  return notes
+
+
+def section_in_words(begin, end):
+  """The steps between two rate drops: 'before 30,000', '30,000 to 49,999'..."""
+  if end is None:
+    return 'from {:,}'.format(begin) if begin else 'all steps'
+  return ('before {1:,}' if begin == 0 else '{0:,} to {2:,}').format(begin, end, end - 1)
+
+
+def _deviation(value):
+  return '%.4f' % value if value < 1e6 else '%.4g' % value
 
 
 def _section(section):
@@ -273,6 +334,7 @@ def as_json(compared):
           'figures': {name: {'run': ours, 'reference': theirs}
                       for name, (ours, theirs) in line.figures.items()},
           'conclusion': line.conclusion} for line in compared.first_lines],
+      'agreements': [_agreement_as_json(*pair) for pair in compared.agreements],
       'published_cells': cells.as_json(cells.beside(compared.entries)),
       'sections': [{
           'protocol': _protocol(section.protocol), 'steps': section.steps,
@@ -291,6 +353,24 @@ def as_json(compared):
                             reference=verdict.reference and verdict.reference.label)
                        for verdict in section.verdicts]}
                    for section in compared.sections]}), indent=2, sort_keys=True)
+
+
+def _agreement_as_json(entry, found):
+  finding, meaning = agreement.conclusion(found)
+  return {
+      'run': entry.number, 'reference': found.label, 'compared_before_step': found.until,
+      'conclusion': finding, 'meaning': meaning, 'quantities': {
+          name: {
+              'lines_in_common': quantity.lines, 'agreeing_from_the_start':
+                  quantity.agreeing, 'first_step': quantity.first,
+              'through_step': quantity.through, 'lines_of_the_run_alone':
+                  quantity.only_ours, 'lines_of_the_reference_alone':
+                  quantity.only_theirs,
+              'parting': quantity.parting and {
+                  'step': quantity.parting.step, 'run': quantity.parting.ours,
+                  'reference': quantity.parting.theirs},
+              'deviations': [part._asdict() for part in quantity.parts]}
+          for name, quantity in found.quantities.items()}}
 
 
 def _numbers(entries):
@@ -315,6 +395,7 @@ def as_csv(compared):
   file = io.StringIO()
   writer = csv.writer(file, lineterminator='\n')
   writer.writerow(['protocol', 'run', 'path_or_source', 'quantity', 'step', 'value'])
+  agreements = {entry.number: found for entry, found in compared.agreements}
   for section in compared.sections:
     protocol = verdicts.protocol_in_words(section.protocol, section.steps)
     for entry in section.entries:
@@ -326,6 +407,9 @@ def as_csv(compared):
              final and final['last']['test_acc'], best,
              final and final['median_of_last_20']['test_acc'],
              recorded_run.last_line(entry.run), section.steps)
+      if entry.number in agreements:
+        _write_agreement(writer, [protocol, '#%d' % entry.number, entry.run.name],
+                         agreements[entry.number])
     for reference in section.references:
       whole = reference.schedule.steps == section.steps
       _write(writer, [protocol, reference.label, reference.source], {
@@ -352,3 +436,22 @@ def _write(writer, head, milestones, last, best, median, train, steps):
   if train:
     for name, value in train[1].items():
       row('train_' + name, train[0], value)
+
+
+def _write_agreement(writer, head, found):
+  """Rows on a run's log beside another; a step is the one that the value is of."""
+  for name, quantity in found.quantities.items():
+    name = name.replace(' ', '_')
+    writer.writerow(head + [name + '_lines_in_common', '', quantity.lines])
+    writer.writerow(head + [name + '_lines_agreeing_from_the_start',
+                            '' if quantity.through is None else quantity.through,
+                            quantity.agreeing])
+    if quantity.parting:
+      writer.writerow(head + [name + '_first_differing', quantity.parting.step,
+                              quantity.parting.ours])
+    for part in quantity.parts:
+      where = section_in_words(part.begin, part.end).replace(',', '').replace(' ', '_')
+      for kind, step, value in (('largest', part.at, part.largest),
+                                ('median', '', part.median)):
+        writer.writerow(head + ['%s_%s_deviation_%s' % (name, kind, where), step,
+                                _deviation(value)])

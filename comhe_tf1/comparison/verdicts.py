@@ -7,6 +7,7 @@ import collections
 import json
 import os
 
+from comhe_tf1.comparison import agreement
 from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.records import published
 from comhe_tf1.records import recorded_run
@@ -71,7 +72,13 @@ Section = collections.namedtuple(
     'Section', 'protocol steps entries groups references seeds verdicts')
 Section.__doc__ = """The runs of one protocol and length; groups: list of `Group`."""
 
-Comparison = collections.namedtuple('Comparison', 'entries first_lines sections')
+Comparison = collections.namedtuple(
+    'Comparison', 'entries first_lines sections agreements')
+Comparison.__doc__ = """Runs compared.
+
+agreements: list of pairs of `Entry` and `agreement.Agreement`, with the first log of its
+reference, for the entries whose reference has logs.
+"""
 
 # Last test accuracies of one network under one protocol, and of comparable methods.
 _FAMILY = [facts.last for facts in published.MHE_RUNS.values()
@@ -158,7 +165,16 @@ def compare(runs, reference=None):
     sections.setdefault(length, []).append(entry)
   return Comparison(entries, [_first_line(entry) for entry in entries],
                     [_section(protocol, steps, members)
-                     for (protocol, steps), members in sections.items()])
+                     for (protocol, steps), members in sections.items()],
+                    [(entry, _agreement(entry)) for entry in entries
+                     if entry.reference and entry.reference.curves])
+
+
+def _agreement(entry):
+  reference = entry.reference
+  return agreement.of_logs(
+      reference.label, entry.run.curves, reference.curves[0],
+      entry.schedule.protocol.lr_drops, reference.schedule.protocol.lr_drops)
 
 
 def _entry(number, run, reference_of):

@@ -16,8 +16,12 @@ _LINE = re.compile(r'(====|\+\+\+\+)iter_([0-9]{1,9}): (%s(?:,? %s)*)$'
                    % (_FIELD, _FIELD))
 _FIELDS = re.compile(_FIELD)
 
-Line = collections.namedtuple('Line', 'kind step values')
-Line.__doc__ = """A parsed line. kind: 'train' or 'test'. values: dict of floats."""
+Line = collections.namedtuple('Line', 'kind step values places')
+Line.__doc__ = """A parsed line.
+
+kind: 'train' or 'test'. values: dict of floats. places: dict of how many decimal places
+each was printed with, negative where an exponent makes it so.
+"""
 
 
 def train_line(step, fit, reg, thom, thomf, acc):
@@ -47,11 +51,21 @@ def parse(text):
   if not match:
     return None
   kind = 'train' if match.group(1) == '====' else 'test'
-  values = {name: float(value) for name, value in _FIELDS.findall(match.group(3))}
+  fields = dict(_FIELDS.findall(match.group(3)))
+  values = {name: float(value) for name, value in fields.items()}
   if kind == 'train' and 'fit' not in values:
     return None
   accuracy = values.get('acc' if kind == 'train' else 'test acc', -1.)
-  return Line(kind, int(match.group(2)), values) if 0 <= accuracy <= 1 else None
+  if not 0 <= accuracy <= 1:
+    return None
+  return Line(kind, int(match.group(2)), values,
+              {name: _places(value) for name, value in fields.items()})
+
+
+def _places(text):
+  """Decimal places of a printed number: 4 of '0.0100', 3 of '1.5e-2', 0 of 'nan'."""
+  number, _, exponent = text.partition('e')
+  return len(number.partition('.')[2]) - int(exponent or 0)
 
 
 def folder(log_dir, dataset, network, method, settings):

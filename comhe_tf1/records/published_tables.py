@@ -1,6 +1,6 @@
-"""The authors' tables and plots as data, for comparison; no TensorFlow.
+"""The authors' tables as data, for comparison; no TensorFlow.
 
-Test errors in percent and energies, read off the slides of the two papers
+Test errors in percent, read off the slides of the two papers
 (github.com/rmlin/rmlin.github.io, data/MHE_slides.pdf pages 7 to 9 and
 data/CoMHE_slides.pdf page 4): one run each as far as is known, no spread given. The
 slides say neither how long was trained, nor at which step a figure was taken, nor
@@ -46,15 +46,6 @@ other cells of the table; two where that is doubtful, the likelier one first.
 log: name in `published.MHE_RUNS` of the log whose lowest test error it is, None where
 it is not known how it was taken. read_off: error of reading it off a plot, in percent,
 or None.
-"""
-
-Curve = collections.namedtuple('Curve', 'place row settings protocol values band')
-Curve.__doc__ = """A published curve of energy, read off by eye to 0.01.
-
-values: ordered dict, step -> energy, said to be hyperspherical, of which layers and in
-which space not; at the start of training the energies (power 2, full or half space) of
-all layers but the last have its size. band: pair of the lowest and highest drawn at
-the last of these steps, or None.
 """
 
 Match = collections.namedtuple('Match', 'cell otherwise')
@@ -216,17 +207,6 @@ def _resnet():
 
 CELLS = tuple(cell for table in (_powers, _widths, _depths, _layers, _weights, _resnet)
               for cell in table())
-
-CURVES = tuple(
-    Curve(ENERGY, row, run_settings.of_the_code(regularizer, {}), published.COMHE,
-          collections.OrderedDict([(20000, early), (74999, late)]), band)
-    for row, regularizer, early, late, band in (
-        ('Baseline', 'none', 5.32, 5.24, (5.19, 5.28)),
-        ('Orthogonal', 'orthogonal', 5.17, 5.14, None),
-        ('HS-MHE', 'half_mhe', 5.07, 5.03, None),
-        ('AP-CoMHE', 'angle', 5.02, 5.005, None),
-        ('RP-CoMHE', 'random', 5.00, 4.995, None)))
-
 
 def protocol_of(settings):
   """The authors' `published.Protocol` that flags train by to its end, or None."""

@@ -27,8 +27,13 @@ name: for the user. logs: paths of its log files, some of which may be missing.
 folder: path of its run_NN, or None.
 """
 
-Curve = collections.namedtuple('Curve', 'steps values')
-Curve.__doc__ = """A quantity over the steps; two arrays of equal length."""
+Curve = collections.namedtuple('Curve', 'steps values places')
+Curve.__new__.__defaults__ = (None,)
+Curve.__doc__ = """A quantity over the steps; arrays of equal length.
+
+places: decimal places that each value was printed with, see `legacy_log.Line`; None
+where it was not read off a log.
+"""
 
 Run = collections.namedtuple(
     'Run', 'name key curves args environments finished problems')
@@ -193,14 +198,15 @@ def _read_log(path, curves):
     names = published.QUANTITIES if line.kind == 'train' else ('test acc',)
     for name in names:
       if name in line.values:
-        steps, values = curves.setdefault(
-            name, Curve(array.array('l'), array.array('d')))
+        steps, values, places = curves.setdefault(
+            name, Curve(array.array('l'), array.array('d'), array.array('h')))
         if steps and steps[-1] >= line.step:
           raise ReadError('%s: line %d is of step %d, after step %d: are these two '
                           'runs in one file?' % (
                               path, number or good, line.step, steps[-1]))
         steps.append(line.step)
         values.append(line.values[name])
+        places.append(line.places[name])
   return strange.problems()
 
 
@@ -286,7 +292,8 @@ def _train_line(run, index):
 
 def tests(run):
   """List of pairs of step and test accuracy."""
-  return list(zip(*run.curves['test acc'])) if 'test acc' in run.curves else []
+  curve = run.curves.get('test acc')
+  return list(zip(curve.steps, curve.values)) if curve else []
 
 
 def final(run):

@@ -98,7 +98,8 @@ def described(settings):
   usual = {}
   if name in methods.METHODS:
     power = settings.get('power')
-    usual = methods.resolve(name, {'power': power} if power in methods.POWERS else {})
+    known = isinstance(power, str) and power in methods.POWERS
+    usual = methods.resolve(name, {'power': power} if known else {})
   words = [name]
   words += ['%s %s' % (name, shown(settings[name])) for name in usual
             if name in settings and (name in ('pd', 'pn', 'power')

@@ -39,6 +39,10 @@ def runs(tmp_path_factory):
   paths = [synthetic_logs.write_run(
       folder / 'seeds', i, synthetic_logs.flags(random_seed=i), last=0.75 + i / 500.,
       layers=layers) for i in range(3)]
+  for path in paths:
+    with open(os.path.join(path, 'metrics.jsonl'), 'a') as file:
+      file.write(json.dumps({'step': 75000, 'half_energies': dict.fromkeys(
+          layers, 0.5)}) + '\n')
   paths.append(synthetic_logs.write_run(
       folder / ATTACK.replace('/', '_'), args=synthetic_logs.flags(
           'half_mhe', max_steps=42500, power='2', data_dir=ATTACK), command=[
@@ -84,8 +88,9 @@ def test_the_page_is_self_contained_and_escaped(page):
     for name in ('src', 'href'):
       assert attributes.get(name, 'data:').startswith('data:')
   images = [attributes for tag, attributes in reader.tags if tag == 'img']
-  # Accuracy, magnified, four losses, for each protocol; three kinds of energies a group.
-  assert len(images) == 2 * 6 + 2 * 3
+  # Accuracy, magnified, four losses, for each protocol; three kinds of energies a group;
+  # sums of two kinds of them, of the only group whose last layer is known.
+  assert len(images) == 2 * 6 + 2 * 3 + 2
   for image in images:
     assert image['alt']
     data = base64.b64decode(image['src'].split('base64,')[1])
@@ -107,7 +112,10 @@ def test_pictures(root, runs, tmp_path):
   for wanted in ('training step', 'test accuracy', 'fit (nats, log axis)',
                  'learning rate x 0.1', 'published random (read off)',
                  '#1 #2 #3 (mean, range)', 'conv1_1 0.5100', 'Weight decay (reg)',
-                 'Test accuracy after the last rate drop (magnified)'):
+                 'Test accuracy after the last rate drop (magnified)', '42,500 steps',
+                 'Energies of the 2 layers but the last, half space',
+                 'energy (no unit), axis not from 0',
+                 'published RP-CoMHE (+-0.01)'):
     assert '<!-- %s -->' % wanted in comments
   assert drawing.getroot().tag.endswith('svg')
   compare(root, '--plot', tmp_path / 'a.png', *runs)
@@ -211,7 +219,7 @@ def test_the_page_in_a_browser(page):
           'e.getBoundingClientRect().right <= innerWidth)')
       images = opened.evaluate('[...document.images].map(i => [i.complete, '
                                'i.naturalWidth, i.getBoundingClientRect().width])')
-      assert len(images) == 18
+      assert len(images) == 20
       for complete, natural, shown in images:
         # Their smallest letters, 6 points of a figure 4.2 inches wide, keep 6 pixels.
         assert complete and natural > 600 and 4.2 * 96 * 0.75 <= shown <= width

@@ -16,6 +16,9 @@ import numpy as np
 
 import cifar_input
 from comhe_tf1.cluster import members
+from comhe_tf1.comparison import energy_sums
+from comhe_tf1.comparison import tables
+from comhe_tf1.comparison import verdicts
 from comhe_tf1.data import download
 from comhe_tf1.records import checkpoint
 from comhe_tf1.records import legacy_log
@@ -94,11 +97,17 @@ def _read_run(folder):
   recorded_run.first_line(read)
   recorded_run.last_line(read)
   recorded_run.final(read)
+  compared = verdicts.compare([read], verdicts.recorded_reference(folder, [read]))
+  tables.text(tables.blocks(compared))
+  tables.as_json(compared)
+  tables.as_csv(compared)
 
 
 def _read_metrics(folder):
   run, = recorded_run.find(os.path.join(folder, 'run_00'))
-  recorded_run.layer_energies(run)
+  by_kind, _ = recorded_run.layer_energies(run)
+  for layers in by_kind.values():
+    energy_sums.but_last(layers)
 
 
 _LOG = [b'====iter_', b'++++iter_', b'\n', b'\r\n', b'fit=', b'acc=', b'test acc=', b'nan',
@@ -118,7 +127,7 @@ test_log.__test__ = False   # for pytest: it is none
 
 def metrics():
   lines = [json.dumps({'kind': 'train', 'step': step, 'energies': {'a': 0.5, 'b': 1.5},
-                       'full_energies': {'a': 1.}, 'half_energies': {'a': 2.}})
+                       'full_energies': {'a': 1., 'score': 1.}, 'half_energies': {'a': 2.}})
            for step in (0, 100)]
   return _run_reader('metrics', 'run_00/metrics.jsonl',
                      ['\n'.join(lines).encode() + b'\n'], _JSON, _read_metrics)

@@ -1,0 +1,47 @@
+"""The sum of the energies of all layers but the last over the training.
+
+It is the curve that the CoMHE authors plot, see `published_energies`.
+"""
+from comhe_tf1.records import published_energies
+from comhe_tf1.records import recorded_run
+
+LAST = 'score'   # the last layer of every network here
+
+
+def but_last(layers):
+  """Sums the energies of all layers but the last.
+
+  Args:
+    layers: dict from layer to `recorded_run.Curve`, one kind of energy of
+      `recorded_run.layer_energies`.
+
+  Returns:
+    Pair of the sum, a `recorded_run.Curve` at the steps that all these layers have,
+    and the number of layers in it; or None where the last layer or all others are not
+    recorded, or no step is common.
+  """
+  curves = [dict(zip(curve.steps, curve.values))
+            for layer, curve in layers.items() if layer != LAST]
+  if LAST not in layers or not curves:
+    return None
+  steps = sorted(set(curves[0]).intersection(*curves[1:]))
+  if not steps:
+    return None
+  return recorded_run.Curve(steps, [sum(curve[step] for curve in curves)
+                                    for step in steps]), len(curves)
+
+
+def published_for(settings):
+  """The `published_energies.Points` of a run's method, or None.
+
+  None too where network, data set or power are not the authors'; width may differ.
+
+  Args:
+    settings: as `run_settings.of_run`, or None.
+  """
+  wanted = dict(model='cnn9', depth=9, dataset='cifar100', power='2')
+  if settings is None or any(settings.get(name, value) != value
+                             for name, value in wanted.items()):
+    return None
+  method = settings.get('regularizer')
+  return (published_energies.ENERGIES.get(method) if isinstance(method, str) else None)
