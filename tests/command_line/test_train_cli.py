@@ -549,18 +549,22 @@ def test_a_signal_without_checkpoints(root, tmp_path):
 @pytest.mark.parametrize('number, status', [
     (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, status):
-  # Data that never comes: opened for writing as soon as the training opens it.
-  os.mkfifo(str(tmp_path / 'train'))
+  # A library whose import waits: opened for writing as soon as it is imported.
+  pipe, package = tmp_path / 'pipe', tmp_path / 'tensorflow'
+  os.mkfifo(str(pipe))
+  package.mkdir()
+  (package / '__init__.py').write_text('open(%r).read()\n' % str(pipe))
   process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'train.py'), '--data_dir', str(tmp_path)],
+      [sys.executable, '-B', os.path.join(root, 'train.py'), '--dataset', 'sample',
+       '--any_environment'], env=dict(os.environ, PYTHONPATH=str(tmp_path)),
       cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
       universal_newlines=True)
-  with open(str(tmp_path / 'train'), 'wb'):
+  with open(str(pipe), 'wb'):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
   assert process.returncode == status
   assert not out and 'Traceback' not in err
-  assert files_below(tmp_path) == ['train']
+  assert files_below(tmp_path) == ['pipe', 'tensorflow/__init__.py']
 
 
 def test_a_signal_within_an_import_ends_at_once(root, tmp_path):
