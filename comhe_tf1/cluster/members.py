@@ -76,7 +76,8 @@ def from_json(content):
     raise ClusterError('expected a job\'s name of letters, digits and _, got %s'
                        % words.short(repr(job)))
   if not isinstance(addresses, list) or not addresses:
-    raise ClusterError('expected a list of addresses, got %s' % words.short(repr(addresses)))
+    raise ClusterError('expected a list of addresses, got %s'
+                       % words.short(repr(addresses)))
   for address in addresses:
     if parse_address(address) is None:
       raise ClusterError('expected addresses such as 10.0.0.5:2222, got %s'

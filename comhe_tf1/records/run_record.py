@@ -373,6 +373,7 @@ def _listing(folder):
 
 
 def _differences(then, now, free):
-  return ['--%s was %s, is %s' % tuple(map(words.short, (name, then.get(name), now.get(name))))
+  return ['--%s was %s, is %s' % tuple(map(words.short, (
+              name, then.get(name), now.get(name))))
           for name in sorted(set(then) | set(now))
           if name not in free and then.get(name) != now.get(name)]

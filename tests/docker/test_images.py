@@ -132,7 +132,8 @@ def test_sigterm_before_the_first_step_ends_at_once(image, logs, tmp_path):
   os.mkfifo(str(waiting / 'pipe'))
   (waiting / 'tensorflow' / '__init__.py').write_text('open("/waiting/pipe").read()\n')
   process = subprocess.Popen(
-      command(image, TINY + ['--any_environment'], [(waiting, '/waiting:ro'), (logs, '/log')],
+      command(image, TINY + ['--any_environment'],
+              [(waiting, '/waiting:ro'), (logs, '/log')],
               ['--env', 'PYTHONPATH=/waiting', '--name', container(image)]),
       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
   with open(str(waiting / 'pipe'), 'wb'):
