@@ -8,6 +8,7 @@ from __future__ import print_function  # so that Python 2 gets as far as its ref
 import argparse
 import collections
 import hashlib
+import operator
 import os
 import sys
 
@@ -327,11 +328,16 @@ class TrainingBatches(object):
              'rng_has_gauss': has_gauss, 'rng_cached_gaussian': cached_gaussian})
 
   def restore(self, arrays, numbers):
-    """Continues from what `state` returned."""
+    """Continues from what `state` returned.
+
+    Raises:
+      KeyError, TypeError, ValueError: it is of another set, or of no batches.
+    """
     self._rng.set_state(('MT19937', arrays['rng_keys'], numbers['rng_position'],
                          numbers['rng_has_gauss'], numbers['rng_cached_gaussian']))
-    self.order = arrays['order']
-    self._step = numbers['batches']
+    if not np.array_equal(np.sort(arrays['order'], None), np.arange(len(self.order))):
+      raise ValueError('an order of another set')
+    self.order, self._step = arrays['order'], operator.index(numbers['batches'])
 
 
 def batches(data, batch_size, random_seed):
@@ -378,14 +384,10 @@ def main(argv=None):
   except KeyboardInterrupt:
     streams.note('cifar_input.py', 'interrupted; calling again continues')
     return 130
-  except BrokenPipeError:
-    streams.give_up_stdout()
-    return 1
   except download.DownloadError as error:
     streams.note('cifar_input.py', 'error: %s' % error)
     return 1
 
 
 if __name__ == '__main__':
-  streams.print_anything()
-  sys.exit(main())
+  streams.command('cifar_input.py', main)

@@ -232,20 +232,8 @@ def run(args):
 
 
 def main(argv=None):
-  args = make_parser().parse_args(argv)
-  try:
-    return run(args)
-  except KeyboardInterrupt:
-    note('interrupted')
-    return 130
-  except BrokenPipeError:
-    streams.give_up_stdout()
-    return 1
-  except (NoPlots, recorded_run.ReadError, OSError) as error:
-    note('error: %s' % error)
-    return 1
+  return run(make_parser().parse_args(argv))
 
 
 if __name__ == '__main__':
-  streams.print_anything()
-  sys.exit(main())
+  streams.command('compare.py', main, NoPlots, recorded_run.ReadError)

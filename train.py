@@ -176,23 +176,14 @@ def main(argv=None):
   interruption.handle((signal.SIGTERM, signal.SIGHUP), interruption.leave)
   try:
     return run(args, parser)
-  except KeyboardInterrupt:
-    note('interrupted')
-    return 130
-  except BrokenPipeError:
-    streams.give_up_stdout()
-    return 1
-  except (cifar_input.DataError, OSError) as error:
-    full = getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    note('error: %s%s' % (error, '; make room, then continue with --resume' if full
-                          else ''))
+  except OSError as error:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+      raise
+    note('error: %s; make room, then continue with --resume' % error)
   except ImportError as error:
     note('error: %s; %s' % (error, compatibility.INSTALL))
-  except compatibility.Refusal as error:
-    note('error: %s' % error)
   return 1
 
 
 if __name__ == '__main__':
-  streams.print_anything()
-  sys.exit(main())
+  streams.command('train.py', main, cifar_input.DataError, compatibility.Refusal)

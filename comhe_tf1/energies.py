@@ -1,6 +1,4 @@
 """Energy of every layer of a checkpoint, not projected: `python -m comhe_tf1.energies`."""
-import sys
-
 from comhe_tf1.command_line import compatibility
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import starting
@@ -47,7 +45,7 @@ def main(argv=None):
   except checkpoint.CheckpointError as error:
     note('error: %s' % error)
     return 1
-  print('checkpoint: %s, after %d steps' % (path, facts['steps']))
+  print(streams.one_line('checkpoint: %s, after %d steps' % (path, facts['steps'])))
   print('\n'.join(table(kernels, diagnosis.of_arrays(kernels, powers))),
         flush=True)
   return 0
@@ -68,12 +66,4 @@ def table(values, energies):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
-  try:
-    sys.exit(main())
-  except KeyboardInterrupt:
-    note('interrupted')
-    sys.exit(130)
-  except BrokenPipeError:
-    streams.give_up_stdout()
-    sys.exit(1)
+  streams.command('comhe_tf1.energies', main)

@@ -1,6 +1,4 @@
 """Writes the synthetic sample: `python -m comhe_tf1.sample FOLDER [--dataset cifar10]`."""
-import sys
-
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
 from comhe_tf1.data import layouts
@@ -20,13 +18,12 @@ def main(argv=None):
   args = parser.parse_args(argv)
   try:
     sample.write(args.folder, args.dataset)
-    print('wrote the synthetic sample to %s' % args.folder, flush=True)
   except OSError as error:
     streams.note('comhe_tf1.sample', 'error: cannot write the sample: %s' % error)
     return 1
+  print('wrote the synthetic sample to %s' % args.folder, flush=True)
   return 0
 
 
 if __name__ == '__main__':
-  streams.print_anything()
-  sys.exit(main())
+  streams.command('comhe_tf1.sample', main)

@@ -5,7 +5,6 @@ authentication.
 """
 import argparse
 import signal
-import sys
 
 from comhe_tf1.cluster import listening
 from comhe_tf1.cluster import members as clusters
@@ -64,6 +63,10 @@ def main(argv=None):
         args.cluster, len(cluster.addresses) - 1, args.task))
   host, port = clusters.parse_address(cluster.addresses[args.task])
   interruption.leave_whatever_happens()
+  twins = reaching.twins(cluster.addresses)
+  if twins:
+    parser.error('%s: %s and %s are one address, and each task needs its own' % (
+        (args.cluster,) + twins))
   if args.bind is None and not is_loopback(host):
     parser.error('task %d is at %s, where this worker would not listen; add --bind %s '
                  'if that network is private' % (args.task, host, host))
@@ -75,13 +78,7 @@ def main(argv=None):
          'machine and a port that nothing else has' % (
              args.bind or LOOPBACK, port, error.strerror or error))
     return 1
-  try:
-    return serve(args, cluster, listens_at, port)
-  except BrokenPipeError:
-    streams.give_up_stdout()
-  except (ImportError, OSError, compatibility.Refusal) as error:
-    note('error: %s' % error)
-  return 1
+  return serve(args, cluster, listens_at, port)
 
 
 def is_loopback(host):
@@ -116,5 +113,4 @@ def serve(args, cluster, listens_at, port):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
-  sys.exit(main())
+  streams.command('comhe_tf1.worker', main, ImportError, compatibility.Refusal)

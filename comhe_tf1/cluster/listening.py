@@ -9,6 +9,8 @@ import os
 import socket
 import struct
 
+from comhe_tf1.cluster import reaching
+
 SO_ATTACH_FILTER = 26   # <asm-generic/socket.h>; not in Python's socket
 ANYWHERE = '0.0.0.0'
 
@@ -18,7 +20,9 @@ _LOAD_BYTE, _LOAD_WORD, _AND, _EQUAL, _RETURN = 0x30, 0x20, 0x54, 0x15, 0x06
 
 
 def check_free(address, port):
-  """Raises OSError unless a server can listen at an address of this machine.
+  """Raises OSError unless a server can listen, and be reached, at an address.
+
+  Linux lets one listen at those of many machines at once, where none connects.
 
   TensorFlow's would share a port with another one of its kind and each get half of
   the connections.
@@ -27,6 +31,7 @@ def check_free(address, port):
     trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     trial.bind((address, port))
     trial.listen(1)
+    socket.create_connection((address, port), reaching.CONNECTING).close()
 
 
 def only(address, port):

@@ -11,6 +11,8 @@ import os
 import re
 
 import comhe_tf1
+from comhe_tf1.basics import files
+from comhe_tf1.basics import words
 
 _LABEL = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
 _ADDRESS = re.compile(r'(%s(?:\.%s)*):([0-9]{1,5})' % (_LABEL, _LABEL))
@@ -46,8 +48,8 @@ def load(path):
     ClusterError: it cannot be read or describes none.
   """
   try:
-    with open(path) as file:
-      content = json.load(file)
+    with open(path, opener=files.regular) as file:
+      content = json.load(file, object_pairs_hook=_once)
   except OSError as error:
     raise ClusterError('cannot read %s: %s' % (path, error.strerror))
   except (ValueError, RecursionError) as error:
@@ -58,6 +60,13 @@ def load(path):
     raise ClusterError('%s: %s' % (path, error))
 
 
+def _once(pairs):
+  """A JSON object as a dict, of which Python would keep the last of equal names."""
+  if len(dict(pairs)) != len(pairs):
+    raise ValueError('a name is there twice')
+  return dict(pairs)
+
+
 def from_json(content):
   """`Cluster` of the file's content; raises ClusterError."""
   if not isinstance(content, dict) or len(content) != 1:
@@ -65,23 +74,18 @@ def from_json(content):
   job, addresses = list(content.items())[0]
   if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', job):
     raise ClusterError('expected a job\'s name of letters, digits and _, got %s'
-                       % _shown(job))
+                       % words.short(repr(job)))
   if not isinstance(addresses, list) or not addresses:
-    raise ClusterError('expected a list of addresses, got %s' % _shown(addresses))
+    raise ClusterError('expected a list of addresses, got %s'
+                       % words.short(repr(addresses)))
   for address in addresses:
     if parse_address(address) is None:
       raise ClusterError('expected addresses such as 10.0.0.5:2222, got %s'
-                         % _shown(address))
+                         % words.short(repr(address)))
   for address, count in collections.Counter(addresses).items():
     if count > 1:
       raise ClusterError('%s is the address of %d tasks' % (address, count))
   return Cluster(job, tuple(addresses))
-
-
-def _shown(value):
-  """A value of the file for a line, which it must not fill."""
-  text = repr(value)
-  return text if len(text) <= 200 else text[:200] + '...'
 
 
 def code():

@@ -20,6 +20,21 @@ def resolve(host):
     raise OSError('no such host: %r' % host)
 
 
+def twins(addresses):
+  """Two of these host:port that are the same place by other names, or None."""
+  found = {}
+  for address in addresses:
+    host, port = members.parse_address(address)
+    try:
+      place = resolve(host), port
+    except OSError:   # not known yet
+      continue
+    if place in found:
+      return found[place], address
+    found[place] = address
+  return None
+
+
 def directly(address):
   """The address by which to connect to host:port, past all proxies.
 

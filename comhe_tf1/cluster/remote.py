@@ -64,7 +64,8 @@ def read(who, address):
     except (tf.errors.OpError, ValueError):
       raise clusters.ClusterError(
           '%s at %s accepts connections, but does not answer as python -m '
-          'comhe_tf1.worker under TensorFlow %s does once it has started; start it anew'
+          'comhe_tf1.worker under TensorFlow %s does once it has started; start it anew, '
+          'or name the port of a worker if another program has this one'
           % (who, address, tf.__version__))
 
 

@@ -2,6 +2,7 @@
 import argparse
 import os
 import re
+import sys
 
 import numpy as np
 
@@ -17,6 +18,10 @@ class Parser(argparse.ArgumentParser):
   def error(self, message):
     streams.note(self.prog, 'error: %s (see --help)' % message)
     self.exit(2)
+
+  def _print_message(self, message, file=None):
+    # Newer versions of argparse hide that it cannot be written.
+    (file or sys.stderr).write(message)
 
 
 def path(text):

@@ -7,6 +7,8 @@ import glob
 import json
 import os
 
+from comhe_tf1.basics import files
+
 PATIENCE = 10     # times the longest silence so far
 AT_LEAST = 600.   # seconds
 
@@ -40,12 +42,25 @@ def open_metrics():
 
 
 def times_of(path):
-  """Wall times of the whole lines of metrics since their run was started or resumed."""
-  since = os.path.getmtime(os.path.join(os.path.dirname(path), 'env.json'))
-  with open(path) as file:
-    lines = [line for line in file if line.endswith('\n')]
-  times = [json.loads(line)['wall_time'] for line in lines]
-  return [moment for moment in times if moment >= since]
+  """Wall times of the whole lines of metrics since their run was started or resumed.
+
+  Without what is damaged: a file of that name need not be a training's.
+  """
+  times = []
+  try:
+    since = os.path.getmtime(os.path.join(os.path.dirname(path), 'env.json'))
+    with open(path, 'rb', opener=files.regular) as file:
+      lines = [line for line in file if line.endswith(b'\n')]
+  except OSError:
+    return times
+  for line in lines:
+    try:
+      moment = float(json.loads(line.decode())['wall_time'])
+      if moment >= since:
+        times.append(moment)
+    except (ValueError, KeyError, TypeError, RecursionError):
+      pass
+  return times
 
 
 def stalled_runs(now):

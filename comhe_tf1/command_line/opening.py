@@ -1,5 +1,6 @@
 """What a training shows of itself before its first step."""
 from comhe_tf1.command_line import parameter_table
+from comhe_tf1.command_line import streams
 
 
 def device_line(tf, session, devices, gpu_no, warn):
@@ -41,7 +42,7 @@ def show(graph, regularizer, settings, random_seed, numbering, data_line, device
   print('%s: %s; seed %d, op seeds %s' % (
       regularizer.name, ', '.join('%s %s' % item for item in settings.items())
       or 'no settings', random_seed, numbering))
-  print(data_line)
+  print(streams.one_line(data_line))
   print(device)
-  print('logs: %s, %s; run: %s' % (
-      record.log.train_file.name, record.log.test_file.name, record.path), flush=True)
+  print(streams.one_line('logs: %s, %s; run: %s' % (
+      record.log.train_file.name, record.log.test_file.name, record.path)), flush=True)

@@ -24,7 +24,7 @@ def quiet_stderr():
       held = stack.enter_context(tempfile.TemporaryFile())
       relay = subprocess.Popen(
           ['sh', '-c', _RELAY, 'sh', str(held.fileno())], stdin=subprocess.PIPE, stdout=2,
-          pass_fds=[held.fileno()])
+          cwd='/', pass_fds=[held.fileno()])
     except OSError:
       yield
       return

@@ -1,4 +1,4 @@
-"""The terminal: a line to standard error, and streams that take any text."""
+"""The terminal: a line to standard error, streams that take any text, how commands end."""
 import errno
 import io
 import os
@@ -16,18 +16,28 @@ def note(program, text):
   print('%s: %s' % (program, one_line(text)), file=sys.stderr, flush=True)
 
 
-class _Terminal(io.FileIO):
-  """A terminal; what is written to one that was hung up goes nowhere.
+class _Out(io.FileIO):
+  """Standard output; what is written to a terminal that was hung up goes nowhere.
 
   The program then decides by the signal that tells so, and not by a failing line.
   """
 
   def write(self, data):
     try:
-      return super(_Terminal, self).write(data)
+      return super(_Out, self).write(data)
     except OSError as error:
-      if error.errno != errno.EIO:
-        raise
+      if error.errno != errno.EIO or not self.isatty():
+        raise OSError(error.errno, error.strerror, 'standard output')
+      return len(data)
+
+
+class _Error(io.FileIO):
+  """Standard error; where it cannot be written to, there is nobody to be told."""
+
+  def write(self, data):
+    try:
+      return super(_Error, self).write(data)
+    except OSError:
       return len(data)
 
 
@@ -38,17 +48,52 @@ def print_anything():
   takes its number, which libraries would then write into. A stream that is no file, as
   in a notebook, is left alone.
   """
-  for name in ('stdout', 'stderr'):
+  for number in range(3):
+    try:
+      os.fstat(number)
+    except OSError:   # closed: the lowest free number, which is the next to be given
+      os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+  for name, kind in (('stdout', _Out), ('stderr', _Error)):
     stream = getattr(sys, name)
     if stream is None:
       setattr(sys, name, open(os.devnull, 'w', errors='backslashreplace'))
     elif isinstance(stream, io.TextIOWrapper):
       stream.flush()
-      kind = _Terminal if stream.isatty() else io.FileIO
       # The old one stays as it is, for whoever has kept it.
       setattr(sys, name, io.TextIOWrapper(
           io.BufferedWriter(kind(stream.fileno(), 'w', closefd=False)),
           encoding=stream.encoding, errors='backslashreplace', line_buffering=True))
+
+
+def command(program, main, *known):
+  """Runs a command and ends the process with its status; 1 for a failure.
+
+  Args:
+    program: what it is called, for messages.
+    main: function that returns the status.
+    known: exceptions whose message is for the user, beside OSError.
+  """
+  print_anything()
+  try:
+    status = main()
+  except SystemExit as error:   # of the flags' parser
+    status = error.code
+  except KeyboardInterrupt:
+    note(program, 'interrupted')
+    status = 130
+  except BrokenPipeError:
+    status = 1
+  except (OSError,) + known as error:
+    note(program, 'error: %s' % error)
+    status = 1
+  try:
+    sys.stdout.flush()
+  except OSError as error:
+    give_up_stdout()
+    if not status and not isinstance(error, BrokenPipeError):
+      note(program, 'error: %s' % error)
+    status = status or 1
+  sys.exit(status)
 
 
 def give_up_stdout():

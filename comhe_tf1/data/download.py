@@ -20,6 +20,8 @@ import urllib.parse
 import urllib.request
 import zlib
 
+from comhe_tf1.basics import files
+from comhe_tf1.basics import words
 from comhe_tf1.records import durable
 from comhe_tf1.records import locks
 
@@ -37,14 +39,14 @@ SHOW_EVERY = 10       # seconds between lines of progress
 PART = '.comhe_part'
 BEFORE = '.before'
 _BLOCK = 1 << 16
-_LONGEST = 200        # characters of what a server says
 _NUMBER = re.compile('[0-9]{1,18}')
 
-Archive = collections.namedtuple('Archive', 'url md5 folder members')
+Archive = collections.namedtuple('Archive', 'url md5 size folder members')
 Archive.__doc__ = """A .tar.gz of pickles.
 
   url: where it is published; ends in the name it has on disk.
   md5: of the whole file.
+  size: of the whole file, in bytes.
   folder: the one that holds the pickles inside it.
   members: dict from the pickles' names to their md5.
 """
@@ -53,6 +55,7 @@ ARCHIVES = {
     'cifar100': Archive(
         url='https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz',
         md5='eb9058c3a382ffc7106e4002c42a8d85',
+        size=169001437,
         folder='cifar-100-python',
         members=collections.OrderedDict([
             ('train', '16019d7e3df5f24257cddd939b257f8d'),
@@ -61,6 +64,7 @@ ARCHIVES = {
     'cifar10': Archive(
         url='https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz',
         md5='c58f30108f718f92721af3b95e74349a',
+        size=170498071,
         folder='cifar-10-batches-py',
         members=collections.OrderedDict([
             ('data_batch_1', 'c99cafc152244af753f735de768cd75f'),
@@ -105,7 +109,8 @@ def download(archive, data_dir, url=None):
   if not _wrong_members(archive, data_dir):
     print(already, flush=True)
     return
-  parent = os.path.dirname(os.path.abspath(data_dir))
+  with _explained('find the present folder'):
+    parent = os.path.dirname(os.path.abspath(data_dir))
   path = os.path.join(parent, archive.url.split('/')[-1])
   with _explained('make the folder %s' % parent):
     os.makedirs(parent, exist_ok=True)
@@ -148,7 +153,7 @@ def _locked(path):
   """Keeps other processes that do the same out."""
   with contextlib.ExitStack() as stack:
     with _explained('lock %s' % path):
-      file = stack.enter_context(open(path, 'a'))
+      file = stack.enter_context(open(path, 'a', opener=files.regular))
       try:
         locks.take(file)
       except BlockingIOError:
@@ -200,8 +205,11 @@ def _get_archive(archive, url, path):
                                                % (found, archive.md5)))
     print('using %s' % path, flush=True)
     return
+  if os.path.lexists(part) and not stat.S_ISREG(os.lstat(part).st_mode):
+    raise DownloadError('%s is no file that this program has begun: move it away, then '
+                        'call again' % part)
   for last_time in (False, True):
-    _fetch(url, part)
+    _fetch(url, part, archive.size)
     found = _md5(part)
     with _explained('rename or remove %s' % part):
       if found == archive.md5:
@@ -220,14 +228,18 @@ def _get_archive(archive, url, path):
         found, archive.md5), flush=True)
 
 
-def _fetch(url, part):
-  """Downloads what `part` lacks, over as many connections as it takes."""
+def _fetch(url, part, size):
+  """Downloads what `part` lacks, over as many connections as it takes.
+
+  Where more than `size` bytes come, what comes is not the archive, and one more is kept
+  to show that: a server may send for ever.
+  """
   print('downloading %s' % url, flush=True)
   pauses = list(PAUSES)
   while True:
     before = _size(part)
     try:
-      _transfer(url, part, before)
+      _transfer(url, part, before, size + 1)
       return
     except _Broken as error:
       now = _size(part)
@@ -241,8 +253,8 @@ def _fetch(url, part):
       time.sleep(pauses.pop(0))
 
 
-def _transfer(url, part, have):
-  """Downloads what follows the first `have` bytes, over one connection."""
+def _transfer(url, part, have, most):
+  """Downloads what follows the first `have` bytes, to `most` in all, by one connection."""
   response = _open(url, have)
   if response is None:
     return
@@ -258,7 +270,12 @@ def _transfer(url, part, have):
     with _explained('write %s' % part), open(part, 'ab') as file:
       file.truncate(start)
       with _Progress(start, end) as progress:
+        room = most - start
         for block in _blocks(response, left):
+          if not room:
+            break
+          block = block[:room]
+          room -= len(block)
           file.write(block)
           file.flush()   # nothing that came is lost if the process is killed
           progress.add(len(block))
@@ -281,20 +298,24 @@ def _open(url, have):
   """Returns the answer to a request, or None if nothing follows byte `have`."""
   headers = {'Range': 'bytes=%d-' % have} if have else {}
   try:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == 'file':
+      with open(urllib.request.url2pathname(parts.path), 'rb', opener=files.regular):
+        pass
     return urllib.request.urlopen(urllib.request.Request(url, headers=headers),
                                   timeout=TIMEOUT)
   except urllib.error.HTTPError as error:
     error.close()
     if error.code == 416 and have:
       return None
-    answer = _short('the server answers %d %s' % (error.code, error.reason))
+    answer = words.short('the server answers %d %s' % (error.code, error.reason))
     if error.code in (408, 429) or error.code >= 500:
       raise _Broken(answer)
     raise DownloadError('cannot get %s: %s' % (url, answer))
   except (http.client.InvalidURL, ValueError) as error:
     raise DownloadError('cannot get %s: %s' % (url, error))
   except (OSError, http.client.HTTPException) as error:
-    if urllib.parse.urlsplit(url).scheme == 'file':
+    if parts.scheme == 'file':
       raise DownloadError('cannot read %s: %s' % (url, _reason(error)))
     raise _Broken(_reason(error))
 
@@ -320,13 +341,7 @@ def _reason(error):
     error = error.reason
   if isinstance(error, socket.timeout):
     return 'nothing came for %g s' % TIMEOUT
-  return _short(getattr(error, 'strerror', None) or str(error) or type(error).__name__)
-
-
-def _short(text):
-  """What a server says, which may be anything, for a line."""
-  text = text if text.isprintable() else repr(text)[1:-1]
-  return text if len(text) <= _LONGEST else text[:_LONGEST] + '...'
+  return words.short(getattr(error, 'strerror', None) or str(error) or type(error).__name__)
 
 
 class _Progress(object):

@@ -12,6 +12,8 @@ import warnings
 
 import numpy as np
 
+from comhe_tf1.basics import files
+
 PROTOCOL = 5         # the newest that is read
 _LONG = 1 << 10      # bytes that stay where they lie in the file, as they are an array's
 _HEAD = 512          # bytes that tell what a file is
@@ -94,7 +96,8 @@ def read(path):
     PickleError: the file is no pickle, is damaged, or names what no data set needs.
     OSError: it cannot be read.
   """
-  with open(path, 'rb', buffering=0) as file:   # a buffer would cost a copy
+  # A buffer would cost a copy.
+  with open(path, 'rb', buffering=0, opener=files.regular) as file:
     content = file.read(_HEAD)
     for start, text in _OTHERS:
       if start.match(content):

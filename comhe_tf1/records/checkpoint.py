@@ -11,11 +11,11 @@ import io
 import json
 import os
 import re
-import stat
 import zipfile
 
 import numpy as np
 
+from comhe_tf1.basics import files
 from comhe_tf1.records import durable
 
 _NAME = re.compile(r'step_(\d{8,})\.npz$')
@@ -38,7 +38,7 @@ def save(folder, step, arrays, facts, keep):
   """Writes a checkpoint and removes the oldest beyond `keep`.
 
   Args:
-    folder: made where missing.
+    folder: made where missing; the one that it is in must be there.
     step: number of finished training steps.
     arrays: dict from name to array.
     facts: dict that JSON can hold; `steps` among them.
@@ -50,7 +50,9 @@ def save(folder, step, arrays, facts, keep):
   Raises:
     OSError: it cannot be written; earlier checkpoints are as they were.
   """
-  os.makedirs(folder, exist_ok=True)
+  # No more: the run's folder may have been moved, and is not begun anew.
+  with contextlib.suppress(FileExistsError):
+    os.mkdir(folder)
   for name in os.listdir(folder):
     if _PART.match(name):   # a process was killed as it saved
       with contextlib.suppress(OSError):
@@ -101,7 +103,8 @@ def load(path):
       arrays = {re.sub(r'\.npy$', '', member.filename): _array(archive.read(member))
                 for member in members}
     facts = json.loads(arrays.pop(_FACTS).tobytes().decode())
-    facts['steps']   # in all of them
+    if not _sound(facts):
+      raise ValueError('facts that no training writes')
     return {name[len('array/'):]: value for name, value in arrays.items()
             if name.startswith('array/')}, facts
   except OSError as error:
@@ -113,6 +116,15 @@ def load(path):
     raise CheckpointError('%s is damaged or no checkpoint' % path)
 
 
+def _sound(facts):
+  """Whether facts are what a training writes, as far as they are there."""
+  sizes, batches = facts.get('sizes', {}), facts.get('batches', {})
+  network = facts.get('network', {})
+  return (all(type(number) is int and 0 <= number < 1 << 63
+              for number in [facts['steps'] << 32] + list(sizes.values()))
+          and isinstance(batches, dict) and isinstance(network, dict))
+
+
 def _digest(content):
   """The comment of an archive with this content before it."""
   return _BLAKE2 + hashlib.blake2b(content, digest_size=32).hexdigest().encode()
@@ -120,7 +132,7 @@ def _digest(content):
 
 def _read(path):
   """The bytes of an archive, or ValueError if they are not as they were written."""
-  with open(path, 'rb', opener=_regular) as file:
+  with open(path, 'rb', opener=files.regular) as file:
     if file.seek(0, os.SEEK_END) < _COMMENT:
       raise ValueError('too short')
     # First the end, so that a large file of another kind is not read.
@@ -134,15 +146,6 @@ def _read(path):
   if not plain and _digest(memoryview(content)[:-_COMMENT]) != end:
     raise ValueError('another digest')
   return content
-
-
-def _regular(path, flags):
-  """Opens a regular file only: a pipe would be waited for."""
-  descriptor = os.open(path, flags | os.O_NONBLOCK)
-  if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-    os.close(descriptor)
-    raise ValueError('no file')
-  return descriptor
 
 
 def _array(content):
@@ -171,8 +174,10 @@ def newest(folder, warn):
     Path, arrays and facts as `load`; or None if the folder has no checkpoint.
 
   Raises:
-    CheckpointError: all checkpoints are damaged.
+    CheckpointError: all checkpoints are damaged, or it is no folder.
   """
+  if os.path.lexists(folder) and not os.path.isdir(folder):
+    raise CheckpointError('%s should be a folder of checkpoints, and is none' % folder)
   found = paths(folder)
   for path in reversed(found):
     try:

@@ -6,6 +6,8 @@ import re
 import secrets
 import shutil
 
+from comhe_tf1.basics import files
+
 # End of the name of a file that is being written.
 PART = '.part'
 # Seconds after which what a process was making is taken for the rest of a killed one.
@@ -105,7 +107,7 @@ class Lines(object):
 
   def __init__(self, path):
     self.name = path
-    self._file = open(path, 'ab', buffering=0)
+    self._file = open(path, 'ab', buffering=0, opener=files.regular)
 
   def __enter__(self):
     return self
@@ -114,7 +116,12 @@ class Lines(object):
     self._file.close()
 
   def add(self, line):
-    """Adds a line and hands it to the system; none of it stays if that fails."""
+    """Adds a line and hands it to the system; none of it stays if that fails.
+
+    Also where the file has been removed meanwhile: all lines would go with it.
+    """
+    if not os.fstat(self._file.fileno()).st_nlink:
+      raise OSError(errno.ENOENT, 'removed while it was being written', self.name)
     size, rest = self.size(), (line + '\n').encode()
     try:
       while rest:

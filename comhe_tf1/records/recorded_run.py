@@ -10,6 +10,7 @@ import json
 import os
 import re
 
+from comhe_tf1.basics import files
 from comhe_tf1.records import final_figures
 from comhe_tf1.records import legacy_log
 from comhe_tf1.records import published
@@ -106,7 +107,7 @@ def lines_of(path):
   The text is None where a line is too long or not UTF-8. The last line has the number
   0 if its line break is missing.
   """
-  with open(path, 'rb') as file:
+  with open(path, 'rb', opener=files.regular) as file:
     for number in range(1, MOST + 2):
       line = file.readline(LONGEST)
       if not line:
@@ -216,7 +217,7 @@ def _read_json(source, name, kind, problems):
   if not path or not os.path.exists(path):
     return None
   try:
-    with open(path, 'rb') as file:
+    with open(path, 'rb', opener=files.regular) as file:
       content = json.loads(file.read(LONGEST * 16).decode())
     if isinstance(content, kind):
       return content

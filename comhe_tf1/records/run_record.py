@@ -22,6 +22,8 @@ import time
 
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1.basics import files
+from comhe_tf1.basics import words
 from comhe_tf1.records import durable
 from comhe_tf1.records import final_figures
 from comhe_tf1.records import legacy_log
@@ -42,7 +44,7 @@ def write_json(path, content):
 
 
 def read_json(path):
-  with open(path) as file:
+  with open(path, opener=files.regular) as file:
     return json.load(file)
 
 
@@ -204,6 +206,23 @@ class RunRecord(object):
                        'changed, so the run cannot be continued' % file.name)
       file.cut(size)
 
+  def restart(self):
+    """Cuts the files back to nothing, as of a run without a checkpoint.
+
+    Raises:
+      RunError: it was long enough to have one, so its lines are not to be had again.
+    """
+    with open(self.log.train_file.name, 'rb') as file:
+      lines = [legacy_log.parse(text.decode('utf-8', 'replace').rstrip('\n'))
+               for text in file]
+    steps = max([line.step + 1 for line in lines if line] or [0])
+    save_every = read_json(os.path.join(self.path, 'args.json')).get('save_every')
+    if isinstance(save_every, int) and steps > save_every:
+      raise RunError('%s has lines of %d steps, which would be lost, and no checkpoint to '
+                     'continue from; to train anew, leave out --resume' % (
+                         self.path, steps))
+    self.cut({})
+
   def finish(self):
     """Writes and returns the final figures, from the recorded evaluations.
 
@@ -230,7 +249,7 @@ def _undamaged(path, read, remedy):
 
 def _evaluations(path):
   """Pairs of the step and the test accuracy of all evaluations in metrics.jsonl."""
-  with open(path) as file:
+  with open(path, opener=files.regular) as file:
     entries = [json.loads(line) for line in file]
   return [(entry['step'], entry['test_acc']) for entry in entries
           if entry['kind'] == 'test']
@@ -238,7 +257,7 @@ def _evaluations(path):
 
 def _lock(path):
   """Holds the run's folder for this process, or raises RunError."""
-  file = open(os.path.join(path, 'lock'), 'a')
+  file = open(os.path.join(path, 'lock'), 'a', opener=files.regular)
   try:
     locks.take(file)
   except BlockingIOError:
@@ -322,22 +341,26 @@ def resume(folder, args, free):
   complaints, finished = [], 0
   for number in numbers:
     path = _path(folder, number)
-    if os.path.exists(os.path.join(path, 'final.json')):
-      finished += 1
-      continue
+    done = os.path.exists(os.path.join(path, 'final.json'))
+    finished += done
     try:
       then = read_json(os.path.join(path, 'args.json'))
       if not isinstance(then, dict):
         raise ValueError('args.json holds no flags')
       differing = _differences(then, args, free)
-      if not differing:
+      if not differing and not done:
         return RunRecord(folder, number)
-      complaints.append('%s was run with other flags: %s'
-                        % (path, ', '.join(differing)))
+      if not differing:
+        complaints.append('%s has these flags and is finished: nothing is left to '
+                          'continue; to run it once more, leave out --resume' % path)
+      elif not done:
+        complaints.append('%s was run with other flags: %s'
+                          % (path, ', '.join(differing)))
     except RunError as error:
       complaints.append(str(error))
     except (OSError, ValueError, RecursionError) as error:
-      complaints.append('cannot continue %s: %s' % (path, error))
+      if not done:
+        complaints.append('cannot continue %s: %s' % (path, error))
   raise RunError(complaints[0] if complaints else
                  'no unfinished run in %s (%d finished); its name follows from '
                  '--dataset, --model, --regularizer, their settings and, with --bn_stats '
@@ -350,12 +373,7 @@ def _listing(folder):
 
 
 def _differences(then, now, free):
-  return ['--%s was %s, is %s' % tuple(map(_shown, (name, then.get(name), now.get(name))))
+  return ['--%s was %s, is %s' % tuple(map(words.short, (
+              name, then.get(name), now.get(name))))
           for name in sorted(set(then) | set(now))
           if name not in free and then.get(name) != now.get(name)]
-
-
-def _shown(value):
-  """A value of args.json for a line, which a damaged one must not break or fill."""
-  text = str(value)
-  return text if text.isprintable() and len(text) <= 200 else repr(text)[:200] + '...'

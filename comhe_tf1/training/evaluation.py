@@ -3,6 +3,7 @@ import collections
 
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1.command_line import streams
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import network as networks
 from comhe_tf1.records import checkpoint
@@ -85,16 +86,21 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
   found, arrays, facts = checkpoint.find(path, warn)
   # Version 0.1.0 knew one network and did not say which.
   network = facts.get('network', dict(model='cnn9', width=1, depth=9, classes=100))
+  try:
+    layers = architectures.plan(**network)
+  except (KeyError, TypeError, ValueError):
+    raise checkpoint.CheckpointError('checkpoint %s is of no network that this version '
+                                     'knows: %.200r' % (found, network))
   if network['classes'] != classes:
     raise checkpoint.CheckpointError(
         '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
         % (found, network['classes'], title, classes))
-  handles = build(architectures.plan(**network))
+  handles = build(layers)
   variables.restore_network(session, network, arrays, found)
   if facts.get('data_md5') != data.md5:
     warn('%s was trained with other data than this' % found)
-  print(data.line)
-  print('checkpoint: %s' % found)
+  print(streams.one_line(data.line))
+  print(streams.one_line('checkpoint: %s' % found))
 
   def report(label):
     correct, top = accuracy(session, handles, *data.test)

@@ -67,14 +67,19 @@ class Run(object):
     """
     found = checkpoint.newest(self._record.checkpoints, warn)
     if not found:
-      self._record.cut({})
+      self._record.restart()
       print('no checkpoint yet: starting again from step 0', flush=True)
       return 0
     path, arrays, facts = found
     steps = facts['steps']
     variables.restore_network(self._session, self._facts['network'], arrays, path)
-    self._batches.restore(arrays, facts['batches'])
-    self._record.cut(facts['sizes'])
+    try:
+      self._batches.restore(arrays, facts['batches'])
+      self._record.cut(facts['sizes'])
+    except (KeyError, TypeError, ValueError):
+      raise checkpoint.CheckpointError(
+          'checkpoint %s does not say how to go on; the one before may, once this one is '
+          'moved away' % path)
     print('continuing after %d steps, from %s' % (steps, path), flush=True)
     with progress.Progress(steps, label='advancing the random streams') as terminal:
       variables.advance(self._session, self._graph, steps, terminal.step)

@@ -352,6 +352,9 @@ def cluster_file(folder, content):
     ('{"worker": [3]}', 'got 3'),
     ('{"a b": ["h:1"]}', "got 'a b'"),
     ('{"worker": ["h:1", "h:1"]}', 'h:1 is the address of 2 tasks'),
+    ('{"worker": ["h:1"], "worker": ["h:2"]}', 'a name is there twice'),
+    ('{"worker": ["127.0.0.1:1", "localhost:1"]}',
+     '127.0.0.1:1 and localhost:1 are one address'),
     ('{"worker": ["127.0.0.1:1"]}', '--task: '),
     ('{"worker": ["127.0.0.1:1", "192.0.2.9:22"]}', 'add --bind 192.0.2.9')])
 def test_worker_usage_errors(tmp_path, content, words):
@@ -364,6 +367,13 @@ def test_worker_usage_errors(tmp_path, content, words):
 def test_worker_without_a_file(tmp_path):
   status, _, err = worker('--cluster', str(tmp_path / 'none.json'), '--task', '0')
   assert status == 2 and 'No such file' in err[0] and len(err) == 1
+
+
+def test_a_pipe_as_the_file(tmp_path):
+  path = str(tmp_path / 'pipe')
+  os.mkfifo(path)
+  status, _, err = worker('--cluster', path, '--task', '0')
+  assert status == 2 and len(err) == 1 and 'it is no regular file' in err[0]
 
 
 def test_an_empty_address(tmp_path):
@@ -383,7 +393,8 @@ def test_a_worker_whose_output_nobody_reads(tmp_path):
   process.stderr.close()
 
 
-@pytest.mark.parametrize('address', ['192.0.2.9', 'no-such-host.invalid', 'a..b'])
+@pytest.mark.parametrize('address', ['192.0.2.9', 'no-such-host.invalid', 'a..b',
+                                     '224.0.0.1', '255.255.255.255'])
 def test_worker_cannot_listen_elsewhere(tmp_path, address):
   path = cluster_file(tmp_path, '{"worker": ["127.0.0.1:22222"]}')
   status, _, err = worker('--cluster', path, '--task', '0', '--bind', address)

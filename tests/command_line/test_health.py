@@ -3,6 +3,8 @@ import json
 import os
 import time
 
+import pytest
+
 from comhe_tf1 import health as command
 from comhe_tf1.command_line import health
 
@@ -20,6 +22,22 @@ def test_nothing_is_said_of_too_few_lines():
   assert not health.stalled([0.], 1e9)
 
 
+def test_damaged_metrics_say_nothing(tmp_path, capsys):
+  path = str(tmp_path / 'metrics.jsonl')
+  with open(path, 'wb') as file:
+    for line in (b'text', b'\xff', b'[]', b'{}', b'{"wall_time": "x"}', b'[' * 100000,
+                 b'{"wall_time": 4e9}', b''):
+      file.write(line + b'\n')
+    file.flush()
+    assert health.times_of(path) == []   # without an env.json beside it
+    (tmp_path / 'env.json').write_text('')
+    assert health.times_of(path) == [4e9]
+    assert command.main([]) == 0
+  with pytest.raises(SystemExit):
+    command.main(['extra'])
+  assert 'unrecognized arguments: extra' in capsys.readouterr().err
+
+
 def test_reads_the_run_that_is_being_written(tmp_path, capsys):
   path = os.path.join(str(tmp_path), 'metrics.jsonl')
   now = time.time()
@@ -34,6 +52,6 @@ def test_reads_the_run_that_is_being_written(tmp_path, capsys):
     file.flush()
     assert health.times_of(path) == [now - 8000, now - 7900]
     assert path in health.open_metrics()
-    assert command.main() == 1
+    assert command.main([]) == 1
     assert path in capsys.readouterr().out
   assert path not in health.open_metrics()

@@ -358,6 +358,11 @@ def no_test_file(tmp_path):
   return ['--data_dir', '.'], 'cannot read ./test: No such file'
 
 
+def train_is_a_pipe(tmp_path):
+  os.mkfifo(str(tmp_path / 'train'))
+  return ['--data_dir', '.'], 'cannot read ./train: it is no regular file'
+
+
 def cut_pickle(tmp_path):
   write_pickle(tmp_path / 'train', good_rows())
   content = (tmp_path / 'train').read_bytes()
@@ -451,6 +456,12 @@ def damaged_checkpoints(tmp_path):
       'is damaged or no checkpoint')
 
 
+def checkpoint_of_another_network(tmp_path):
+  path = checkpoint.save(str(tmp_path), 1, {}, {'steps': 1, 'network': {'model': 'x'}}, 1)
+  return ['--dataset', 'sample', '--eval_only', path], (
+      'is of no network that this version knows')
+
+
 def foreign_checkpoint(tmp_path):
   path = checkpoint.save(str(tmp_path), 1, {'w': np.zeros(3)}, {'steps': 1}, 1)
   return ['--dataset', 'sample', '--eval_only', path], (
@@ -458,11 +469,11 @@ def foreign_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize('mistake', [
-    no_folder, no_test_file, cut_pickle, wrong_dtype, wrong_labels, ragged_labels,
+    no_folder, no_test_file, train_is_a_pipe, cut_pickle, wrong_dtype, wrong_labels, ragged_labels,
     evil_pickle, large_batch, log_dir_is_a_file, log_dir_leads_nowhere,
     log_numbers_taken, nothing_to_resume, resume_other_flags, resume_broken_args,
     no_such_checkpoint, no_checkpoint_in_folder, text_as_checkpoint,
-    damaged_checkpoints, foreign_checkpoint])
+    damaged_checkpoints, checkpoint_of_another_network, foreign_checkpoint])
 def test_failures(root, tmp_path, mistake):
   flags, words = mistake(tmp_path)
   before = files_below(tmp_path)
@@ -538,18 +549,22 @@ def test_a_signal_without_checkpoints(root, tmp_path):
 @pytest.mark.parametrize('number, status', [
     (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, status):
-  # Data that never comes: opened for writing as soon as the training opens it.
-  os.mkfifo(str(tmp_path / 'train'))
+  # A library whose import waits: opened for writing as soon as it is imported.
+  pipe, package = tmp_path / 'pipe', tmp_path / 'tensorflow'
+  os.mkfifo(str(pipe))
+  package.mkdir()
+  (package / '__init__.py').write_text('open(%r).read()\n' % str(pipe))
   process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'train.py'), '--data_dir', str(tmp_path)],
+      [sys.executable, '-B', os.path.join(root, 'train.py'), '--dataset', 'sample',
+       '--any_environment'], env=dict(os.environ, PYTHONPATH=str(tmp_path)),
       cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
       universal_newlines=True)
-  with open(str(tmp_path / 'train'), 'wb'):
+  with open(str(pipe), 'wb'):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
   assert process.returncode == status
   assert not out and 'Traceback' not in err
-  assert files_below(tmp_path) == ['train']
+  assert files_below(tmp_path) == ['pipe', 'tensorflow/__init__.py']
 
 
 def test_a_signal_within_an_import_ends_at_once(root, tmp_path):
@@ -643,7 +658,7 @@ def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
   checkpoints = small_run(tmp_path, 'run_00/checkpoints')
   assert sorted(os.listdir(checkpoints)) == ['step_00000004.npz', 'step_00000005.npz']
   status, _, err = call(root, tmp_path, '--resume', *flags)
-  assert status == 1 and 'no unfinished run' in err[0] and '(1 finished)' in err[0]
+  assert status == 1 and 'run_00 has these flags and is finished' in err[0]
   with open(small_run(tmp_path, 'log_test_00.txt')) as file:
     logged, = file.read().splitlines()
 

@@ -52,7 +52,7 @@ def pack(members):
 
 
 def facts(content, url='http://nowhere.invalid/set.tar.gz', pickles=PICKLES):
-  return Archive(url, md5(content), 'set', collections.OrderedDict(
+  return Archive(url, md5(content), len(content), 'set', collections.OrderedDict(
       (name, md5(pickle)) for name, pickle in pickles.items()))
 
 
@@ -409,6 +409,43 @@ def test_a_server_without_lengths(server, folder):
   server.faults = [('cut', 1000)]
   download(facts(CONTENT), str(folder.parent / 'deeper' / 'data'), server.url)
   assert server.asked[1:] == [None, None]
+
+
+def test_a_server_that_sends_for_ever(server, folder, monkeypatch):
+  """What comes is kept to one byte more than the archive has."""
+  server.lengths = False
+  server.content = CONTENT * 40
+  sizes, md5_of = [], downloads._md5
+
+  def measured(path):
+    if path == str(part_of(folder)):
+      sizes.append(os.path.getsize(path))
+    return md5_of(path)
+
+  monkeypatch.setattr(downloads, '_md5', measured)
+  with pytest.raises(DownloadError, match='instead of .* and was removed'):
+    download(facts(CONTENT), str(folder), server.url)
+  assert sizes == [len(CONTENT) + 1] * 2
+  assert not part_of(folder).exists()
+
+
+def test_what_is_no_file_of_ours(folder, tmp_path):
+  """Neither followed nor waited for."""
+  mine, pipe = tmp_path / 'mine', tmp_path / 'pipe'
+  mine.write_bytes(b'precious')
+  os.mkfifo(str(pipe))
+  part_of(folder).symlink_to(mine)
+  with pytest.raises(DownloadError, match='is no file that this program has begun'):
+    download(facts(CONTENT), str(folder), 'file://%s' % mine)
+  assert mine.read_bytes() == b'precious' and part_of(folder).is_symlink()
+  part_of(folder).unlink()
+  with pytest.raises(DownloadError, match='cannot read file://.*no regular file'):
+    download(facts(CONTENT), str(folder), 'file://%s' % pipe)
+  lock = tmp_path / 'set.tar.gz.lock'
+  lock.unlink()
+  os.mkfifo(str(lock))
+  with pytest.raises(DownloadError, match='cannot lock .*no regular file'):
+    download(facts(CONTENT), str(folder), 'file://%s' % mine)
 
 
 def test_a_complete_part(server, folder):

@@ -126,15 +126,17 @@ def test_sigterm_saves_and_another_container_resumes(image, logs):
 
 
 def test_sigterm_before_the_first_step_ends_at_once(image, logs, tmp_path):
-  # Data that never comes: opened for writing as soon as the training opens it.
-  data = tmp_path / 'data'
-  data.mkdir()
-  os.mkfifo(str(data / 'train'))
+  # A library whose import waits: opened for writing as soon as it is imported.
+  waiting = tmp_path / 'waiting'
+  (waiting / 'tensorflow').mkdir(parents=True)
+  os.mkfifo(str(waiting / 'pipe'))
+  (waiting / 'tensorflow' / '__init__.py').write_text('open("/waiting/pipe").read()\n')
   process = subprocess.Popen(
-      command(image, TINY[2:], [(data, '/data:ro'), (logs, '/log')],
-              ['--name', container(image)]),
+      command(image, TINY + ['--any_environment'],
+              [(waiting, '/waiting:ro'), (logs, '/log')],
+              ['--env', 'PYTHONPATH=/waiting', '--name', container(image)]),
       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-  with open(str(data / 'train'), 'wb'):
+  with open(str(waiting / 'pipe'), 'wb'):
     stop(image, process)
   assert not list(logs.iterdir())
 

@@ -173,7 +173,7 @@ def archives():
       info = tarfile.TarInfo('set/' + name)
       info.size = len(data)
       tar.addfile(info, io.BytesIO(data))
-  facts = download.Archive('file:///nowhere/set.tar.gz', '', 'set', {
+  facts = download.Archive('file:///nowhere/set.tar.gz', '', 0, 'set', {
       name: hashlib.md5(data).hexdigest() for name, data in content.items()})
 
   def read(content, folder):

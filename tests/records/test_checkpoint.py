@@ -182,9 +182,29 @@ def is_a_pipe(path):
 def test_what_claims_to_be_more_than_it_is(tmp_path, write, capfd):
   path = tmp_path / 'step_00000001.npz'
   write(path)
-  with pytest.raises(checkpoint.CheckpointError, match='damaged or no checkpoint'):
+  with pytest.raises(checkpoint.CheckpointError,
+                     match='damaged or no checkpoint|no regular file'):
     checkpoint.load(str(path))
   assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize('facts', [
+    {'steps': '2'}, {'steps': None}, {'steps': -1}, {'steps': 10 ** 30}, {'sizes': []},
+    {'sizes': {'train': -4}}, {'batches': None}, {'network': 3}], ids=str)
+def test_facts_that_no_training_writes(tmp_path, facts):
+  path = checkpoint.save(str(tmp_path), 1, {}, dict({'steps': 1}, **facts), 1)
+  with pytest.raises(checkpoint.CheckpointError, match='damaged or no checkpoint'):
+    checkpoint.load(path)
+
+
+def test_no_folder_is_begun_anew(tmp_path):
+  """Where the run's folder was moved away or removed, and where a file is in the way."""
+  with pytest.raises(OSError):
+    checkpoint.save(str(tmp_path / 'gone' / 'checkpoints'), 1, {}, {'steps': 1}, 1)
+  assert not os.listdir(str(tmp_path))
+  (tmp_path / 'checkpoints').write_text('')
+  with pytest.raises(checkpoint.CheckpointError, match='should be a folder'):
+    checkpoint.newest(str(tmp_path / 'checkpoints'), None)
 
 
 def test_a_disk_that_cannot_be_read(tmp_path, monkeypatch):
@@ -219,6 +239,7 @@ def test_no_pickle_is_loaded(tmp_path):
 
 
 def test_find(tmp_path):
+  (tmp_path / 'run_00').mkdir()
   path = save(tmp_path / 'run_00' / 'checkpoints', 3)
   for name in (path, os.path.dirname(path), str(tmp_path / 'run_00')):
     assert checkpoint.find(name, None)[0] == path

@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.records import checkpoint
 from comhe_tf1.records import environment
+from comhe_tf1.records import legacy_log
 from comhe_tf1.records import run_record
 from comhe_tf1.training import graph as graphs
 
@@ -162,6 +163,40 @@ def test_nothing_to_resume(tmp_path):
   (tmp_path / 'run_00' / 'args.json').write_text('{"pd": ')
   with pytest.raises(run_record.RunError, match='cannot continue .*run_00'):
     run_record.resume(str(tmp_path), ARGS, ())
+
+
+@pytest.mark.parametrize('name', [
+    'run_00/lock', 'run_00/args.json', 'run_00/metrics.jsonl', 'log_train_00.txt'])
+def test_pipes_are_not_waited_for(tmp_path, name):
+  start_and_leave(tmp_path)
+  (tmp_path / name).unlink()
+  os.mkfifo(str(tmp_path / name))
+  with pytest.raises(run_record.RunError, match='cannot continue .*no regular file'):
+    run_record.resume(str(tmp_path), ARGS, ())
+
+
+def test_lines_of_a_file_that_was_removed(tmp_path):
+  """They would all go with it, and nobody would be told."""
+  with run_record.start(str(tmp_path), ARGS) as record:
+    record.log.train_file.add('line')
+    os.remove(record.log.train_file.name)
+    with pytest.raises(OSError, match='removed while it was being written'):
+      record.log.train_file.add('line')
+
+
+@pytest.mark.parametrize('save_every, kept', [(4, True), (5, False), (0, True)])
+def test_what_was_logged_is_not_cut_where_no_checkpoint_can_make_it_again(
+    tmp_path, save_every, kept):
+  args = dict(ARGS, save_every=save_every)
+  with run_record.start(str(tmp_path), args) as record:
+    record.log.train_file.add(legacy_log.train_line(4, 1, 1, 1, 1, 1))
+  with run_record.resume(str(tmp_path), args, ()) as record:
+    if kept:
+      with pytest.raises(run_record.RunError, match='lines of 5 steps'):
+        record.restart()
+    else:
+      record.restart()
+    assert bool(record.log.train_file.size()) == kept
 
 
 def test_a_run_in_progress_is_left_alone(tmp_path):

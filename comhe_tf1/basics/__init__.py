@@ -1,0 +1,1 @@
+"""What all wings may use: files that can be read to their end, values as words."""

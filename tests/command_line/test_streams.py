@@ -1,0 +1,68 @@
+"""What the commands write where nobody listens, and how they end."""
+import os
+import subprocess
+import sys
+
+import processes
+import pytest
+
+TRAIN = ['train.py', '--nonsense']
+SAMPLE = ['-m', 'comhe_tf1.sample']
+
+
+def shell(command, *flags, **settings):
+  """Runs Python with flags, as `command` in a shell has it."""
+  process = subprocess.Popen(
+      ['sh', '-c', command, 'sh', sys.executable] + list(flags),
+      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      universal_newlines=True, **dict({'cwd': processes.ROOT}, **settings))
+  return processes.finish(process)
+
+
+@pytest.mark.parametrize('flags', [
+    ['train.py', '--help'], SAMPLE + ['--help'], ['cifar_input.py', '--help'],
+    ['-m', 'comhe_tf1.health', '--help']], ids=lambda flags: flags[-2])
+def test_a_full_disk_for_standard_output(flags):
+  status, _, err = shell('exec "$@" > /dev/full', *flags)
+  assert status == 1
+  assert len(err) == 1 and "No space left on device: 'standard output'" in err[0]
+
+
+def test_the_sample_is_not_blamed_for_standard_output(tmp_path):
+  for redirection, lines in (('> /dev/full', 1), ('| true', 0)):
+    folder = tmp_path / str(lines)
+    status, _, err = shell('"$@" ' + redirection, *(SAMPLE + [str(folder)]))
+    assert status == lines   # of a pipe, the shell gives the other command's
+    assert len(err) == lines and sorted(os.listdir(str(folder))) == [
+        'meta', 'test', 'train']
+    assert all('cannot write the sample' not in line for line in err)
+
+
+def test_a_full_disk_for_standard_error():
+  assert shell('exec "$@" 2> /dev/full', *TRAIN) == (2, [], [])
+
+
+def test_interrupted(tmp_path):
+  """As Ctrl-C in the middle of the work: a line, and 130."""
+  program = ('import os, signal\nfrom comhe_tf1.command_line import streams\n'
+             'streams.command("it", lambda: os.kill(os.getpid(), signal.SIGINT))')
+  assert shell('exec "$@"', '-c', program) == (130, [], ['it: interrupted'])
+
+
+@pytest.mark.parametrize('closed', ['<&-', '<&- >&-'])
+def test_what_tensorflow_says_where_standard_input_is_closed(closed):
+  """No file takes its number: the one that holds the text would not be shown."""
+  program = ('import os\nfrom comhe_tf1.command_line import starting, streams\n'
+             'streams.print_anything()\n'
+             'with starting.quiet_stderr():\n  os.write(2, b"the cause\\n"); os.abort()')
+  _, _, err = shell('exec "$@" ' + closed, '-c', program)
+  assert err == ['the cause']
+
+
+def test_a_folder_that_is_gone(tmp_path):
+  gone = tmp_path / 'gone'
+  gone.mkdir()
+  status, _, err = shell(
+      'rmdir "$PWD"; exec "$@"', os.path.join(processes.ROOT, 'cifar_input.py'),
+      '--download', cwd=str(gone))
+  assert status == 1 and len(err) == 1 and 'cannot find the present folder' in err[0]
