@@ -15,10 +15,12 @@ __version__ = '0.1.0'
 
 _HOMES = {name: module for module, names in {
     'networks.architectures': ['cnn', 'resnet32'],
+    'regularizers.axes': ['neurons_last'],
     'regularizers.diagnosis': ['unprojected_energies'],
     'regularizers.energy': ['as_neurons', 'cosines', 'full_space_energy',
                             'half_space_energy'],
     'regularizers.kernels': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
+    'regularizers.layer': ['KernelRegularizer', 'kernel_regularizer'],
     'training.loss': ['classification_loss', 'weight_decay'],
     'regularizers.methods': ['METHODS', 'SettingError', 'create'],
     'networks.network': ['Network'],

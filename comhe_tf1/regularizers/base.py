@@ -61,6 +61,10 @@ class Regularizer(object):
     del neurons
     return 1
 
+  def normal(self, shape, dtype, op_seed):
+    """Standard normal numbers for one step; what knows no op seeds may replace it."""
+    return tf.random_normal(shape, dtype=dtype, seed=op_seed)
+
   def __call__(self, kernels, learning_rate=None, op_seed_of=None):
     """Returns the `Terms` of `kernels`.
 
@@ -209,8 +213,8 @@ class SpectralIsometry(Regularizer):
     starts = []
     for stack in found:
       layers, _, neurons = stack.neurons.shape.as_list()
-      starts.append(tf.random_normal([layers, neurons, 1], dtype=stack.neurons.dtype,
-                                     seed=op_seed_of(stack.names[0] + '/start')))
+      starts.append(self.normal([layers, neurons, 1], stack.neurons.dtype,
+                                op_seed_of(stack.names[0] + '/start')))
     return Computed(
         [orthogonality.spectral_distance(stack.neurons, start)
          for stack, start in zip(found, starts)],

@@ -51,10 +51,10 @@ class RandomProjection(base.Energy):
     for stack in hidden:
       _, d, neurons = stack.neurons.shape.as_list()
       pn, width = self.projections(neurons), neurons if reduced else d
-      keys = tuple((width, stack.c_in + i, stack.neurons.dtype) for i in range(pn))
+      keys = tuple((width, stack.neurons.dtype, stack.c_in + i) for i in range(pn))
       for key in keys:
         if key not in draws:
-          draws[key] = projection.gaussian_projection(self.settings['pd'], *key)
+          draws[key] = self.normal([self.settings['pd'], width], *key[1:])
       if keys not in stacked:
         stacked[keys] = tf.stack([draws[key] for key in keys])
       energies.append(self._over_projections(

@@ -1,0 +1,164 @@
+"""A method as the regulariser of one layer, for whatever takes one of a kernel."""
+import numbers
+import sys
+
+import tensorflow
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1.regularizers import axes
+from comhe_tf1.regularizers import draws
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
+
+_HALF = (tf.float16, tf.bfloat16)
+_WEIGHTS = {roles.FIRST: 'energy_weight', roles.HIDDEN: 'energy_weight',
+            roles.OUTPUT: 'output_energy_weight'}
+_MOST = methods.SETTINGS['energy_weight'].most
+
+
+def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
+                       **settings):
+  """A method as a function from one layer's kernel to its term of the loss.
+
+  For `kernel_regularizer=` of Keras and `tf.layers`, `regularizer=` of
+  `tf.compat.v1.get_variable`, `weights_regularizer=` of `tf.contrib.layers`, or to be
+  called: in a graph, eagerly, within `tf.function`, compiled by XLA or not.
+
+  The term is weight * T(W). T is the method's term for the role (`methods`), for `random`
+  and a hidden layer mean_i E_h(P_i W) with P_i drawn anew at every evaluation; W is the
+  kernel as [d, N], its N neurons of d inputs each. Float16 and bfloat16 kernels are raised
+  to float32, and so is the term.
+
+    layer                                            kernel            axis
+    dense                                            [in, out]         -1
+    convolution in 1, 2 or 3 dimensions              [..., in, out]    -1
+    transposed convolution                           [..., out, in]    -2
+    depthwise convolution                            [..., in, times]  (-2, -1)
+    weights in PyTorch's order                       [out, in, ...]    0
+
+  Args:
+    method: 'mhe', 'half_mhe', 'random', 'random_max', 'group', 'orthogonal' or 'srip'.
+    role: FIRST for the layer that reads the image, OUTPUT for that of the classes, which
+      are not projected; HIDDEN for any other.
+    axis: that counts the neurons, see the table.
+    weight: of the term; None takes the original's for method, power and role: for power 2
+      it is 1, for OUTPUT 10. For orthogonal and srip it is this project's, 1 and 0.001.
+    seed: whole number; None takes draws by TensorFlow's own global seed. One object
+      draws anew for every kernel that it is called with; two objects of one seed draw
+      the same for kernels of one shape.
+    **settings: of the method, by name (`methods`), but for weights.
+
+  Returns:
+    `KernelRegularizer`, which Keras saves and loads with its model.
+
+  Raises:
+    methods.SettingError: a value is out of range, the method trains a projection, no layer
+      has its neurons on such an axis; when called, also where they do not fit the kernel.
+    TypeError: the method has no such setting; when called, the kernel is not of floats.
+    ValueError: when called, the kernel has fewer than two axes or no known shape.
+
+  Source: as the methods'; roles and weights as the original.
+  """
+  return KernelRegularizer(method, role, axis, weight, seed, **settings)
+
+
+# Keras is whatever this TensorFlow brings; its layers ask for its own base class.
+class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
+  """What `kernel_regularizer` returns.
+
+  Args, Raises: as `kernel_regularizer`.
+
+  Attributes:
+    method, role, axis, weight, seed: as given, the weight resolved.
+    settings: ordered dict of the method's other settings, resolved.
+  """
+
+  def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
+               **settings):
+    _check_method(method)
+    if role not in roles.ROLES:
+      raise methods.SettingError('role must be one of %s, got %r'
+                                 % (', '.join(roles.ROLES), role))
+    for name in sorted(set(_WEIGHTS.values()) & set(settings)):
+      raise TypeError('kernel_regularizer has no setting %r, use weight' % name)
+    self.settings = methods.resolve(method, settings)
+    weights = {name: self.settings.pop(name) for name in set(_WEIGHTS.values())}
+    if weight is None:
+      weight = weights[_WEIGHTS[role]]
+    if not isinstance(weight, numbers.Real) or not 0. <= weight <= _MOST:
+      raise methods.SettingError('weight must be a number from 0 to %g, got %r'
+                                 % (_MOST, weight))
+    if seed is not None and not (hasattr(seed, '__index__') and 0 <= seed < 2 ** 31):
+      raise methods.SettingError('seed must be a whole number from 0 to %d, or None, got '
+                                 '%r' % (2 ** 31 - 1, seed))
+    self.method, self.role, self.weight = method, role, float(weight)
+    self.seed = None if seed is None else seed.__index__()
+    self.axis = axes.checked(axis)
+    if self.axis == axes.BOTH and method == 'group':
+      raise methods.SettingError('axis (-2, -1) leaves no input channels to group')
+    self._draws = draws.Draws(self.seed)
+
+  def __call__(self, kernel):
+    """Returns the term of a kernel, a scalar tensor of float32 or float64."""
+    tensor = tf.convert_to_tensor(kernel)
+    if tensor.dtype.base_dtype in _HALF:
+      tensor = tf.cast(tensor, tf.float32)
+    # Anew at every call: several replicas may call at once.
+    regularizer = methods.create(self.method, **dict(
+        self.settings, energy_weight=self.weight, output_energy_weight=self.weight))
+    regularizer.normal = self._normal()
+    name = getattr(kernel, 'path', None) or getattr(kernel, 'name', None) or 'the kernel'
+    terms = regularizer([
+        roles.Kernel(name, axes.neurons_last(tensor, self.axis), self.role)])
+    return terms.thomf if self.role == roles.OUTPUT else terms.thom
+
+  def _normal(self):
+    """As `Regularizer.normal`, which counts where TensorFlow has no op seeds."""
+    call = []
+
+    def normal(shape, dtype, op_seed):
+      del op_seed
+      if not call:   # many methods draw nothing, and need no count
+        call.append(self._draws.next_call())
+      return call[0](shape, dtype)
+
+    return normal
+
+  def get_config(self):
+    """What makes an equal one by `from_config`; its draws start from the first again."""
+    return dict(self.settings, method=self.method, role=self.role, axis=self.axis,
+                weight=self.weight, seed=self.seed)
+
+  @classmethod
+  def from_config(cls, config):
+    return cls(**config)
+
+  def __repr__(self):
+    return 'kernel_regularizer(%s)' % ', '.join(
+        '%s=%r' % item for item in sorted(self.get_config().items()))
+
+
+def _check_method(method):
+  usable = [name for name, each in methods.METHODS.items()
+            if name != 'none' and not each.implementation.startswith('trained_')]
+  if method in usable:
+    return
+  if method in methods.METHODS and method != 'none':
+    raise methods.SettingError(
+        'method %s trains a projection, which the regulariser of one kernel cannot keep; '
+        'use comhe_tf1.create(%r) in a graph and run its terms.update with every step, or '
+        'kernel_regularizer(\'random\')' % (method, method))
+  raise methods.SettingError('method must be one of %s, got %r'
+                             % (', '.join(usable), method))
+
+
+def _register(keras):
+  """Makes a Keras load what it has saved."""
+  if hasattr(keras.utils, 'register_keras_serializable'):
+    keras.utils.register_keras_serializable('comhe_tf1')(KernelRegularizer)
+  else:   # before TensorFlow 1.15
+    keras.utils.get_custom_objects()[KernelRegularizer.__name__] = KernelRegularizer
+
+
+for _keras in {tensorflow.keras, sys.modules.get('tf_keras', tensorflow.keras)}:
+  _register(_keras)
