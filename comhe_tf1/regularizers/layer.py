@@ -75,6 +75,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
 
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
                **settings):
+    _register()
     _check_method(method)
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
@@ -152,13 +153,20 @@ def _check_method(method):
                              % (', '.join(usable), method))
 
 
-def _register(keras):
-  """Makes a Keras load what it has saved."""
-  if hasattr(keras.utils, 'register_keras_serializable'):
-    keras.utils.register_keras_serializable('comhe_tf1')(KernelRegularizer)
-  else:   # before TensorFlow 1.15
-    keras.utils.get_custom_objects()[KernelRegularizer.__name__] = KernelRegularizer
+_told = set()   # names of the Kerases that load what they have saved
 
 
-for _keras in {tensorflow.keras, sys.modules.get('tf_keras', tensorflow.keras)}:
-  _register(_keras)
+def _register():
+  """Tells this TensorFlow's Keras and, once it is imported, Keras 2 beside Keras 3."""
+  kerases = {'tensorflow.keras': tensorflow.keras, 'tf_keras': sys.modules.get('tf_keras')}
+  for name, keras in kerases.items():
+    if keras is None or name in _told:
+      continue
+    _told.add(name)
+    if hasattr(keras.utils, 'register_keras_serializable'):
+      keras.utils.register_keras_serializable('comhe_tf1')(KernelRegularizer)
+    else:   # before TensorFlow 1.15
+      keras.utils.get_custom_objects()[KernelRegularizer.__name__] = KernelRegularizer
+
+
+_register()
