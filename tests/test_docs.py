@@ -85,8 +85,8 @@ def test_paths_that_pages_name_are_there(root):
       continue
     with open(os.path.join(root, page), encoding='utf8') as file:
       text = file.read()
-    for path in re.findall(r'`((?:comhe_tf1|tests|docs|benchmarks|requirements|runs)'
-                           r'/[A-Za-z0-9_./-]+)`', text):
+    for path in re.findall(r'`((?:comhe_tf1|tests|docs|benchmarks|examples|requirements|'
+                           r'runs)/[A-Za-z0-9_./-]+)`', text):
       assert os.path.exists(os.path.join(root, path)), '%s names %s' % (page, path)
 
 
@@ -436,7 +436,7 @@ def test_scripts_start_by_themselves(script, root, tmp_path):
 
 def modules(root):
   """Paths of all Python files of the project."""
-  for folder in ('.', 'comhe_tf1', 'benchmarks', 'docs', 'tests'):
+  for folder in ('.', 'comhe_tf1', 'benchmarks', 'docs', 'examples', 'tests'):
     for path, folders, names in os.walk(os.path.join(root, folder)):
       if folder == '.':
         del folders[:]
@@ -450,8 +450,8 @@ def test_paths_and_commands_that_modules_name_are_there(root):
   for module in modules(root):
     with open(module, encoding='utf8') as file:
       text = file.read()
-    named = re.findall(r'(?<![\w/])(?:comhe_tf1|tests|docs|benchmarks|requirements|runs)'
-                       r'/[\w./-]*\.(?:py|md|txt|sh)\b', text)
+    named = re.findall(r'(?<![\w/])(?:comhe_tf1|tests|docs|benchmarks|examples|'
+                       r'requirements|runs)/[\w./-]*\.(?:py|md|txt|sh)\b', text)
     for command in re.findall(r'python -m (comhe_tf1[\w.]*\w)', text):
       named.append(command.replace('.', '/') + '.py')
     found += len(named)
