@@ -113,7 +113,9 @@ def of_cosines(neurons, function, *references):
   With U the neurons over their norms r, C = U^T U and S = d value / dC
   symmetric: d value / dU = 2 U S, and since r_i^2 = |w_i|^2 + 1e-4,
   d value / dw_i = (I - u_i u_i^T) (2 U S)_i / r_i. One matrix product backward,
-  a handful of operations, and differentiable again.
+  a handful of operations, and differentiable again. The energies of many neurons,
+  or of a number that the shape does not tell, are computed by `blocks`: to rounding
+  the same, and differentiable twice.
 
   Args:
     neurons: tensor [..., d, N].
@@ -151,12 +153,12 @@ def _by_neurons(upstream, directions, inverse_norms, along):
   return 2. * upstream * inverse_norms * (along - directions * radial)
 
 
-def _by_blocks(neurons, mean, block=blocks.BLOCK):
+def _by_blocks(neurons, mean):
   """`of_cosines` of a `MeanOverPairs`, without the cosines of all neurons at a time."""
   @tf.custom_gradient
   def value_of(neurons):
     directions, inverse_norms = unit(neurons)
-    sums, along = blocks.sums(directions, mean.pairs, block)
+    sums, along = blocks.sums(directions, mean.pairs)
     share = mean.share(tf.cast(axis_length(neurons, -1), tf.float64))
 
     def gradient(upstream):
