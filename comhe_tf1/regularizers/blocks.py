@@ -139,9 +139,9 @@ class _Cut(object):
 
   def whole(self, results):
     """Neurons [sets, d, N] of a list of blocks, the way back."""
-    joined = tf.transpose(
-        tf.reshape(results.stack(), [self.groups, self.parts, self.together, self.d, self.size]),
-        [0, 2, 3, 1, 4])
+    joined = tf.reshape(results.stack(), [self.groups, self.parts, self.together, self.d,
+                                          self.size])
+    joined = tf.transpose(joined, [0, 2, 3, 1, 4])
     joined = tf.reshape(joined, [self.groups * self.together, self.d,
                                  self.parts * self.size])
     return joined[:self.sets, :, :self.count]

@@ -36,7 +36,8 @@ def orders(function, neurons, weights, direction):
 
 
 def loops(graph):
-  return sum(op.type in ('Exit', 'While', 'StatelessWhile') for op in graph.get_operations())
+  return sum(op.type in ('Exit', 'While', 'StatelessWhile')
+             for op in graph.get_operations())
 
 
 # One block; several, full and not; sets, of which a block holds some, or a part.
