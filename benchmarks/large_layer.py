@@ -3,12 +3,13 @@
     python benchmarks/large_layer.py ours|whole|products|torch NEURONS D PROJECTIONS REPEATS
 
 One JSON line comes: value and norm of the gradient; seconds of each repetition but the
-first; MB that the first took at most beyond what the process had with its libraries,
-its input and a built graph. Contenders: `ours`, by blocks where the neurons are many;
-`whole`, with all cosines at once; `products`, only U^T U and U S, each entry of either
-as the plain formula has it, in panels; `torch`, the formula as one would write it in
-PyTorch, in whose interpreter it runs. With projections, all to 40 dimensions, the mean
-over them. Needs Linux.
+first, and those of processor time over all cores, which other work changes less; MB that
+the first took at most beyond what the process had with its libraries, its input and a
+built graph. Contenders: `ours`, by blocks where the neurons are many; `whole`, with all
+cosines at once; `products`, only U^T U and U S, each entry of either as the plain formula
+has it, in panels; `torch`, the formula as one would write it in PyTorch, in whose
+interpreter it runs. With projections, all to 40 dimensions, the mean over them. Needs
+Linux.
 """
 import os
 import re
@@ -123,15 +124,17 @@ def main(contender, neurons, d, projections, repeats):
   compute = pytorch(*given) if contender == 'torch' else tensorflow(contender, *given)
   with open('/proc/self/clear_refs', 'w') as file:
     file.write('5')   # from here on the peak is counted anew
-  before, seconds = megabytes('VmRSS'), []
+  before, seconds, processor = megabytes('VmRSS'), [], []
   for repetition in range(1 + repeats):
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     value, norm = compute()
     if repetition:
       seconds.append(time.perf_counter() - start)
+      processor.append(time.process_time() - used)
     else:
       peak = megabytes('VmHWM') - before
-  reply({'value': value, 'gradient': norm, 'seconds': seconds, 'MB': peak})
+  reply({'value': value, 'gradient': norm, 'seconds': seconds, 'processor': processor,
+         'MB': peak})
 
 
 if __name__ == '__main__':
