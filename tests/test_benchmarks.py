@@ -12,6 +12,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), 'benchmarks'))
 
 import agreement
+import ground_truth
+import large_layer
+import large_layers
 import plain
 import report
 import run
@@ -149,3 +152,56 @@ def test_several_devices_usage_errors(flags, capsys):
   out, err = capsys.readouterr()
   assert exit_.value.code == 2 and not out
   assert len(err.splitlines()) == 1 and err.startswith('several_devices.py: error: ')
+
+
+@pytest.mark.parametrize('projections', [0, 2])
+def test_large_layers_compute_what_they_say(projections):
+  kernel, drawn = large_layer.inputs(5, 60, projections)
+  value, norm = large_layer.tensorflow('ours', kernel, drawn)()
+  wide = kernel.astype('float64')
+  assert value == pytest.approx(
+      ground_truth.half_space_energy(wide) if drawn is None
+      else ground_truth.random_projection_energy(wide, drawn), rel=1e-5)
+  assert large_layer.tensorflow('whole', kernel, drawn)() == pytest.approx(
+      [value, norm], rel=1e-5)
+
+
+def test_large_layers(capsys, monkeypatch, tmp_path):
+  path = str(tmp_path / 'results.json')
+  assert large_layers.main(['--neurons', '40', '--inputs', '8', '--repeats', '2',
+                            '--json', path]) == 0
+  with open(path) as file:
+    rows = json.load(file)['rows']
+  assert [row['contender'] for row in rows] == ['ours', 'whole', 'products']
+  assert all(len(row['seconds']) == 2 and row['MB'] >= 0. for row in rows)
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[0] == '| neurons | ours, s | MB | whole, s | MB | products, s | MB |'
+  assert len(lines) == 3 and lines[2].startswith('| 40 | ')
+  # What disagrees is not shown, nor what does not fit in memory measured.
+  monkeypatch.setattr(large_layers, 'measured', lambda contender, *_: None if (
+      contender == 'whole') else {'value': 1. + (contender == 'torch'), 'gradient': 1.,
+                                  'seconds': [1.], 'MB': 1.})
+  assert large_layers.main(['--neurons', '40']) == 0
+  assert 'whole' not in capsys.readouterr().out
+  assert large_layers.main(['--neurons', '40', '--torch', sys.executable]) == 1
+  out, err = capsys.readouterr()
+  assert not out and 'torch of 40 neurons: value is 2' in err
+
+
+def test_what_does_not_fit_is_left_out(monkeypatch):
+  args = large_layers.parse(['--neurons', '40', '--projections', '3'])
+  monkeypatch.setattr(large_layers, 'free_bytes', lambda: 3 * 4 * 8 * 40 ** 2 - 1)
+  assert large_layers.measured('whole', '/no/such', 40, args) is None
+  with pytest.raises(OSError):
+    large_layers.measured('ours', '/no/such', 40, args)
+
+
+@pytest.mark.parametrize('flags', [
+    ['--neurons', '1'], ['--neurons', '64,'], ['--inputs', '0'], ['--torch', '/no/such'],
+    ['--json', '/no/such/folder/file'], ['now']])
+def test_large_layers_usage_errors(flags, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    large_layers.main(flags)
+  out, err = capsys.readouterr()
+  assert exit_.value.code == 2 and not out
+  assert len(err.splitlines()) == 1 and err.startswith('large_layers.py: error: ')

@@ -11,6 +11,7 @@ Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS
 """
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1.regularizers import blocks
 from comhe_tf1.regularizers import pair_energy
 
 # Added to the squared norm under the root, so that a zero neuron has a gradient.
@@ -112,7 +113,9 @@ def of_cosines(neurons, function, *references):
   With U the neurons over their norms r, C = U^T U and S = d value / dC
   symmetric: d value / dU = 2 U S, and since r_i^2 = |w_i|^2 + 1e-4,
   d value / dw_i = (I - u_i u_i^T) (2 U S)_i / r_i. One matrix product backward,
-  a handful of operations, and differentiable again.
+  a handful of operations, and differentiable again. The energies of many neurons,
+  or of a number that the shape does not tell, are computed by `blocks`: to rounding
+  the same, and differentiable twice.
 
   Args:
     neurons: tensor [..., d, N].
@@ -124,6 +127,9 @@ def of_cosines(neurons, function, *references):
   Returns:
     Tensor [...], one value per set of neurons.
   """
+  if isinstance(function, MeanOverPairs) and blocks.needed(neurons):
+    return _by_blocks(neurons, function)
+
   @tf.custom_gradient
   def value_of(neurons, *references):
     directions, inverse_norms = unit(neurons)
@@ -132,9 +138,8 @@ def of_cosines(neurons, function, *references):
 
     def gradient(upstream):
       upstream = upstream[..., tf.newaxis, tf.newaxis]
-      along = tf.matmul(directions, slope)
-      radial = tf.reduce_sum(directions * along, axis=-2, keepdims=True)
-      return [2. * upstream * inverse_norms * (along - directions * radial)] + [
+      return [_by_neurons(upstream, directions, inverse_norms,
+                          tf.matmul(directions, slope))] + [
           upstream * reference_slope for reference_slope in reference_slopes]
 
     return value, gradient
@@ -142,9 +147,54 @@ def of_cosines(neurons, function, *references):
   return value_of(neurons, *references)
 
 
+def _by_neurons(upstream, directions, inverse_norms, along):
+  """The gradient by W from U S, as in `of_cosines`."""
+  radial = tf.reduce_sum(directions * along, axis=-2, keepdims=True)
+  return 2. * upstream * inverse_norms * (along - directions * radial)
+
+
+def _by_blocks(neurons, mean):
+  """`of_cosines` of a `MeanOverPairs`, without the cosines of all neurons at a time."""
+  @tf.custom_gradient
+  def value_of(neurons):
+    directions, inverse_norms = unit(neurons)
+    sums, along = blocks.sums(directions, mean.pairs)
+    share = mean.share(tf.cast(axis_length(neurons, -1), tf.float64))
+
+    def gradient(upstream):
+      upstream = upstream * tf.cast(share, upstream.dtype)
+      return _by_neurons(upstream[..., tf.newaxis, tf.newaxis], directions,
+                         inverse_norms, along)
+
+    return tf.cast(share * sums, neurons.dtype), gradient
+
+  return value_of(neurons)
+
+
 def _count(cosine):
   """Number of neurons, of the cosines' type."""
   return tf.cast(axis_length(cosine, -1), cosine.dtype)
+
+
+class MeanOverPairs(object):
+  """An energy as a function of cosines, for `of_cosines`.
+
+  A call maps cosines [..., N, N] to energies [...] and their slopes by the cosines
+  [..., N, N]. Of many neurons, `of_cosines` calls its parts, see `blocks`.
+
+  Args:
+    pairs: `blocks.Pairs`.
+    share: function from the number of neurons, a float scalar, to the weight of an
+      entry of the cosines.
+  """
+
+  def __init__(self, pairs, share):
+    self.pairs, self.share = pairs, share
+
+  def __call__(self, cosine):
+    values, slopes = self.pairs.within(cosine)
+    share = self.share(_count(cosine))
+    return share * tf.reduce_sum(values, axis=[-2, -1]), share * slopes
 
 
 def full_space(power):
@@ -154,25 +204,21 @@ def full_space(power):
     power: as `pair_energy.of_power`.
 
   Returns:
-    Function from cosines [..., N, N] to energies [...] and their slopes by the
-    cosines [..., N, N]; see `full_space_energy`.
+    `MeanOverPairs`; see `full_space_energy`.
 
   Raises:
     ValueError: as `pair_energy.of_power`.
   """
   pair = pair_energy.of_power(power).full
 
-  def of_cosine(cosine):
+  def within(cosine):
     # A neuron makes no pair with itself.
-    values, slopes = [tf.linalg.set_diag(each, tf.zeros(tf.shape(cosine)[:-1],
-                                                        cosine.dtype))
-                      for each in pair(cosine)]
-    count = _count(cosine)
-    # Both (i, j) and (j, i); a single neuron has no pair and energy 0.
-    share = tf.div_no_nan(tf.ones_like(count), count * (count - 1.))
-    return share * tf.reduce_sum(values, axis=[-2, -1]), share * slopes
+    return [tf.linalg.set_diag(each, tf.zeros(tf.shape(cosine)[:-1], cosine.dtype))
+            for each in pair(cosine)]
 
-  return of_cosine
+  # Both (i, j) and (j, i); a single neuron has no pair and energy 0.
+  return MeanOverPairs(blocks.Pairs(pair, within), lambda count: tf.div_no_nan(
+      tf.ones_like(count), count * (count - 1.)))
 
 
 def half_space(power):
@@ -182,18 +228,16 @@ def half_space(power):
   """
   pair = pair_energy.of_power(power)
 
-  def of_cosine(cosine):
+  def within(cosine):
     # Off the diagonal (i, j) and (j, i) hold the four pairs of (+-w_i, +-w_j)
     # between them, the diagonal holds (w_i, -w_i).
     values, slopes = pair.half(cosine)
     opposite, opposite_slope = pair.full(-tf.linalg.diag_part(cosine))
-    values = tf.linalg.set_diag(values, opposite)
-    slopes = tf.linalg.set_diag(slopes, -opposite_slope)
-    count = _count(cosine)
-    share = 1. / (count * (2. * count - 1.))
-    return share * tf.reduce_sum(values, axis=[-2, -1]), share * slopes
+    return (tf.linalg.set_diag(values, opposite),
+            tf.linalg.set_diag(slopes, -opposite_slope))
 
-  return of_cosine
+  return MeanOverPairs(blocks.Pairs(pair.half, within),
+                       lambda count: 1. / (count * (2. * count - 1.)))
 
 
 def full_space_energy(kernel, power='2'):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
+from comhe_tf1.regularizers import blocks
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import pair_energy
 
@@ -14,6 +15,14 @@ ENERGIES = [(comhe_tf1.full_space_energy, ground_truth.full_space_energy),
             (comhe_tf1.half_space_energy, ground_truth.half_space_energy)]
 both = pytest.mark.parametrize('energy, truth', ENERGIES, ids=['full', 'half'])
 powers = pytest.mark.parametrize('power', list(methods.POWERS))
+
+
+@pytest.fixture(params=['whole', 'blocks'])
+def way(request, monkeypatch):
+  """All cosines at once, or by blocks of at most three neurons."""
+  monkeypatch.setattr(blocks, 'needed', lambda neurons: request.param == 'blocks')
+  monkeypatch.setattr(blocks, 'BLOCK', 3)
+  return request.param
 
 
 def value_and_gradient(session, energy, kernel, power='2'):
@@ -40,7 +49,7 @@ def test_value(session, rng, energy, truth, power, shape, dtype, tolerance):
 @both
 @powers
 @pytest.mark.parametrize('shape', [(5, 2), (2, 4), (2, 2, 3, 5)], ids=str)
-def test_gradient(session, rng, energy, truth, power, shape):
+def test_gradient(session, rng, way, energy, truth, power, shape):
   kernel = rng.randn(*shape)
   _, gradient = value_and_gradient(session, energy, kernel, power)
   expected = ground_truth.gradient(
@@ -50,7 +59,7 @@ def test_gradient(session, rng, energy, truth, power, shape):
 
 @both
 @powers
-def test_second_order_gradient(session, rng, energy, truth, power):
+def test_second_order_gradient(session, rng, way, energy, truth, power):
   start, direction = rng.randn(4, 5), rng.randn(4, 5)
   kernel = tf.placeholder(tf.float64, [4, 5])
   slope = tf.reduce_sum(direction * tf.gradients(energy(kernel, power), kernel)[0])
@@ -100,7 +109,7 @@ def edge_cases():
 @both
 @powers
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
-def test_edge_cases_are_finite(session, energy, truth, power, dtype):
+def test_edge_cases_are_finite(session, way, energy, truth, power, dtype):
   """Value, gradient, and the second order that the trained projections take."""
   kernel = tf.placeholder(dtype, [None, None])
   value = energy(kernel, power)
@@ -124,9 +133,15 @@ def test_one_neuron(session):
 @powers
 @pytest.mark.parametrize('sign', [1., -1.])
 def test_a_pair_that_cannot_be_told_apart_is_bounded_and_has_no_slope(
-    session, energy, truth, power, sign):
+    session, monkeypatch, energy, truth, power, sign):
   kernel = np.array([[1e6, sign * 1e6]], 'float32')
   value, gradient = value_and_gradient(session, energy, kernel, power)
+  # A block for each of the two, whose cosine stands in no diagonal block.
+  monkeypatch.setattr(blocks, 'MANY', 3)
+  monkeypatch.setattr(blocks, 'BLOCK', 1)
+  for one, other in zip(value_and_gradient(session, energy, kernel, power),
+                        (value, gradient)):
+    np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-12)
   # The distance squared that is taken for none, and the angle.
   distance = {'0': -np.log(2. ** -23), '1': 2. ** 11.5, '2': 2. ** 23}
   limit = 1. if power in distance else 1. - 2. ** -24
@@ -146,7 +161,7 @@ def test_a_pair_that_cannot_be_told_apart_is_bounded_and_has_no_slope(
 
 
 @both
-def test_unknown_shape(session, rng, energy, truth):
+def test_unknown_shape(session, rng, way, energy, truth):
   values = rng.randn(3, 5, 7)
   for shape in (None, [None, None, None], [3, 5, None]):
     kernel = tf.placeholder(tf.float64, shape)
@@ -166,7 +181,7 @@ def test_wrong_input(session, energy, truth, kernel, error, words):
 
 
 @both
-def test_eager(rng, energy, truth):
+def test_eager(rng, way, energy, truth):
   if not tf.executing_eagerly():
     pytest.skip('TensorFlow 1.x is in graph mode')
   kernel = tf.constant(rng.randn(3, 4))
