@@ -20,12 +20,13 @@ ENV COMHE_CONTAINER=repro
 
 # As in Dockerfile.modern from here on.
 COPY . /opt/comhe_tf1/
+# Before RUN: by that alone buildah 1.28 sees that what it has cached is of another commit.
+ARG COMMIT
 # Readable for any user, compiled once, and mounts that any user may write to. With
 # --read-only, TensorFlow finds its temporary files' place only in /dev/shm.
 RUN chmod -R a+rX /opt/comhe_tf1 \
  && /opt/venv/bin/python -m compileall -q /opt/comhe_tf1 \
  && mkdir -m 1777 /data /log
-ARG COMMIT
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="comhe_tf1" \
       org.opencontainers.image.licenses="MIT" \

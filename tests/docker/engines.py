@@ -28,38 +28,68 @@ def _find(programs):
     raise UnavailableError('%s missing' % ', '.join(missing))
 
 
-class Docker(object):
+class _Engine(object):
+  """What both have: a service on a socket, which Compose too is told of."""
+
+  def __init__(self):
+    self._short = tempfile.mkdtemp()   # paths of sockets have little room
+    os.environ.update(DOCKER_HOST='unix://%s/socket' % self._short,
+                      DOCKER_CONFIG=self._short)
+
+  def _serve(self, words, ready):
+    """Starts the service, which ends with this process; waits until `ready()`."""
+    path = os.path.join(self._short, 'log')
+    with open(path, 'w') as log:
+      self._service = subprocess.Popen(['setpriv', '--pdeathsig', 'TERM'] + words,
+                                       stdout=log, stderr=log)
+    since = time.time()
+    while not ready():
+      if self._service.poll() is not None or time.time() > since + PATIENCE:
+        with open(path) as file:
+          last = file.read().splitlines()[-1:]
+        self.close()
+        raise UnavailableError('%s does not start: %s' % (words[0], ''.join(last)))
+      time.sleep(0.2)
+
+  def close(self):
+    if self._service.poll() is None:
+      self._service.terminate()
+    self._service.wait()
+    # The namespace of containers on the host's network, which Docker leaves mounted.
+    with open('/proc/mounts') as file:
+      left = [line.split()[1] for line in file if self._short in line]
+    for path in left:
+      subprocess.check_call(['umount', path])
+    shutil.rmtree(self._short)
+
+
+class Docker(_Engine):
   """The Docker Engine, with a data root of its own, from its start to `close`.
 
   Attributes:
+    name: with its version.
     client: path of the program docker.
     build: words that begin a build which reaches the network.
-    compose: name of Compose's program.
     builders: environments, one for each builder that the client has.
     harsh: options of a container, see `test_images`.
   """
 
-  compose = 'docker-compose'
   harsh = []
 
   def __init__(self, folder):
     _find(('docker', 'dockerd', 'docker-compose', 'mmdebstrap', 'setpriv'))
+    super(Docker, self).__init__()
     self.builders = [{'DOCKER_BUILDKIT': '0'}, {'DOCKER_BUILDKIT': '1'}]
     self.client = self._client()
     self.build = [self.client, 'build', '--network', 'host']
-    self._short = tempfile.mkdtemp()   # paths of sockets have little room
-    os.environ.update(DOCKER_HOST='unix://%s/socket' % self._short,
-                      DOCKER_CONFIG=self._short)
-    self._log = os.path.join(self._short, 'log')
-    with open(self._log, 'w') as log:
-      # Without a bridge, which another engine of this machine may have. Ends with us.
-      self._daemon = subprocess.Popen(
-          ['setpriv', '--pdeathsig', 'TERM', 'dockerd', '--bridge', 'none',
-           '--iptables=false', '--storage-driver', 'overlay2', '--data-root', folder,
-           '--exec-root', os.path.join(self._short, 'exec'), '--pidfile',
-           os.path.join(self._short, 'pid'), '--host', os.environ['DOCKER_HOST']],
-          stdout=log, stderr=log)
-    self._wait()
+    # Without a bridge, which another engine of this machine may have.
+    self._serve(
+        ['dockerd', '--bridge', 'none', '--iptables=false', '--storage-driver', 'overlay2',
+         '--data-root', folder, '--exec-root', os.path.join(self._short, 'exec'),
+         '--pidfile', os.path.join(self._short, 'pid'), '--host',
+         os.environ['DOCKER_HOST']],
+        lambda: not subprocess.call([self.client, 'version'], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL))
     self.name = 'Docker Engine ' + output(self.client, 'version', '--format',
                                           '{{.Server.Version}}').strip()
 
@@ -73,28 +103,6 @@ class Docker(object):
         return path
     del self.builders[1]
     return shutil.which('docker')
-
-  def _wait(self):
-    since = time.time()
-    while subprocess.call([self.client, 'version'], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL):
-      if self._daemon.poll() is not None or time.time() > since + PATIENCE:
-        with open(self._log) as file:
-          last = file.read().splitlines()[-1:]
-        self.close()
-        raise UnavailableError('dockerd does not start: %s' % ''.join(last))
-      time.sleep(0.2)
-
-  def close(self):
-    if self._daemon.poll() is None:
-      self._daemon.terminate()
-    self._daemon.wait()
-    # The namespace of containers on the host's network, which it leaves mounted.
-    with open('/proc/mounts') as file:
-      left = [line.split()[1] for line in file if self._short in line]
-    for path in left:
-      subprocess.check_call(['umount', path])
-    shutil.rmtree(self._short)
 
   def healthy(self, container):
     """Waits until the engine reports that a container's health is good, or not."""
@@ -133,10 +141,9 @@ events_logger = "file"
 """
 
 
-class Podman(object):
-  """podman, with the attributes of `Docker`."""
+class Podman(_Engine):
+  """podman, with the attributes of `Docker`; its service is for Compose."""
 
-  compose = 'podman-compose'
   client = 'podman'
   build = ['podman', 'build', '--format', 'docker', '--isolation', 'chroot',
            '--pull=never']
@@ -144,7 +151,8 @@ class Podman(object):
   harsh = ['--read-only-tmpfs=false']
 
   def __init__(self, folder):
-    _find(('podman', 'podman-compose', 'catatonit', 'runc', 'mmdebstrap'))
+    _find(('podman', 'docker-compose', 'catatonit', 'runc', 'mmdebstrap', 'setpriv'))
+    super(Podman, self).__init__()
     os.makedirs(folder, exist_ok=True)
     for variable, name, content in (
         ('CONTAINERS_STORAGE_CONF', 'storage.conf', _STORAGE % (folder, folder)),
@@ -152,10 +160,9 @@ class Podman(object):
       os.environ[variable] = os.path.join(folder, name)
       with open(os.environ[variable], 'w') as file:
         file.write(content)
+    self._serve(['podman', 'system', 'service', '--time', '0', os.environ['DOCKER_HOST']],
+                lambda: os.path.exists(os.path.join(self._short, 'socket')))
     self.name = output('podman', '--version').strip()
-
-  def close(self):
-    pass
 
   def healthy(self, container):
     """As `Docker.healthy`; without systemd, the check is made when asked for."""

@@ -26,7 +26,7 @@ def project(tmp_path, repro, monkeypatch):
 
   def call(*words):
     process = subprocess.run(
-        [repro.engine.compose] + list(words), stdin=subprocess.DEVNULL,
+        ['docker-compose'] + list(words), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     return process.returncode, process.stdout
   call.log = log

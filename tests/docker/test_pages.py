@@ -21,7 +21,7 @@ case "$1" in
     shift
     case "$*" in *Dockerfile.modern*) base=%s;; *) base=%s;; esac
     exec %s --build-arg "BASE_IMAGE=$base" "$@";;
-  compose) shift; exec %s "$@";;
+  compose) shift; exec docker-compose "$@";;
   *) exec %s "$@";;
 esac
 """
@@ -52,8 +52,7 @@ def bash(engine, bases, tmp_path, monkeypatch):
     shutil.copy(os.path.join(ROOT, name), str(copy))
   programs.mkdir()
   (programs / 'docker').write_text(SHIM % (
-      bases['modern'], bases['repro'], ' '.join(engine.build), engine.compose,
-      engine.client))
+      bases['modern'], bases['repro'], ' '.join(engine.build), engine.client))
   (programs / 'docker').chmod(0o755)
   monkeypatch.setenv('PATH', '%s:%s' % (programs, os.environ['PATH']))
   monkeypatch.setenv('GIT_DIR', output('git', '-C', ROOT, 'rev-parse',
