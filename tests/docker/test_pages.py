@@ -89,6 +89,8 @@ def test_lines_of_the_pages(bash):
       without = line.replace(' --gpus all', '').replace(
           'docker compose run', 'docker compose -f compose.cpu.yaml run')
       assert without != line
+      if without in lines():
+        continue   # printed as well
       status, out = bash(without + STEP)
     assert 'Traceback' not in out
     if '--resume' in line:
