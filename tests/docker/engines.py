@@ -35,6 +35,9 @@ class _Engine(object):
     self._short = tempfile.mkdtemp()   # paths of sockets have little room
     os.environ.update(DOCKER_HOST='unix://%s/socket' % self._short,
                       DOCKER_CONFIG=self._short)
+    # In place of the user's own; podman wants one where this variable is set.
+    with open(os.path.join(self._short, 'config.json'), 'w') as file:
+      file.write('{}')
 
   def _serve(self, words, ready):
     """Starts the service, which ends with this process; waits until `ready()`."""

@@ -7,7 +7,7 @@ import sys
 from conftest import ROOT
 import pytest
 
-FLAGS = ['--max_steps', '1', '--batch_size', '8']
+FLAGS = ['--max_steps', '1', '--batch_size', '8', '--pd', '5', '--pn', '1']
 CPU = ['-f', os.path.join(ROOT, 'compose.cpu.yaml')]
 UID, GID = 12345, 23456
 

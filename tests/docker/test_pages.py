@@ -13,7 +13,7 @@ from engines import output
 import pytest
 
 PAGES = ('README.md', os.path.join('docs', 'docker.md'))
-STEP = ' --max_steps 1 --batch_size 8'
+STEP = ' --max_steps 1 --batch_size 8 --width 0.125 --pd 5 --pn 1'
 # As Docker and Compose say it.
 NO_GPU = ['could not select device driver "%s" with capabilities: [[gpu]]' % driver
           for driver in ('', 'nvidia')]
