@@ -62,9 +62,11 @@ $(VENV)-lint/ruff: requirements/lint.txt
 	$(VENV)-lint/bin/python -m pip install -q -r requirements/lint.txt
 	@touch $@
 
-# Needs buildah, podman, runc and mmdebstrap, and root.
+# On the Docker Engine, else on podman; ENGINE=docker or podman takes that one alone. Needs
+# root, and the packages that docs/docker.md names.
+ENGINE ?=
 test-docker: $(VENV)-docker/test
-	PYTHON36=$(PYTHON36) $(VENV)-docker/bin/python -m pytest tests/docker --confcutdir tests/docker -v
+	ENGINE=$(ENGINE) PYTHON36=$(PYTHON36) $(VENV)-docker/bin/python -m pytest tests/docker --confcutdir tests/docker -v
 
 $(VENV)-docker/test: tests/docker/requirements.txt
 	$(PYTHON) -m venv $(VENV)-docker

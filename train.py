@@ -7,14 +7,17 @@ from __future__ import print_function  # so that Python 2 gets as far as its ref
 
 import errno
 import os
-import signal
 import sys
 
 FOLDER = os.path.dirname(os.path.realpath(__file__))
 if FOLDER not in sys.path:   # with python -P, or run by another program
   sys.path.append(FOLDER)
 
-# isort: split
+from comhe_tf1.command_line import interruption
+
+if __name__ == '__main__':
+  interruption.end_at_once()   # before what takes time
+
 from comhe_tf1.command_line import training_flags  # first: it says what is missing
 
 # isort: split
@@ -22,7 +25,6 @@ import cifar_input
 from comhe_tf1.cluster import devices
 from comhe_tf1.cluster import members
 from comhe_tf1.command_line import compatibility
-from comhe_tf1.command_line import interruption
 from comhe_tf1.command_line import starting
 from comhe_tf1.command_line import streams
 from comhe_tf1.networks import architectures
@@ -152,7 +154,7 @@ def train(args, tf, session, workers, data, batches):
         else run_record.start(folder, flags)) as record:
     opening.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
                  data.line, opening.device_line(tf, session, args.devices, args.gpu_no,
-                                                warn), record)
+                                                warn), record, warn)
     one_run = running.Run(session, handles, batches, record,
                           dict(data_md5=data.md5, network=network))
     done = one_run.resume(warn) if args.resume else 0
@@ -172,8 +174,6 @@ def train(args, tf, session, workers, data, batches):
 
 def main(argv=None):
   args, parser = training_flags.parse(argv)
-  # Also where this is the first process of a container, which no signal ends by itself.
-  interruption.handle((signal.SIGTERM, signal.SIGHUP), interruption.leave)
   try:
     return run(args, parser)
   except OSError as error:

@@ -161,9 +161,9 @@ def _capability(name):
 
 def _remedy(capability):
   if capability < (6, 0):
-    return ('use the Docker image\'s target repro, or Python 3.6 with requirements/'
+    return ('use the Docker image repro, or Python 3.6 with requirements/'
             'tf1.14-gpu.txt')
   if capability < (10, 0):
-    return ('use the Docker image\'s target modern, or Python 3.10 to 3.13 with '
+    return ('use the Docker image modern, or Python 3.10 to 3.13 with '
             'requirements/tf2.21-gpu.txt')
   return 'no TensorFlow that this project knows has'

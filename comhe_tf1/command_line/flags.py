@@ -1,10 +1,17 @@
-"""What the flags of all commands share: one clear line for every mistake."""
+"""What the flags of all commands share: one clear line for every mistake.
+
+Says first of all what is missing.
+"""
 import argparse
 import os
 import re
 import sys
 
-import numpy as np
+try:
+  import numpy as np
+except ImportError as problem:
+  sys.exit('error: %s; install what is needed with pip install -r requirements.txt'
+           % problem)
 
 from comhe_tf1.command_line import streams
 

@@ -63,6 +63,15 @@ def leave(number, frame):
   os._exit(exit_status(number))
 
 
+def end_at_once():
+  """Ends the process at SIGTERM and SIGHUP, as long as there is nothing to save.
+
+  To be called first of all: a container's first process, which Python then is, gets no
+  signal that it has no handler for. SIGINT has Python's own.
+  """
+  handle((signal.SIGTERM, signal.SIGHUP), leave)
+
+
 def leave_whatever_happens():
   """Ends the process at a signal, also while the main thread waits in a library."""
   _end_at(1)

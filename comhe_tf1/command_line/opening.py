@@ -1,6 +1,7 @@
 """What a training shows of itself before its first step."""
 from comhe_tf1.command_line import parameter_table
 from comhe_tf1.command_line import streams
+from comhe_tf1.records import container
 
 
 def device_line(tf, session, devices, gpu_no, warn):
@@ -27,7 +28,7 @@ def device_line(tf, session, devices, gpu_no, warn):
 
 
 def show(graph, regularizer, settings, random_seed, numbering, data_line, device,
-         record):
+         record, warn):
   """Prints the network's table, the method, the data, the device and where logs go.
 
   Args:
@@ -36,6 +37,7 @@ def show(graph, regularizer, settings, random_seed, numbering, data_line, device
     random_seed, numbering: of the initial weights.
     data_line, device: lines.
     record: `run_record.RunRecord`.
+    warn: called with a line where the logs will not last.
   """
   print('\n'.join(parameter_table.lines(graph.network, regularizer, graph.energies,
                                         graph.decayed)))
@@ -46,3 +48,5 @@ def show(graph, regularizer, settings, random_seed, numbering, data_line, device
   print(device)
   print(streams.one_line('logs: %s, %s; run: %s' % (
       record.log.train_file.name, record.log.test_file.name, record.path)), flush=True)
+  for line in container.warnings(record.path):
+    warn(line)

@@ -35,7 +35,7 @@ def describe(session):
       'system': platform.platform(),
       'command': sys.argv,
       # The Docker images hold no checkout, but know what they were made from.
-      'git_commit': _git('rev-parse', 'HEAD') or os.environ.get('COMHE_COMMIT'),
+      'git_commit': _git('rev-parse', 'HEAD') or os.environ.get('COMHE_COMMIT') or None,
       'git_changes': _git('status', '--porcelain', '--untracked-files=no'),
   }
 

@@ -24,6 +24,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.basics import files
 from comhe_tf1.basics import words
+from comhe_tf1.records import container
 from comhe_tf1.records import durable
 from comhe_tf1.records import final_figures
 from comhe_tf1.records import legacy_log
@@ -287,8 +288,8 @@ def start(folder, args):
     if number is not None:
       return RunRecord(folder, number)
   except OSError as error:
-    raise RunError('cannot write logs to %s: %s; choose another --log_dir'
-                   % (folder, error.strerror))
+    raise RunError('cannot write logs to %s: %s; %s'
+                   % (folder, error.strerror, container.remedy(folder)))
   raise RunError('all %d log numbers are taken in %s; move old logs away or choose '
                  'another --log_dir' % (legacy_log.MAX_LOGS, folder))
 

@@ -1,52 +1,75 @@
 """Builds both images on stand-ins of their bases, once for all tests.
 
-What is built is kept in build/docker/ of the project; `make clean` removes it.
+What is built is kept in build/docker/ of the project; `make clean` removes it. ENGINE
+names the engine, see `engines.start`.
 """
 import collections
 import os
-import shutil
 import subprocess
 import sys
 
+import engines
+from engines import output
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILT = os.path.join(ROOT, 'build', 'docker')
-STORAGE = ['--root', os.path.join(BUILT, 'graph'), '--runroot',
-           os.path.join(BUILT, 'run'), '--storage-driver', 'overlay']
-BUILDAH = ['buildah'] + STORAGE
-PODMAN = ['podman'] + STORAGE + ['--cgroup-manager', 'cgroupfs', '--runtime', 'runc',
-                                 '--events-backend', 'file']
 COMMIT = 'c0ffee'
-BASES = {'repro': 'BASE_IMAGE', 'modern': 'MODERN_BASE_IMAGE'}
+FILES = {'repro': 'Dockerfile', 'modern': 'Dockerfile.modern'}
 
-Image = collections.namedtuple('Image', 'target name base')
+Image = collections.namedtuple('Image', 'target name base engine')
 
 
-def output(*command, **settings):
-  return subprocess.run(command, check=True, stdout=subprocess.PIPE,
-                        universal_newlines=True, **settings).stdout
+def pytest_sessionstart(session):
+  config = session.config
+  if not config.option.collectonly:
+    os.makedirs(BUILT, exist_ok=True)
+    try:
+      config.engine, config.engine_line = engines.start(os.environ.get('ENGINE'), BUILT)
+    except engines.UnavailableError as error:
+      pytest.exit('%s; see docs/docker.md' % error, 1)
+
+
+def pytest_report_header(config):
+  return getattr(config, 'engine_line', None)
+
+
+def pytest_sessionfinish(session):
+  if hasattr(session.config, 'engine'):
+    session.config.engine.close()
 
 
 @pytest.fixture(scope='session')
-def bases():
-  missing = [name for name in ('buildah', 'podman', 'runc', 'mmdebstrap')
-             if not shutil.which(name)]
-  assert not missing, 'install %s first' % ', '.join(missing)
-  names = {target: 'localhost/comhe_tf1_standin:%s' % target for target in BASES}
-  there = output(*BUILDAH + ['images', '--format', '{{.Name}}:{{.Tag}}'])
+def engine(request):
+  return request.config.engine
+
+
+@pytest.fixture(scope='session')
+def bases(engine):
+  """Names of the stand-ins by image."""
+  names = {target: 'localhost/comhe_tf1_standin:%s' % target for target in FILES}
+  there = output(engine.client, 'images', '--format', '{{.Repository}}:{{.Tag}}')
   if not set(names.values()) <= set(there.split()):
     subprocess.check_call([os.path.join(ROOT, 'tests', 'docker', 'standin.sh'),
-                           sys.executable, os.environ['PYTHON36']] + BUILDAH)
+                           sys.executable, os.environ['PYTHON36']] + engine.build)
   return names
 
 
-@pytest.fixture(scope='session', params=sorted(BASES, reverse=True))
-def image(request, bases):
-  target = request.param
-  name = 'localhost/comhe_tf1:%s' % target
-  subprocess.check_call(BUILDAH + [
-      'build', '--format', 'docker', '--layers', '--isolation', 'chroot', '--pull-never',
-      '--target', target, '--build-arg', '%s=%s' % (BASES[target], bases[target]),
-      '--build-arg', 'COMMIT=' + COMMIT, '-t', name, ROOT])
-  return Image(target, name, bases[target])
+def build(engine, bases, target, name, commit=COMMIT, **environment):
+  subprocess.check_call(engine.build + [
+      '--file', os.path.join(ROOT, FILES[target]), '--build-arg',
+      'BASE_IMAGE=' + bases[target], '--build-arg', 'COMMIT=' + commit, '-t', name, ROOT],
+                        env=dict(os.environ, **environment))
+  return Image(target, name, bases[target], engine)
+
+
+@pytest.fixture(scope='session')
+def repro(engine, bases):
+  return build(engine, bases, 'repro', 'localhost/comhe_tf1:repro')
+
+
+@pytest.fixture(scope='session', params=sorted(FILES, reverse=True))
+def image(request, engine, bases):
+  if request.param == 'repro':
+    return request.getfixturevalue('repro')
+  return build(engine, bases, request.param, 'localhost/comhe_tf1:%s' % request.param)

@@ -3,9 +3,9 @@
 # registry of images: a minimal system like this one with its current Python, and with
 # its Python 3.6, tensorflow-gpu 1.14.0 and an old pip, without CUDA. They serve to test
 # what the Dockerfile does after FROM, and are not to be published.
-#   standin.sh PYTHON PYTHON36 BUILDAH...   (the last: how to call buildah)
+#   standin.sh PYTHON PYTHON36 BUILD...   (the last: how to build with network)
 set -euo pipefail
-current=$1; original=$2; buildah=("${@:3}")
+current=$1; original=$2; build=("${@:3}")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -23,6 +23,10 @@ stand_in() {  # NAME PYTHON REQUIREMENTS...; these are installed one after the o
   prefix=$("$2" -c 'import sys; print(sys.base_prefix)')
   rm -rf "$work/python" "$work/libraries"
   cp -a "$prefix" "$work/python"
+  # Not what this machine has installed beside it.
+  find "$work"/python/lib/python*/site-packages -mindepth 1 -maxdepth 1 \
+    ! -name 'pip*' ! -name 'setuptools*' ! -name pkg_resources ! -name _distutils_hack \
+    -exec rm -rf {} +
   mkdir "$work/libraries"
   # What Python was linked with and a minimal system lacks; its C library has its own.
   find "$prefix" -path '*lib-dynload*.so' ! -name '_tkinter*' -exec ldd {} + |
@@ -41,8 +45,7 @@ stand_in() {  # NAME PYTHON REQUIREMENTS...; these are installed one after the o
       echo "RUN python3 -m pip install --no-cache-dir -q $requirements"
     done
   } > "$work/Dockerfile"
-  "${buildah[@]}" build --format docker --isolation chroot \
-    -t "localhost/comhe_tf1_standin:$1" "$work"
+  "${build[@]}" -t "localhost/comhe_tf1_standin:$1" "$work"
 }
 
 stand_in modern "$current"

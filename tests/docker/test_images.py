@@ -5,17 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
+from conftest import build
 from conftest import COMMIT
-from conftest import output
-from conftest import PODMAN
+from conftest import FILES
 from conftest import ROOT
+from engines import output
 import pytest
 
 UID, GID = 12345, 23456
 HARSH = ['--no-healthcheck', '--ulimit', 'nofile=4096:4096', '--ulimit', 'nproc=4096:4096',
-         '--network', 'none', '--read-only', '--read-only-tmpfs=false', '--user',
-         '%d:%d' % (UID, GID)]
+         '--network', 'none', '--init', '--read-only', '--user', '%d:%d' % (UID, GID)]
 TINY = ['--dataset', 'sample', '--batch_size', '8', '--pd', '5', '--pn', '1']
 # MB that an image adds to its base: TensorFlow and CUDA are the base's or the image's.
 SIZES = {'repro': (20, 300), 'modern': (4000, 8000)}
@@ -32,8 +33,8 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
 
 def command(image, flags, mounts=(), settings=()):
   volumes = [word for mount in mounts for word in ('-v', '%s:%s' % mount)]
-  return PODMAN + ['run', '--rm'] + HARSH + volumes + list(settings) + [
-      image.name] + list(flags)
+  return [image.engine.client, 'run', '--rm'] + HARSH + image.engine.harsh + volumes + (
+      list(settings) + [image.name] + list(flags))
 
 
 def run(*args, **settings):
@@ -80,20 +81,31 @@ def test_reads_data_from_the_mount_or_a_folder_in_it(image, logs, tmp_path):
 
 
 def test_mistakes(image, logs, tmp_path):
+  short = TINY + ['--max_steps', '1']
   for flags, mounts, expected, told in (
       (['--regularizer', 'angel'], [], 2, 'angel'),
       ([], [(logs, '/log')], 1, '/data/train'),
-      (TINY + ['--max_steps', '1'], [(tmp_path, '/log')], 1, 'Permission denied')):
+      # As a folder that the engine made.
+      (short, [(tmp_path, '/log')], 1, 'Permission denied; start the container as the '
+       'owner of the folder that is mounted there, with --user'),
+      (short, [], 1, 'Read-only file system; mount a folder of the host there')):
     status, out, err = run(image, flags, mounts)
     assert (status, out) == (expected, '')
     assert told in err and 'Traceback' not in err
     assert len([line for line in err.splitlines() if 'error: ' in line]) == 1
 
 
-def start(image, flags, logs, until):
+def test_logs_that_go_with_the_container(repro):
+  status, _, err = run(repro, TINY + ['--max_steps', '1'], settings=['--read-only=false'])
+  assert status == 0
+  assert 'warning: the logs are inside this container and go with it; -v' in err
+
+
+def start(image, flags, logs, until, settings=()):
   """Starts a training; returns the process, and the line that begins as asked for."""
   process = subprocess.Popen(
-      command(image, TINY + flags, [(logs, '/log')], ['--name', container(image)]),
+      command(image, TINY + flags, [(logs, '/log')],
+              ['--name', container(image)] + list(settings)),
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
   for line in process.stdout:
     if line.startswith(until):
@@ -107,8 +119,9 @@ def container(image):
 
 def stop(image, process):
   """As docker stop; returns what was written to standard error."""
-  subprocess.check_call(PODMAN + ['stop', '--time', '60', container(image)],
-                        stdout=subprocess.DEVNULL)
+  subprocess.check_call(
+      [image.engine.client, 'stop', '--time', '60', container(image)],
+      stdout=subprocess.DEVNULL)
   _, err = process.communicate()
   assert process.returncode == 143
   return err
@@ -116,8 +129,8 @@ def stop(image, process):
 
 def test_sigterm_saves_and_another_container_resumes(image, logs):
   process, _ = start(image, [], logs, '====iter_0')
-  subprocess.check_call(PODMAN + ['exec', container(image), 'python', '-m',
-                                  'comhe_tf1.health'])
+  subprocess.check_call([image.engine.client, 'exec', container(image), 'python', '-m',
+                         'comhe_tf1.health'])
   done = re.search('stopped after ([0-9]+) steps.*--resume', stop(image, process)).group(1)
   assert list(logs.rglob('step_%08d.npz' % int(done)))
   process, line = start(image, ['--resume'], logs, 'continuing after')
@@ -125,7 +138,15 @@ def test_sigterm_saves_and_another_container_resumes(image, logs):
   stop(image, process)
 
 
-def test_sigterm_before_the_first_step_ends_at_once(image, logs, tmp_path):
+def test_health_is_reported(repro, logs):
+  process, _ = start(repro, [], logs, '====iter_0',
+                     ['--no-healthcheck=false', '--health-interval', '1s'])
+  assert repro.engine.healthy(container(repro))
+  stop(repro, process)
+
+
+@pytest.mark.parametrize('settings', [[], ['--init=false']], ids=['init', 'no init'])
+def test_sigterm_before_the_first_step_ends_at_once(image, logs, tmp_path, settings):
   # A library whose import waits: opened for writing as soon as it is imported.
   waiting = tmp_path / 'waiting'
   (waiting / 'tensorflow').mkdir(parents=True)
@@ -134,11 +155,27 @@ def test_sigterm_before_the_first_step_ends_at_once(image, logs, tmp_path):
   process = subprocess.Popen(
       command(image, TINY + ['--any_environment'],
               [(waiting, '/waiting:ro'), (logs, '/log')],
-              ['--env', 'PYTHONPATH=/waiting', '--name', container(image)]),
+              ['--env', 'PYTHONPATH=/waiting', '--name', container(image)] + settings),
       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
   with open(str(waiting / 'pipe'), 'wb'):
     stop(image, process)
   assert not list(logs.iterdir())
+
+
+def test_a_stop_at_once_is_not_lost(image):
+  """Whenever it comes: before Python runs, while it imports, while TensorFlow starts."""
+  client, name = image.engine.client, container(image)
+  statuses = []
+  for tenths in range(12):
+    words = command(image, TINY, settings=['--name', name, '--detach'])
+    words.remove('--rm')
+    output(*words)
+    time.sleep(tenths / 10)
+    output(client, 'stop', '--time', '20', name)
+    statuses.append(output(client, 'inspect', '--format', '{{.State.ExitCode}}',
+                           name).strip())
+    output(client, 'rm', name)
+  assert statuses == 12 * ['143']
 
 
 @pytest.mark.skipif(not shutil.which('gcc'), reason='needs a C compiler')
@@ -152,7 +189,7 @@ def test_refuses_a_gpu_without_code(image, tmp_path):
                          ['--env', 'LD_LIBRARY_PATH=/driver'])
   assert (status, out) == (1, '')
   other = {'repro': 'modern', 'modern': 'repro'}[image.target]
-  assert 'compute capability %d.0' % major in err and 'target ' + other in err
+  assert 'compute capability %d.0' % major in err and 'image ' + other in err
 
 
 def test_holds_what_it_should_and_nothing_else(image):
@@ -166,14 +203,17 @@ def test_holds_what_it_should_and_nothing_else(image):
   found = {path for path in listing.split() if '__pycache__' not in path}
   assert found == wanted
   # Beyond the base there are only the project, its packages and the mounts.
-  added = output(*PODMAN + ['diff', image.name, image.base]).splitlines()
-  added = [line.split(' ', 1)[1] for line in added if not line.startswith('C')]
+  paths = [set(output(
+      image.engine.client, 'run', '--rm', '--network', 'none', '--user', '0',
+      '--entrypoint', 'find', name, '/', '-xdev').splitlines())
+           for name in (image.name, image.base)]
+  added = paths[0] - paths[1]
   assert added
   assert not [path for path in added if not re.match('/(opt|data|log)(/|$)', path)]
 
 
 def test_has_no_rights_secrets_or_tools_of_its_own(image):
-  facts = json.loads(output(*PODMAN + ['inspect', image.name]))[0]
+  facts = json.loads(output(image.engine.client, 'inspect', image.name))[0]
   config = facts['Config']
   assert config['User'] == '1000:1000'
   assert config['Entrypoint'] == ['python', '/opt/comhe_tf1/train.py']
@@ -181,7 +221,7 @@ def test_has_no_rights_secrets_or_tools_of_its_own(image):
   sys.path.insert(0, ROOT)
   import comhe_tf1
   assert config['Labels']['org.opencontainers.image.version'] == comhe_tf1.__version__
-  assert facts['Healthcheck']['Test'] == ['CMD', 'python', '-m', 'comhe_tf1.health']
+  assert image.engine.healthcheck(facts) == ['CMD', 'python', '-m', 'comhe_tf1.health']
   names = {entry.split('=')[0] for entry in config['Env']}
   assert not [name for name in names if re.search('TOKEN|SECRET|PASSWORD|KEY', name)]
   status, _, _ = run(image, ['-c', 'ls /opt/venv/bin/pip* /opt/venv/bin/*gcc*'],
@@ -191,7 +231,8 @@ def test_has_no_rights_secrets_or_tools_of_its_own(image):
 
 def test_size(image):
   def megabytes(name):
-    return int(output(*PODMAN + ['inspect', '--format', '{{.Size}}', name])) / 1e6
+    return int(output(image.engine.client, 'inspect', '--format', '{{.Size}}',
+                      name)) / 1e6
 
   added = megabytes(image.name) - megabytes(image.base)
   print('%s adds %.0f MB to its base' % (image.target, added))
@@ -199,6 +240,27 @@ def test_size(image):
   assert least < added < most
 
 
-def test_hadolint():
+def test_every_builder_and_no_commit(engine, bases, logs):
+  """One after the other; with an empty COMMIT, as outside a checkout."""
+  for environment in engine.builders:
+    built = build(engine, bases, 'repro', 'localhost/comhe_tf1:builder', '', **environment)
+    facts = json.loads(output(engine.client, 'inspect', built.name))[0]
+    assert facts['Config']['Labels']['org.opencontainers.image.revision'] == 'unknown'
+    assert 'COMHE_COMMIT=unknown' in facts['Config']['Env']
+  status, out, err = run(built, ['--first_line'])
+  assert status == 0 and '9 of 9 figures match' in out, err
+
+
+def test_the_files_end_alike():
+  """What an image is beyond its TensorFlow is written twice, see Dockerfile."""
+  texts = [open(os.path.join(ROOT, name)).read() for name in FILES.values()]
+  ends = {re.split('# As in Dockerfile.* from here on', text)[1] for text in texts}
+  assert len(ends) == 1 and 'ENTRYPOINT' in ends.pop()
+  # Builders without BuildKit build all stages up to the one asked for.
+  assert [len(re.findall('^FROM ', text, re.M)) for text in texts] == [1, 1]
+
+
+@pytest.mark.parametrize('name', sorted(FILES.values()))
+def test_hadolint(name):
   lint = os.path.join(os.path.dirname(sys.executable), 'hadolint')
-  subprocess.check_call([lint, os.path.join(ROOT, 'Dockerfile')])
+  subprocess.check_call([lint, os.path.join(ROOT, name)])

@@ -35,3 +35,13 @@ def test_gpus_are_not_asked_for_where_none_is_used(command, monkeypatch, tmp_pat
   with tf.Graph().as_default(), tf.Session() as session:
     assert environment.describe(session)['gpus'] == []
   assert not (tmp_path / 'asked').exists()
+
+
+@pytest.mark.parametrize('commit, recorded', [('c0ffee', 'c0ffee'), ('', None)])
+def test_the_commit_of_an_image(monkeypatch, commit, recorded):
+  """Where there is no checkout: given to the image, or empty, as by a failed command."""
+  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
+  monkeypatch.setenv('COMHE_COMMIT', commit)
+  monkeypatch.setattr(environment, '_git', lambda *_: None)
+  with tf.Graph().as_default(), tf.Session() as session:
+    assert environment.describe(session)['git_commit'] == recorded

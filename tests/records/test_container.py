@@ -1,0 +1,38 @@
+"""Advice that is right on a host, and in a container with and without mounts."""
+import pytest
+
+from comhe_tf1.records import container
+from comhe_tf1.records import run_record
+
+# As the kernel writes it: the fifth word is where, a blank in it a number.
+LINES = ('22 1 0:20 / / rw - overlay overlay rw\n'
+         '23 22 8:1 /home/log /log rw - ext4 /dev/sda rw\n'
+         '24 22 8:1 /x /with\\040blank rw - ext4 /dev/sda rw\n')
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch):
+  (tmp_path / 'mountinfo').write_text(LINES)
+  monkeypatch.setattr(container, 'MOUNTS', str(tmp_path / 'mountinfo'))
+  monkeypatch.setenv('COMHE_CONTAINER', 'repro')
+
+
+@pytest.mark.parametrize('folder, mounted', [
+    ('/log', True), ('/log/random_projection/run_00', True), ('/with blank/x', True),
+    ('/logs', False), ('/', False), ('/tmp/log', False)])
+def test_what_is_mounted(inside, folder, mounted):
+  assert container.is_mounted(folder) == mounted
+  assert len(list(container.warnings(folder))) == (not mounted)
+  assert ('--user' if mounted else '-v $PWD/log:/log') in container.remedy(folder)
+
+
+def test_on_a_host(monkeypatch):
+  monkeypatch.delenv('COMHE_CONTAINER', raising=False)
+  assert not list(container.warnings('/log'))
+  assert container.remedy('/log') == 'choose another --log_dir'
+
+
+def test_the_advice_is_given(inside, tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(run_record.RunError, match='cannot write logs to .*; mount a folder'):
+    run_record.start(str(tmp_path / 'file'), {})
