@@ -66,8 +66,7 @@ NOT_VERIFIED = '''## Not verified
 
 - The final accuracies on CIFAR-100, published as
   %s.
-  Nothing here was trained on it, for the data was not at hand; the trajectories above
-  are of random images.
+  The trajectories above are of random images.
 - More than 20 steps beside the original, and so its three drops of the rate.
 - GPUs: all figures are of CPUs.
 - Projections of the published sizes for more than step 0, which the first lines cover.
