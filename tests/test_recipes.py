@@ -190,7 +190,7 @@ def test_a_line_trains_and_resumes_by_its_number(sweep, tmp_path):
     (run / 'final.json').unlink()
   (run / 'final.json').write_text('{}')
   status, _, err = sweep(resume)
-  assert status == 1 and '(1 finished)' in err.splitlines()[-1]
+  assert status == 1 and 'is finished: nothing is left' in err.splitlines()[-1]
 
 
 def test_the_readme_has_the_commands_that_are_tested():
