@@ -77,7 +77,8 @@ def test_reads_data_from_the_mount_or_a_folder_in_it(image, logs, tmp_path):
     status, out, err = run(image, TINY[2:] + ['--max_steps', '1'],
                            [(folder, '/data:ro'), (logs, '/log')])
     assert status == 0, err
-    assert 'data: /data; 2000 training and 500 test images' in out
+    assert ('data: /data, not the official CIFAR-100; 2000 training and 500 test '
+            'images') in out
 
 
 def test_mistakes(image, logs, tmp_path):

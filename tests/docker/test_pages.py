@@ -94,7 +94,7 @@ def test_lines_of_the_pages(bash):
       status, out = bash(without + STEP)
     assert 'Traceback' not in out
     if '--resume' in line:
-      assert status == 1 and 'no unfinished run' in out
+      assert status == 1 and 'is finished: nothing is left' in out
     else:
       assert status == 0, out
     assert ('++++iter_0: ' in out) == (training and '--resume' not in line)
