@@ -75,7 +75,8 @@ def add(folder, results=RESULTS):
 
 
 def read(results=RESULTS):
-  """All runs in a folder: pairs of `recorded_run.Source` and `verdicts.Entry`.
+  """All runs in a folder: triples of a run's `recorded_run.Source`, `verdicts.Entry` and
+  `verdicts.Verdict`.
 
   Raises:
     ResultError: one is not finished, or cannot be read.
@@ -85,11 +86,12 @@ def read(results=RESULTS):
     if os.path.isdir(os.path.join(results, name)):
       source, = recorded_run.find(os.path.join(results, name))
       run = recorded_run.read(source._replace(name=name))
-      entry, = verdicts.compare([run]).entries
+      compared = verdicts.compare([run])
+      entry, = compared.entries
       if run.problems or not entry.finished:
         raise ResultError('results/%s: %s' % (
             name, run.problems[0] if run.problems else 'it is not finished'))
-      found.append((source, entry))
+      found.append((source, entry, compared.sections[0].verdicts[0]))
   return found
 
 
@@ -100,18 +102,16 @@ def page(found):
       run_settings.described(entry.settings), '{:,}'.format(entry.schedule.steps),
       str(entry.settings['random_seed'])] + [
           '%.4f' % entry.final[name]['test_acc']
-          for name in ('last', 'best', 'median_of_last_20')] + [_published(entry)]
-          for _, entry in found]
+          for name in ('last', 'best', 'median_of_last_20')] + [_published(entry, verdict)]
+          for _, entry, verdict in found]
   lines = [INTRODUCTION] + generated.table(HEADINGS, rows)
-  for source, entry in found:
-    lines += ['', '## ' + entry.run.name, ''] + _details(source, entry)
+  for source, entry, verdict in found:
+    lines += ['', '## ' + entry.run.name, ''] + _details(source, entry, verdict)
   return '\n'.join(lines) + '\n'
 
 
-def _published(entry):
+def _published(entry, verdict):
   """The published figures of a run's settings, in a few words."""
-  section, = verdicts.compare([entry.run]).sections
-  verdict, = section.verdicts
   words = []
   if verdict.difference is not None:
     words.append('last %.4f (%+.4f here)' % (verdict.theirs, verdict.difference))
@@ -122,12 +122,10 @@ def _published(entry):
   return '; '.join(words) or 'none'
 
 
-def _details(source, entry):
+def _details(source, entry, verdict):
   """Command, environment and time of a run, verdict and cells, as lines."""
   environments = entry.run.environments
   first = environments[0]
-  section, = verdicts.compare([entry.run]).sections
-  verdict, = section.verdicts
   seconds, hours = _times(source)
   facts = [
       'Trained with %s.' % run_settings.data(entry.settings),
@@ -136,7 +134,7 @@ def _details(source, entry):
           ', changed' if first.get('git_changes') else '', first.get('python'),
           first.get('tensorflow'), first.get('cpu'), first.get('cpu_count'),
           ''.join(', ' + gpu for gpu in first.get('gpus') or ())),
-      '%.1f hours of training, median %.3f s a step, beside other work; %s.' % (
+      '%.1f hours of training, median %.3f s a step; %s.' % (
           hours, seconds, 'never interrupted' if len(environments) == 1 else
           'interrupted and resumed %s' % _times_in_words(len(environments) - 1)),
       'Beside the published log: %s.%s' % (
