@@ -6,9 +6,11 @@ break is being written just now, and not a mistake.
 """
 import array
 import collections
+import gzip
 import json
 import os
 import re
+import zlib
 
 from comhe_tf1.basics import files
 from comhe_tf1.records import final_figures
@@ -105,11 +107,16 @@ def lines_of(path):
   """Yields the lines of a file as pairs of number from 1 and text without line break.
 
   The text is None where a line is too long or not UTF-8. The last line has the number
-  0 if its line break is missing.
+  0 if its line break is missing. What ends in .gz is unpacked.
+
+  Raises:
+    ReadError: there are too many lines, or they cannot be unpacked.
+    OSError: the file cannot be read.
   """
-  with open(path, 'rb', opener=files.regular) as file:
+  with open(path, 'rb', opener=files.regular) as packed:
+    file = gzip.GzipFile(fileobj=packed) if path.endswith('.gz') else packed
     for number in range(1, MOST + 2):
-      line = file.readline(LONGEST)
+      line = _line_of(file, path)
       if not line:
         return
       if number > MOST:
@@ -122,6 +129,16 @@ def lines_of(path):
       except UnicodeDecodeError:
         text = None
       yield number if whole or long else 0, text
+
+
+def _line_of(file, path):
+  try:
+    return file.readline(LONGEST)
+  except (EOFError, OSError, zlib.error) as error:
+    # gzip says it in several ways, of which only a system's error has a number.
+    if getattr(error, 'errno', None) is not None:
+      raise
+    raise ReadError('%s is damaged: %s' % (path, error))
 
 
 class _Strange(object):
@@ -230,6 +247,16 @@ def _read_json(source, name, kind, problems):
   return None
 
 
+def metrics_path(source):
+  """Path of a run's metrics.jsonl, or of metrics.jsonl.gz, or None without both."""
+  if source.folder:
+    for name in ('metrics.jsonl', 'metrics.jsonl.gz'):
+      path = os.path.join(source.folder, name)
+      if os.path.exists(path):
+        return path
+  return None
+
+
 def layer_energies(source):
   """Energies of the layers over the steps, as a run's metrics.jsonl has them.
 
@@ -242,8 +269,8 @@ def layer_energies(source):
     `Curve`, without what was not recorded; and a list of lines about what is wrong.
   """
   by_kind = collections.OrderedDict()
-  path = source.folder and os.path.join(source.folder, 'metrics.jsonl')
-  if not path or not os.path.exists(path):
+  path = metrics_path(source)
+  if path is None:
     return by_kind, []
   strange = _Strange(path, 'record')
   try:

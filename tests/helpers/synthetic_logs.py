@@ -78,7 +78,8 @@ def write_run(folder, number=0, args=None, finished=True, layers=('conv1_0', 'sc
   with open(os.path.join(run, 'metrics.jsonl'), 'w') as file:
     for step in range(0, 500, 100):
       energies = {layer: 0.5 + i * 0.01 - step * 1e-6 for i, layer in enumerate(layers)}
-      file.write(json.dumps({'kind': 'train', 'step': step, 'energies': energies}) + '\n')
+      file.write(json.dumps({'kind': 'train', 'step': step, 'wall_time': 0.9 * step,
+                             'energies': energies}) + '\n')
       file.write(json.dumps({
           'kind': 'energies', 'step': step, 'power': '2', 'full_energies': energies,
           'half_energies': energies}) + '\n')
