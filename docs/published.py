@@ -3,10 +3,10 @@
 
     python docs/published.py
 
-reads the finished runs in results/, a folder for each with its logs and records as
-training wrote them, into published.json, and writes published.md from that, from the
-published figures (`comhe_tf1/records/`) and from the lines of `runs/`. It prints how many
-figures there are, how many have a recipe and how many are measured.
+reads the finished runs that `docs/results.py` keeps in results/ into published.json, and
+writes published.md from that, from the published figures (`comhe_tf1/records/`) and from
+the lines of `runs/`. It prints how many figures there are, how many have a recipe and how
+many are measured.
 """
 import collections
 import os
@@ -15,6 +15,7 @@ import sys
 
 # First: it says where the others are.
 import generated
+import results
 
 # isort: split
 from comhe_tf1.command_line import streams
@@ -24,11 +25,9 @@ from comhe_tf1.records import official_data
 from comhe_tf1.records import published
 from comhe_tf1.records import published_energies
 from comhe_tf1.records import published_tables
-from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
 
 NAME = 'published'
-RESULTS = os.path.join(generated.ROOT, 'results')
 # Files of recipes, the first one that has a figure is named.
 FILES = ('published', 'mhe_repository', 'published_powers', 'published_width',
          'published_depth', 'published_layers', 'published_weights',
@@ -105,35 +104,12 @@ def finished_runs(folder):
     List of dicts.
 
   Raises:
-    ValueError: a run cannot be read, or does not say what it was trained with.
+    ValueError: as `results.read`.
   """
-  found = []
-  for path, folders, names in os.walk(folder):
-    folders.sort()
-    if any(name.startswith('log_test_') for name in names):
-      for source in recorded_run.find(path):
-        if source.folder is None and 'args.json' in names:
-          source = source._replace(folder=path)
-        found += _of_source(source, folder)
-  return found
-
-
-def _of_source(source, folder):
-  name = os.path.relpath(source.name, folder)
-  run = recorded_run.read(source)
-  by_kind, problems = recorded_run.layer_energies(source)
-  for problem in run.problems + problems:
-    raise ValueError(problem)
-  settings, final = run_settings.of_run(run), recorded_run.final(run)
-  if settings is None:
-    raise ValueError('%s: there is no args.json to say how it was trained' % name)
-  schedule = run_settings.schedule_of(run)
-  if final is None or final['last']['step'] != schedule.steps - 1:
-    streams.note('published.py', 'warning: %s is not finished; left out' % name)
-    return []
-  return [{'name': name, 'settings': settings,
-           'last': final['last']['test_acc'], 'best': final['best']['test_acc'],
-           'energies': _energies(by_kind)}]
+  return [{'name': each.name, 'settings': each.entry.settings,
+           'last': each.entry.final['last']['test_acc'],
+           'best': each.entry.final['best']['test_acc'],
+           'energies': _energies(each.energies)} for each in results.read(folder)]
 
 
 def _energies(by_kind):
@@ -280,7 +256,7 @@ def main(argv=None):
       'results/.').parse_args(argv)
 
   def update(record):
-    record['runs'] = finished_runs(RESULTS)
+    record['runs'] = finished_runs(results.RESULTS)
 
   status = generated.main(NAME, args, update, page)
   if status == 0:
