@@ -22,6 +22,7 @@ from matplotlib import ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 import numpy as np
+from PIL import Image  # matplotlib needs it too
 
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import verdicts
@@ -36,6 +37,7 @@ MARKERS = ('x', '+', '1', '2', '3', '4')
 SIZE = 4.2, 3.4        # of a panel, inches
 DPI = 160
 COLUMNS = 3            # of panels in one picture
+SHADES = 256           # of a PNG, which takes a third of the bytes that full colour does
 
 Panel = collections.namedtuple('Panel', 'title caption draw')
 Panel.__doc__ = """A plot. caption: what it shows, in words. draw: function of axes."""
@@ -48,7 +50,7 @@ _LOSSES = (('fit', 'Classification loss of the training batch (fit)'),
            ('thom', 'Energy of all layers but the last (thom)'),
            ('thomf', 'Energy of the last layer (thomf)'))
 _ZERO = 5e-5           # where a deviation of 0 is drawn, half of the last digit
-_BINS = 75             # of deviations
+_PARTS = 75            # of steps that are drawn as one point each
 _PLAIN = ticker.FuncFormatter(lambda value, _: '%g' % value)
 _KINDS = collections.OrderedDict([
     ('energies', 'Terms of the layers'),
@@ -85,8 +87,9 @@ def panels(compared, energies):
           title += ', %s%s' % (verdicts.numbers(group.entries),
                                ' (mean)' if recorded[1:] else '')
           found.append(Panel(
-              title, '%s: what each of %d layers changed by since it was first '
-              'recorded, and that first value; no unit.' % (title, len(recorded[0])),
+              title, '%s: what each of %d layers changed by since it was first recorded, '
+              'and that first value; no unit. Of more than %d values, the means of %d '
+              'parts are drawn.' % (title, len(recorded[0]), _PARTS, _PARTS),
               _energies(title, recorded, section.protocol)))
   return found
 
@@ -148,15 +151,19 @@ def _agreement(entry, agreed):
     _legend(axes, 3)
   return Panel(title, '%s: absolute difference of the lines that both have, the largest '
                'of every %dth part where there are more; 0 is drawn at %g. The dotted '
-               'line is one unit of the last of four digits.' % (title, _BINS, _ZERO),
+               'line is one unit of the last of four digits.' % (title, _PARTS, _ZERO),
                draw)
 
 
 def _largest(steps, deviations):
-  """The largest deviation of each of `_BINS` parts with equally many lines."""
-  parts = [part for part in np.array_split(np.arange(len(steps)), _BINS) if len(part)]
-  at = [part[np.argmax(np.asarray(deviations)[part])] for part in parts]
+  """The largest deviation of each of `_PARTS` parts with equally many lines."""
+  at = [part[np.argmax(np.asarray(deviations)[part])] for part in _parts(len(steps))]
   return np.asarray(steps)[at], np.asarray(deviations)[at]
+
+
+def _parts(count):
+  """Indices from 0 to `count` - 1, in at most `_PARTS` arrays of about the same length."""
+  return np.array_split(np.arange(count), max(1, min(_PARTS, count)))
 
 
 def _energy_sums(section, suffix, by_number):
@@ -309,18 +316,24 @@ def _energies(title, recorded, protocol):
   def draw(axes):
     shades = matplotlib.cm.get_cmap('viridis') if hasattr(
         matplotlib.cm, 'get_cmap') else matplotlib.colormaps['viridis']
-    layers = list(recorded[0])
+    layers, most = list(recorded[0]), 1
     many = len(layers) > 16
     for i, layer in enumerate(layers):
       line = _line(layer, [run[layer] for run in recorded if layer in run],
                    shades(0.9 * i / max(1, len(layers) - 1)), STYLES[i % 4])
       if len(line.steps):
-        axes.plot(line.steps, line.values - line.values[0], line.style, linewidth=1.1,
+        # Terms of fresh projections scatter more than the layers differ.
+        parts = _parts(len(line.steps))
+        most = max(most, len(parts[0]))
+        axes.plot([line.steps[part].mean() for part in parts],
+                  [line.values[part].mean() - line.values[0] for part in parts],
+                  line.style, linewidth=1.1,
                   label=layer if many else '%s %.4f' % (layer, line.values[0]),
                   color=line.colour,
                   marker='.' if len(line.steps) == 1 else None)
     axes.yaxis.set_major_formatter(_PLAIN)
-    _dress(axes, title, 'change since first value', protocol)
+    _dress(axes, title, 'change since first value' + (
+        '' if most == 1 else ', means of %d' % most), protocol)
     _legend(axes, 4 if many else 3, 6 if many else 7)
   return draw
 
@@ -370,11 +383,20 @@ def _own_settings():
     yield
 
 
+def _png(figure, file):
+  """Writes a figure into a binary file, with a palette of its own colours."""
+  full = io.BytesIO()
+  figure.savefig(full, format='png', dpi=DPI)
+  # Not dithered: dots would blur the lines, and take more bytes.
+  Image.open(full).convert('RGB').quantize(SHADES, dither=0).save(
+      file, format='png', optimize=True, dpi=(DPI, DPI))
+
+
 @_own_settings()
 def image(panel):
   """A panel as a PNG, bytes."""
   file = io.BytesIO()
-  _figure([panel], 1).savefig(file, format='png', dpi=DPI)
+  _png(_figure([panel], 1), file)
   return file.getvalue()
 
 
@@ -386,5 +408,6 @@ def write(drawn, path):
     OSError: it cannot be written.
   """
   figure = _figure(drawn, min(COLUMNS, len(drawn)))
-  durable.write_atomically(path, lambda file: figure.savefig(
-      file, format=os.path.splitext(path)[1][1:], dpi=DPI))
+  kind = os.path.splitext(path)[1][1:]
+  durable.write_atomically(path, lambda file: (
+      _png(figure, file) if kind == 'png' else figure.savefig(file, format=kind)))

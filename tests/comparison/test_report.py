@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import synthetic_logs
 
+from comhe_tf1.networks import architectures
+
 CHROMEDRIVER, CHROMIUM = shutil.which('chromedriver'), shutil.which('chromium')
 ATTACK = '</pre><script>alert(1)</script><img src="http://192.0.2.1/x">&'
 pytest.importorskip('matplotlib')
@@ -121,6 +123,65 @@ def test_pictures(root, runs, tmp_path):
   compare(root, '--plot', tmp_path / 'a.png', *runs)
   assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
   assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'a.svg']
+
+
+def test_a_picture_of_a_whole_training(root, tmp_path):
+  """One command, a file that a page can have: curves, published points, layers."""
+  layers = [layer.name for layer in architectures.cnn()]
+  run = synthetic_logs.write_run(tmp_path / 'log', last=0.7550)
+  rng = np.random.RandomState(0)
+  with open(os.path.join(run, 'metrics.jsonl'), 'w') as file:
+    for step in range(0, 75000, 100):
+      energies = 0.5 + 1e-3 * rng.randn(len(layers)) - 1e-7 * step
+      file.write(json.dumps({'kind': 'train', 'step': step, 'energies': dict(
+          zip(layers, energies))}) + '\n')
+  for name in ('a.png', 'a.svg'):
+    compare(root, tmp_path / 'log', '--plot', tmp_path / name)
+  assert (tmp_path / 'a.png').stat().st_size < 300000
+  comments = (tmp_path / 'a.svg').read_text(encoding='utf-8')
+  for wanted in ['Test accuracy', 'fit (nats, log axis)', 'published random (read off)',
+                 'Terms of the layers, #1', 'change since first value, means of 10']:
+    assert '<!-- %s -->' % wanted in comments
+  for layer in layers:
+    assert '<!-- %s 0.' % layer in comments
+
+
+def test_colours_of_a_png(tmp_path):
+  """As they are drawn, to what the eye cannot tell apart."""
+  from matplotlib import image
+
+  from comhe_tf1.comparison import plots
+  panel = plots.Panel('', '', lambda axes: [
+      axes.plot([0, 1], [i, i], color=colour, linewidth=5)
+      for i, colour in enumerate(plots.COLOURS)])
+  plots.write([panel], str(tmp_path / 'x.png'))
+  pixels = image.imread(str(tmp_path / 'x.png'))[..., :3].reshape(-1, 3)
+  assert tuple(pixels[0]) == (1, 1, 1)
+  for colour in plots.COLOURS:
+    wanted = [int(colour[i:i + 2], 16) / 255. for i in (1, 3, 5)]
+    assert (np.abs(pixels - wanted).max(axis=1) < 0.02).sum() > 500
+
+
+def test_means_of_the_energies_of_layers():
+  from matplotlib.figure import Figure
+
+  from comhe_tf1.comparison import plots
+  from comhe_tf1.records import published
+  from comhe_tf1.records import recorded_run
+
+  def drawn(count):
+    steps = np.arange(count) * 100
+    axes = Figure().add_subplot(1, 1, 1)
+    plots._energies('', [{'a': recorded_run.Curve(steps, 3. + np.arange(count))}],
+                    published.COMHE)(axes)
+    return axes.lines[0].get_xydata(), axes.get_ylabel()
+
+  points, label = drawn(75)
+  assert np.array_equal(points, [[100 * i, i] for i in range(75)])
+  assert label == 'change since first value'
+  points, label = drawn(750)
+  assert np.allclose(points, [[1000 * i + 450, 10 * i + 4.5] for i in range(75)])
+  assert label == 'change since first value, means of 10'
 
 
 def test_curves_of_several_seeds():
