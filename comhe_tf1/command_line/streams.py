@@ -2,6 +2,7 @@
 import errno
 import io
 import os
+import stat
 import sys
 
 
@@ -19,14 +20,16 @@ def note(program, text):
 class _Out(io.FileIO):
   """Standard output; what is written to a terminal that was hung up goes nowhere.
 
-  The program then decides by the signal that tells so, and not by a failing line.
+  The program then ends by the signal that tells so, which may come after the first line
+  that fails; where it is ignored or does not come, the program goes on.
   """
 
   def write(self, data):
     try:
       return super(_Out, self).write(data)
     except OSError as error:
-      if error.errno != errno.EIO or not self.isatty():
+      # Not isatty(): once it is hung up, it answers to that with EIO too.
+      if error.errno != errno.EIO or not stat.S_ISCHR(os.fstat(self.fileno()).st_mode):
         raise OSError(error.errno, error.strerror, 'standard output')
       return len(data)
 

@@ -665,6 +665,38 @@ def test_a_terminal_that_goes_ends_with_a_checkpoint(root, tmp_path):
       'step_%08d.npz' % steps]
 
 
+@pytest.mark.parametrize('come, status, steps', [(True, 129, 3), (False, 0, 5)])
+def test_a_line_fails_before_the_hangup_comes(root, tmp_path, come, status, steps):
+  """Or where none comes: the terminal is not the process's own, as after setsid."""
+  program = (
+      'import os, runpy, signal, sys\n'
+      'from comhe_tf1.command_line import progress\n'
+      'show = progress.Progress.line\n'
+      'def line(self, text):\n'
+      '  if "iter_2" in text:\n    sys.stdin.read()   # ends once the terminal has gone\n'
+      '  show(self, text)\n'
+      '  if "iter_2" in text and %r:\n    os.kill(os.getpid(), signal.SIGHUP)\n'
+      'progress.Progress.line = line\n'
+      'del sys.argv[0]\n'
+      'runpy.run_path(sys.argv[0], run_name="__main__")' % come)
+  ours, theirs = pty.openpty()
+  process = subprocess.Popen(
+      [sys.executable, '-c', program, os.path.join(root, 'train.py')] + SMALL + [
+          '--max_steps', '5'], cwd=str(tmp_path), env=dict(os.environ, PYTHONPATH=root),
+      stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True)
+  os.close(theirs)
+  shown = b''
+  while b'====iter_1' not in shown:
+    shown += os.read(ours, 65536)
+  os.close(ours)
+  process.communicate(timeout=120)
+  assert process.returncode == status
+  with open(small_run(tmp_path, 'log_train_00.txt')) as file:
+    assert len(file.readlines()) == steps
+  assert os.listdir(small_run(tmp_path, 'run_00/checkpoints')) == [
+      'step_%08d.npz' % steps]
+
+
 def test_a_finished_run_is_evaluated_and_not_resumed(root, tmp_path):
   flags = SMALL + ['--max_steps', '5', '--save_every', '2', '--keep', '2',
                    '--bn_decay', '0.5']
