@@ -5,6 +5,8 @@ import os
 import stat
 import sys
 
+from comhe_tf1.command_line import interruption
+
 
 def one_line(text):
   """The text with its line breaks and other control characters made visible."""
@@ -69,7 +71,7 @@ def print_anything():
 
 
 def command(program, main, *known):
-  """Runs a command and ends the process with its status; 1 for a failure.
+  """Runs a command and ends the process with its status; 1 for a failure, 130 at SIGINT.
 
   Args:
     program: what it is called, for messages.
@@ -78,6 +80,7 @@ def command(program, main, *known):
   """
   print_anything()
   try:
+    interruption.raise_at_sigint()
     status = main()
   except SystemExit as error:   # of the flags' parser
     status = error.code

@@ -579,18 +579,21 @@ def test_a_signal_within_an_import_ends_at_once(root, tmp_path):
   assert (status, out, err) == (143, [], [])
 
 
-def test_a_signal_in_the_first_moments_ends_at_once(root, tmp_path):
+@pytest.mark.parametrize('script', ['train.py', 'compare.py', 'cifar_input.py'])
+@pytest.mark.parametrize('name, status', [('INT', 130), ('TERM', 143), ('HUP', 129)])
+def test_a_signal_in_the_first_moments_ends_at_once(root, tmp_path, script, name, status):
   """Before NumPy is imported; where it is ignored, the import goes on."""
   (tmp_path / 'numpy.py').write_text(
-      'import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nraise ImportError("next")\n')
-  script = os.path.join(root, 'train.py')
-  for shell, status in (('exec "$0" "$1"', 143), ('trap "" TERM; exec "$0" "$1"', 1)):
-    process = processes.start('sh', '-c', shell, sys.executable, script,
-                              PYTHONPATH=str(tmp_path))
+      'import os, signal\nos.kill(os.getpid(), signal.SIG%s)\nraise ImportError("next")\n'
+      % name)
+  for shell, expected in (('exec "$0" "$1"', status),
+                          ('trap "" %s; exec "$0" "$1"' % name, 1)):
+    process = processes.start('sh', '-c', shell, sys.executable,
+                              os.path.join(root, script), PYTHONPATH=str(tmp_path))
     ended, out, err = processes.finish(process)
-    assert (ended, out) == (status, [])
+    assert (ended, out) == (expected, [])
     assert [line.split(';')[0] for line in err] == (
-        ['error: next'] if status == 1 else [])
+        ['error: next'] if expected == 1 else [])
 
 
 def test_the_first_signal_is_noted():
