@@ -11,7 +11,11 @@ FOLDER = os.path.dirname(os.path.realpath(__file__))
 if FOLDER not in sys.path:   # with python -P, or run by another program
   sys.path.append(FOLDER)
 
-# isort: split
+from comhe_tf1.command_line import interruption
+
+if __name__ == '__main__':
+  interruption.end_at_once()   # before what takes time
+
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
 from comhe_tf1.comparison import tables

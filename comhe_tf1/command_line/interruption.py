@@ -64,12 +64,18 @@ def leave(number, frame):
 
 
 def end_at_once():
-  """Ends the process at SIGTERM and SIGHUP, as long as there is nothing to save.
+  """Ends the process at a signal, as long as there is nothing to save.
 
   To be called first of all: a container's first process, which Python then is, gets no
-  signal that it has no handler for. SIGINT has Python's own.
+  signal that it has no handler for, and Python shows a traceback where Ctrl-C meets an
+  import.
   """
-  handle((signal.SIGTERM, signal.SIGHUP), leave)
+  handle(SIGNALS, leave)
+
+
+def raise_at_sigint():
+  """Gives SIGINT back to Python: KeyboardInterrupt lets the work under way clear up."""
+  handle((signal.SIGINT,), signal.default_int_handler)
 
 
 def leave_whatever_happens():

@@ -2,7 +2,10 @@
 import errno
 import io
 import os
+import stat
 import sys
+
+from comhe_tf1.command_line import interruption
 
 
 def one_line(text):
@@ -19,14 +22,16 @@ def note(program, text):
 class _Out(io.FileIO):
   """Standard output; what is written to a terminal that was hung up goes nowhere.
 
-  The program then decides by the signal that tells so, and not by a failing line.
+  The program then ends by the signal that tells so, which may come after the first line
+  that fails; where it is ignored or does not come, the program goes on.
   """
 
   def write(self, data):
     try:
       return super(_Out, self).write(data)
     except OSError as error:
-      if error.errno != errno.EIO or not self.isatty():
+      # Not isatty(): once it is hung up, it answers to that with EIO too.
+      if error.errno != errno.EIO or not stat.S_ISCHR(os.fstat(self.fileno()).st_mode):
         raise OSError(error.errno, error.strerror, 'standard output')
       return len(data)
 
@@ -66,7 +71,7 @@ def print_anything():
 
 
 def command(program, main, *known):
-  """Runs a command and ends the process with its status; 1 for a failure.
+  """Runs a command and ends the process with its status; 1 for a failure, 130 at SIGINT.
 
   Args:
     program: what it is called, for messages.
@@ -75,6 +80,7 @@ def command(program, main, *known):
   """
   print_anything()
   try:
+    interruption.raise_at_sigint()
     status = main()
   except SystemExit as error:   # of the flags' parser
     status = error.code

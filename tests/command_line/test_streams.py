@@ -43,8 +43,9 @@ def test_a_full_disk_for_standard_error():
 
 
 def test_interrupted(tmp_path):
-  """As Ctrl-C in the middle of the work: a line, and 130."""
-  program = ('import os, signal\nfrom comhe_tf1.command_line import streams\n'
+  """As Ctrl-C in the middle of the work: a line, and 130; the work may clear up."""
+  program = ('import os, signal\nfrom comhe_tf1.command_line import interruption, streams\n'
+             'interruption.end_at_once()\n'
              'streams.command("it", lambda: os.kill(os.getpid(), signal.SIGINT))')
   assert shell('exec "$@"', '-c', program) == (130, [], ['it: interrupted'])
 

@@ -579,18 +579,21 @@ def test_a_signal_within_an_import_ends_at_once(root, tmp_path):
   assert (status, out, err) == (143, [], [])
 
 
-def test_a_signal_in_the_first_moments_ends_at_once(root, tmp_path):
+@pytest.mark.parametrize('script', ['train.py', 'compare.py', 'cifar_input.py'])
+@pytest.mark.parametrize('name, status', [('INT', 130), ('TERM', 143), ('HUP', 129)])
+def test_a_signal_in_the_first_moments_ends_at_once(root, tmp_path, script, name, status):
   """Before NumPy is imported; where it is ignored, the import goes on."""
   (tmp_path / 'numpy.py').write_text(
-      'import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nraise ImportError("next")\n')
-  script = os.path.join(root, 'train.py')
-  for shell, status in (('exec "$0" "$1"', 143), ('trap "" TERM; exec "$0" "$1"', 1)):
-    process = processes.start('sh', '-c', shell, sys.executable, script,
-                              PYTHONPATH=str(tmp_path))
+      'import os, signal\nos.kill(os.getpid(), signal.SIG%s)\nraise ImportError("next")\n'
+      % name)
+  for shell, expected in (('exec "$0" "$1"', status),
+                          ('trap "" %s; exec "$0" "$1"' % name, 1)):
+    process = processes.start('sh', '-c', shell, sys.executable,
+                              os.path.join(root, script), PYTHONPATH=str(tmp_path))
     ended, out, err = processes.finish(process)
-    assert (ended, out) == (status, [])
+    assert (ended, out) == (expected, [])
     assert [line.split(';')[0] for line in err] == (
-        ['error: next'] if status == 1 else [])
+        ['error: next'] if expected == 1 else [])
 
 
 def test_the_first_signal_is_noted():
@@ -661,6 +664,38 @@ def test_a_terminal_that_goes_ends_with_a_checkpoint(root, tmp_path):
   assert process.wait(timeout=120) == 129
   with open(small_run(tmp_path, 'log_train_00.txt')) as file:
     steps = len(file.readlines())
+  assert os.listdir(small_run(tmp_path, 'run_00/checkpoints')) == [
+      'step_%08d.npz' % steps]
+
+
+@pytest.mark.parametrize('come, status, steps', [(True, 129, 3), (False, 0, 5)])
+def test_a_line_fails_before_the_hangup_comes(root, tmp_path, come, status, steps):
+  """Or where none comes: the terminal is not the process's own, as after setsid."""
+  program = (
+      'import os, runpy, signal, sys\n'
+      'from comhe_tf1.command_line import progress\n'
+      'show = progress.Progress.line\n'
+      'def line(self, text):\n'
+      '  if "iter_2" in text:\n    sys.stdin.read()   # ends once the terminal has gone\n'
+      '  show(self, text)\n'
+      '  if "iter_2" in text and %r:\n    os.kill(os.getpid(), signal.SIGHUP)\n'
+      'progress.Progress.line = line\n'
+      'del sys.argv[0]\n'
+      'runpy.run_path(sys.argv[0], run_name="__main__")' % come)
+  ours, theirs = pty.openpty()
+  process = subprocess.Popen(
+      [sys.executable, '-c', program, os.path.join(root, 'train.py')] + SMALL + [
+          '--max_steps', '5'], cwd=str(tmp_path), env=dict(os.environ, PYTHONPATH=root),
+      stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True)
+  os.close(theirs)
+  shown = b''
+  while b'====iter_1' not in shown:
+    shown += os.read(ours, 65536)
+  os.close(ours)
+  process.communicate(timeout=120)
+  assert process.returncode == status
+  with open(small_run(tmp_path, 'log_train_00.txt')) as file:
+    assert len(file.readlines()) == steps
   assert os.listdir(small_run(tmp_path, 'run_00/checkpoints')) == [
       'step_%08d.npz' % steps]
 
