@@ -26,6 +26,7 @@ HERE = os.path.join(ROOT, 'benchmarks')
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
+import measured_process
 import processes
 import report
 import run
@@ -67,7 +68,7 @@ TIMED = (BEFORE, ONE, NAMED, TWO, FOUR, ONE_CORE, WORKER, WORKERS_2, OWN_2)
 COUNTED = (WORKER, WORKERS_2, WORKERS_4, OWN_2, OWN_4)
 
 
-class Stepper(run.Contender):
+class Stepper(measured_process.Contender):
   """A process that takes training steps.
 
   Args:
@@ -111,7 +112,7 @@ def workers():
       stack.callback(process.communicate)
       stack.callback(process.kill)
       if not process.stdout.readline():
-        raise run.ContenderError('worker %d did not start' % task)
+        raise measured_process.ContenderError('worker %d did not start' % task)
     yield addresses
 
 
@@ -122,7 +123,7 @@ def loopback():
       name, _, figures = line.partition(':')
       if name.strip() == 'lo':
         return int(figures.split()[0])
-  raise run.ContenderError('there is no loopback interface in /proc/net/dev')
+  raise measured_process.ContenderError('there is no loopback interface in /proc/net/dev')
 
 
 def check(steppers):
@@ -171,7 +172,7 @@ def measure(repeats, before=None):
 
   Raises:
     agreement.Disagreement: the first steps differ.
-    run.ContenderError: a process has failed.
+    measured_process.ContenderError: a process has failed.
   """
   # Of a process held to one core TensorFlow would run one operation at a time, and send
   # to the others when all that it can do itself is done.

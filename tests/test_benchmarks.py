@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 
 import agreement
 import ground_truth
+import jobs
 import large_layer
 import large_layers
 import plain
@@ -30,7 +31,7 @@ def small_set(monkeypatch):
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
 
 
-@pytest.mark.parametrize('variant', run.VARIANTS)
+@pytest.mark.parametrize('variant', jobs.VARIANTS)
 @pytest.mark.parametrize('contender', ['ours', 'plain'])
 def test_terms_and_gradients_are_the_slow_ones(contender, variant):
   values, expected = worker.check(contender, variant), agreement.truth(variant)
