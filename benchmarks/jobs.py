@@ -15,7 +15,8 @@ _KNOWN = {   # measures and methods of each kind of contender
     'plain': (('graph', 'terms', 'augment') + STEPS, VARIANTS),
     'reduced': (('terms',), ('random',)),
     'floor': (('terms',), ('random',)),
-    'original': (('graph', 'start', 'augment', 'cnn9'), VARIANTS)}
+    'original': (('graph', 'start', 'augment', 'cnn9'), VARIANTS),
+    'torch': (('terms', 'cnn9'), (NONE, 'random'))}
 
 Job = collections.namedtuple('Job', 'measure variant')
 
@@ -45,6 +46,11 @@ def takes_part(kind, job):
   """Whether a kind of contender knows a job's measure and its method."""
   measures, methods = _KNOWN[kind]
   return job.measure in measures and job.variant in methods
+
+
+def knows(kind, variant):
+  """Whether a kind of contender knows a method, in whatever measure."""
+  return variant in _KNOWN[kind][1]
 
 
 def title(job):

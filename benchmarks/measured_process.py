@@ -37,8 +37,9 @@ class Contender(object):
 
   @property
   def label(self):
-    return '%s py%s tf%s' % (self.kind, self.environment['python'],
-                             self.environment['tensorflow'])
+    library = ('torch%s' if self.kind == 'torch' else 'tf%s') % self.environment[
+        'torch' if self.kind == 'torch' else 'tensorflow']
+    return '%s py%s %s' % (self.kind, self.environment['python'], library)
 
   def start(self, variant=None):
     """Starts the process; that of the original serves one variant."""
@@ -48,6 +49,8 @@ class Contender(object):
     if self.kind == 'original':
       command, folder = [os.path.join(HERE, 'original.py')], self._folder(variant)
       command += self._gpu_flags()
+    elif self.kind == 'torch':
+      command = [os.path.join(HERE, 'torch_worker.py')]
     self._process = self._spawn(command, folder)
     self.environment = self._answer()
 
@@ -65,6 +68,10 @@ class Contender(object):
     if self.kind == 'original' and self._variant != job.variant:
       self.start(job.variant)
     return self.ask(do='prepare', data=self._data, **job._asdict())
+
+  def first_steps(self, variant):
+    """Values of CNN-9's first steps, which `ours` keeps and `torch` takes after it."""
+    return self.ask(do='first_steps', variant=variant, data=self._data)
 
   def train(self, variant):
     """Trains in a fresh process up to the line of step 0.

@@ -4,15 +4,18 @@
     python benchmarks/run.py [--only terms,cnn9] [--variants random,angle] [--repeats 5]
         [--python /path/to/another/python]
         [--original CHECKOUT --original_python /path/to/python3.6]
-        [--json FILE] [--plot FILE.png]
+        [--torch /path/to/a/python/with/pytorch] [--json FILE] [--plot FILE.png]
 
 Contenders, each in a process of its own (`worker.py`): `ours`; `reduced`, random
 projection with --draw reduced; `plain`, the terms and the augmentation as the original
 builds them (`plain.py`); `floor`, only the draws and the two matrix products that random
-projection takes. --python adds the four under another interpreter, hence another TensorFlow; --original a checkout of the authors'
-repository (`original.py`), of which a copy is run. They are asked in turn for one
-repetition at a time, so that drifts of the machine hit all alike, and only one computes
-at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's layout.
+projection takes. --python adds the four under another interpreter, hence another
+TensorFlow; --original a checkout of the authors' repository (`original.py`), of which a
+copy is run; --torch the terms and the whole step of CNN-9 in PyTorch (`torch_step.py`),
+with random projection and, `--variants none,random`, without any term. They are asked
+in turn for one repetition at a time, so that drifts of the machine hit all alike, and only
+one computes at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's
+layout.
 
     graph      operations in CNN-9's training graph, time to build it
     start      from the command to the line iter_0, in a fresh process; peak memory
@@ -23,7 +26,9 @@ at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's la
 
 Before anything is timed the contenders must agree (`agreement.py`): the terms with slow
 NumPy versions and with values recorded from the original, every first repetition with
-that of the first contender. If they do not, no timing is shown and the status is 1.
+that of the first contender, and PyTorch's first three steps with ours, from the same
+variables, batches and draws (`steps.py`). If they do not, no timing is shown and the
+status is 1.
 A GPU is used where TensorFlow finds one (CUDA_VISIBLE_DEVICES=-1 hides it).
 """
 import argparse
@@ -70,34 +75,45 @@ def write_data(folder):
           'fine_labels': rng.randint(0, 100, count).tolist()}))
 
 
-def check(contenders, variants):
-  """Compares the terms of all contenders with known values.
+def check(contenders, chosen):
+  """Compares what contenders of the chosen jobs compute, before any of these is timed.
 
   Raises:
     agreement.Disagreement: they differ.
   """
-  for variant in variants:
-    expected = agreement.truth(variant)
-    _, recorded = agreement.golden(variant)
-    reference = None
-    for contender in contenders:
-      whose = '%s, %s' % (contender.label, variant)
-      if contender.kind == 'reduced':
-        if variant == 'random':
-          agreement.compare(whose + ', small kernels beside NumPy',
-                            contender.ask(do='check', variant=variant),
-                            agreement.truth(variant, reduced=True))
-      elif contender.kind in ('ours', 'plain'):
-        agreement.compare(whose + ', small kernels beside NumPy',
-                          contender.ask(do='check', variant=variant), expected)
-        values = contender.ask(do='golden', variant=variant)
-        agreement.compare(whose + ', step 0 beside the recorded one', values, recorded)
-        reference = reference or values
-        agreement.compare(whose + ', beside the first contender', values, reference)
-      elif contender.kind == 'floor' and variant == 'random':
-        agreement.compare(whose + ', small kernels beside NumPy',
-                          contender.ask(do='check', variant=variant),
-                          agreement.floor_truth())
+  for variant in collections.OrderedDict.fromkeys(job.variant for job in chosen):
+    knowing = [contender for contender in contenders
+               if jobs.knows(contender.kind, variant)]
+    if variant != jobs.NONE:
+      check_terms(knowing, variant)
+    for contender in knowing:
+      if contender.kind == 'torch':
+        expected = contenders[0].first_steps(variant)
+        agreement.compare('%s, %s, first steps' % (contender.label, variant),
+                          contender.first_steps(variant), expected)
+
+
+def check_terms(contenders, variant):
+  """Compares a method's terms with known values.
+
+  Raises:
+    agreement.Disagreement: they differ.
+  """
+  truth, (_, recorded) = agreement.truth(variant), agreement.golden(variant)
+  reference = None
+  for contender in contenders:
+    whose = '%s, %s' % (contender.label, variant)
+    if contender.kind != 'original':
+      expected = (agreement.floor_truth() if contender.kind == 'floor' else
+                  agreement.truth(variant, reduced=True) if contender.kind == 'reduced'
+                  else truth)
+      agreement.compare(whose + ', small kernels beside NumPy',
+                        contender.ask(do='check', variant=variant), expected)
+    if contender.kind in ('ours', 'plain'):
+      values = contender.ask(do='golden', variant=variant)
+      agreement.compare(whose + ', step 0 beside the recorded one', values, recorded)
+      reference = reference or values
+      agreement.compare(whose + ', beside the first contender', values, reference)
 
 
 def measure(contenders, job, repeats):
@@ -174,9 +190,9 @@ def parse(argv):
       '--only', type=names(jobs.MEASURES), default=list(jobs.MEASURES), metavar='NAME,...',
       help='what to measure: some of %s (default: all)' % ', '.join(jobs.MEASURES))
   parser.add_argument(
-      '--variants', type=names(jobs.VARIANTS), metavar='NAME,...',
-      help='methods: some of %s (default: all for terms, otherwise random)'
-           % ', '.join(jobs.VARIANTS))
+      '--variants', type=names(jobs.METHODS), metavar='NAME,...',
+      help='methods: some of %s (default: all but none for terms, otherwise random); '
+           'none is measured in whole steps only' % ', '.join(jobs.METHODS))
   parser.add_argument(
       '--repeats', type=flags.whole(1, 10 ** 6), default=5, metavar='N',
       help='timed repetitions of each (default: 5)')
@@ -190,6 +206,10 @@ def parse(argv):
       '--original_python', type=executable, metavar='PATH',
       help='a Python 3.6 with TensorFlow 1.14, for --original')
   parser.add_argument(
+      '--torch', type=executable, metavar='PATH',
+      help='an interpreter with PyTorch, to be measured in terms and cnn9, with random '
+           'and none, on the CPU')
+  parser.add_argument(
       '--json', default=os.path.join(HERE, 'results.json'), metavar='FILE',
       help='where all samples and the environment go (default: '
            'benchmarks/results.json)')
@@ -197,6 +217,11 @@ def parse(argv):
   args = parser.parse_args(argv)
   if (args.original is None) != (args.original_python is None):
     parser.error('--original and --original_python go together')
+  chosen = jobs.of(args.only, args.variants)
+  if not chosen:
+    parser.error('--variants none is measured in %s only' % ', '.join(jobs.STEPS))
+  if args.torch and not any(jobs.takes_part('torch', job) for job in chosen):
+    parser.error('--torch is measured in terms and cnn9 only, with random and none')
   check_folder(parser, '--json', args.json)
   check_folder(parser, '--plot', args.plot)
   if args.plot is not None:
@@ -217,6 +242,8 @@ def contenders_of(args, chosen, data):
       name = '%s_projection' % variant
       shutil.copytree(os.path.join(args.original, name), os.path.join(data, name))
     contenders.append(measured_process.Contender('original', args.original_python, data))
+  if args.torch:
+    contenders.append(measured_process.Contender('torch', args.torch, data))
   return [contender for contender in contenders
           if any(jobs.takes_part(contender.kind, job) for job in chosen)]
 
@@ -228,13 +255,18 @@ def run(args, data):
   with contextlib.ExitStack() as stack:
     for contender in contenders:
       stack.callback(contender.stop)
-      contender.start(chosen[0].variant)
+      contender.start(next(job.variant for job in chosen
+                           if jobs.takes_part(contender.kind, job)))
     if len({contender.label for contender in contenders}) < len(contenders):
       raise measured_process.ContenderError(
           'two interpreters have the same Python and TensorFlow')
+    if args.torch and any('GPU' in device for device in
+                          contenders[0].environment['devices']):
+      raise measured_process.ContenderError(
+          '--torch computes on the CPU, and TensorFlow found a GPU: hide it with '
+          'CUDA_VISIBLE_DEVICES=-1')
     streams.note('run.py', 'checking that all compute the same')
-    check(contenders, [variant for variant in jobs.VARIANTS
-                       if any(job.variant == variant for job in chosen)])
+    check(contenders, chosen)
     rows = []
     for job in chosen:
       streams.note('run.py', 'measuring %s' % jobs.title(job))

@@ -20,7 +20,12 @@ import plain
 import report
 import run
 import several_devices
+import steps
 import worker
+
+from comhe_tf1.networks import architectures
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
 
 
 @pytest.fixture
@@ -104,6 +109,73 @@ def test_no_timings_where_contenders_disagree(small_set, tmp_path, capsys, monke
   assert 'thom' in err.splitlines()[-1] and 'disagree' in err.splitlines()[-1]
 
 
+def test_none_is_measured_in_whole_steps():
+  given = jobs.of(['terms', 'augment', 'cnn9'], ['none', 'angle'])
+  assert sorted(map(jobs.title, given)) == [
+      'augment', 'cnn9 angle', 'cnn9 none', 'terms angle']
+  assert sorted(map(jobs.title, jobs.of(['terms', 'cnn9'], None))) == [
+      'cnn9 random', 'terms adversarial', 'terms angle', 'terms random']
+
+
+def test_the_first_steps_come_from_what_is_kept(small_set, tmp_path):
+  folder = str(tmp_path)
+  run.write_data(folder)
+  values = worker.first_steps('ours', 'random', folder)
+  kept, settings = steps.Kept('random', folder), methods.resolve('random', {})
+  thom = 0.
+  for layer in architectures.cnn()[:-1]:
+    w = kept.variable(layer.name + '/filter').astype(np.float64)
+    d = w.size // layer.c_out
+    drawn = [None] if layer.role == roles.FIRST else [
+        kept.draw(0, d, layer.c_in + i) for i in range(settings['pn'])]
+    thom += np.mean([fast_half_space_energy(w.reshape(d, -1), p) for p in drawn])
+  assert values['thom of step 0'] == pytest.approx(thom, rel=1e-5)
+  assert values['reg of step 0'] == pytest.approx(2.5e-4 * sum(
+      np.sum(kept.variable(variable).astype(np.float64) ** 2)
+      for layer in architectures.cnn() for variable in [layer.name + '/filter'] + (
+          [layer.name + '/bn/gamma/bias'] if layer.batch_norm else [])), rel=1e-5)
+  assert not np.array_equal(kept.draw(0, 576, 64), kept.draw(1, 576, 64))
+  # Gradients of all kernels, and of the last batch norm; statistics of all.
+  names = [name.split()[0] for name in values]
+  assert names.count('gradient') == 11 + 2 and names.count('statistic') == 9 * 2
+  assert values['fit of step 2'] != values['fit of step 1']
+
+
+def fast_half_space_energy(w, projection):
+  """As `ground_truth`'s, which takes a minute for a layer of 256 neurons."""
+  w = w if projection is None else np.dot(projection, w)
+  u = w / np.sqrt(np.sum(w ** 2, axis=0) + 1e-4)
+  c, count = np.dot(u.T, u), u.shape[1]
+  pairs = 1. / (1. - c[np.triu_indices(count, 1)] ** 2)
+  return (2. * np.sum(pairs) + np.sum(1. / (2. + 2. * np.diag(c)))) / (
+      count * (2. * count - 1.))
+
+
+def test_a_wrong_step_in_pytorch_is_found(small_set, tmp_path, capsys):
+  """By a process that speaks as PyTorch's, and computes nothing."""
+  python, path = tmp_path / 'python', str(tmp_path / 'results.json')
+  python.write_text('#!%s\n' % sys.executable + (
+      'import sys\nprint(\'{"python": "3", "torch": "2"}\', flush=True)\n'
+      'for line in sys.stdin:\n  print(\'{"fit of step 0": 1}\', flush=True)\n'))
+  python.chmod(0o755)
+  assert run.main(['--only', 'cnn9', '--variants', 'none', '--torch', str(python),
+                   '--json', path]) == 1
+  out, err = capsys.readouterr()
+  assert not out and not os.path.exists(path)
+  assert 'disagree: torch py3 torch2, none, first steps: fit of step 0 is 1' in err
+
+
+@pytest.mark.skipif('COMHE_TORCH' not in os.environ, reason='COMHE_TORCH names no Python')
+def test_pytorch(small_set, tmp_path, capsys):
+  path = str(tmp_path / 'results.json')
+  assert run.main(['--only', 'terms,cnn9', '--variants', 'none,random', '--repeats', '1',
+                   '--torch', os.environ['COMHE_TORCH'], '--json', path]) == 0
+  with open(path) as file:
+    measured = [row['measure'] for row in json.load(file)['rows']
+                if row['contender'].startswith('torch')]
+  assert measured == ['cnn9 none', 'terms random', 'cnn9 random']
+
+
 def test_a_contender_that_dies_is_one_line(small_set, tmp_path, capsys, monkeypatch):
   monkeypatch.setattr(sys, 'executable', '/bin/false')
   assert run.main(['--json', str(tmp_path / 'results.json')]) == 1
@@ -124,7 +196,10 @@ def test_tables():
 
 
 @pytest.mark.parametrize('flags', [
-    ['--only', 'speed'], ['--only', ''], ['--variants', 'none'], ['--repeats', '0'],
+    ['--only', 'speed'], ['--only', ''], ['--variants', 'mhe'], ['--repeats', '0'],
+    ['--variants', 'none', '--only', 'terms'], ['--torch', '/no/such'],
+    ['--torch', sys.executable, '--only', 'graph'],
+    ['--torch', sys.executable, '--only', 'cnn9', '--variants', 'angle'],
     ['--python', '/no/such'], ['--original', '.'],
     ['--original_python', sys.executable], ['--json', '/no/such/folder/file'],
     ['--plot', '/no/such/folder/file'], ['--repeat', '1'], ['terms']])
