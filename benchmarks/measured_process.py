@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -134,6 +135,24 @@ class Contender(object):
     said = self._stderr.read().decode(errors='replace').strip()
     raise ContenderError('%s under %s failed: %s' % (self.kind, self._python,
                                                      said.split('\n')[-1]))
+
+
+class Stepper(Contender):
+  """A process that takes training steps when it is asked for `steps=N`.
+
+  Args:
+    title: for messages.
+    checkout: folder of this project.
+    settings: as `stepper.py` takes them.
+  """
+
+  def __init__(self, title, checkout, **settings):
+    super(Stepper, self).__init__(title, sys.executable, HERE)
+    self._command = [os.path.join(HERE, 'stepper.py'), checkout, json.dumps(settings)]
+
+  def start(self, variant=None):
+    self._process = self._spawn(self._command, HERE)
+    self.environment = self._answer()
 
 
 def _end(process):

@@ -21,6 +21,7 @@ import report
 import run
 import several_devices
 import steps
+import term_cost
 import worker
 
 from comhe_tf1.networks import architectures
@@ -281,3 +282,63 @@ def test_large_layers_usage_errors(flags, capsys):
   out, err = capsys.readouterr()
   assert exit_.value.code == 2 and not out
   assert len(err.splitlines()) == 1 and err.startswith('large_layers.py: error: ')
+
+
+class FakeStepper(object):
+  """Takes no step; an `angle` step takes 2 s longer than another, drifts or not."""
+  environment = {}
+
+  def __init__(self, method, checkout):
+    self._method, self._turn = method, 0
+    self._reg = 1. + 1e-4 * (checkout != run.ROOT)
+
+  def start(self):
+    pass
+
+  stop = start
+
+  def ask(self, steps):
+    self._turn += 1
+    return {'seconds': [99.] + (steps - 1) * [self._turn + 2. * (self._method == 'angle')],
+            'measures': {'reg': self._reg, 'acc': self._turn}}
+
+
+def test_the_cost_of_a_term(capsys, monkeypatch, tmp_path):
+  monkeypatch.setattr(term_cost, 'stepper_of', FakeStepper)
+  monkeypatch.setattr(several_devices, 'wait_for_quiet', lambda: 0.)
+  path = str(tmp_path / 'results.json')
+  assert term_cost.main(['--methods', 'angle', '--rounds', '3', '--json', path]) == 0
+  with open(path) as file:
+    assert [row['seconds'] for row in json.load(file)] == [[2., 3., 4.], [4., 5., 6.]]
+  lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+  assert lines[1] == ['none', '3000.0', '2500.0', 'to', '3500.0']
+  assert lines[2] == ['angle', '5000.0', '4500.0', 'to', '5500.0', '2000.0', '2000.0', 'to',
+                      '2000.0', '66.7']
+  # Two states of the project must compute the same.
+  checkout = tmp_path / 'comhe_tf1' / 'training' / 'graph.py'
+  checkout.parent.mkdir(parents=True)
+  checkout.write_text('')
+  assert term_cost.main(['--methods', 'angle', '--before', str(tmp_path)]) == 1
+  out, err = capsys.readouterr()
+  assert not out and 'disagree: none before: reg is 1.0001, expected 1' in err
+
+
+def test_a_step_with_a_term_is_taken():
+  stepper = term_cost.stepper_of('reduced', run.ROOT)
+  try:
+    stepper.start()
+    reply = stepper.ask(steps=2)
+  finally:
+    stepper.stop()
+  assert len(reply['seconds']) == 2 and reply['measures']['thom'] > 0.
+
+
+@pytest.mark.parametrize('flags', [
+    ['--rounds', '0'], ['--methods', 'plain'], ['--before', '/no/such'],
+    ['--json', '/no/such/folder/file'], ['now']])
+def test_term_cost_usage_errors(flags, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    term_cost.main(flags)
+  out, err = capsys.readouterr()
+  assert exit_.value.code == 2 and not out
+  assert len(err.splitlines()) == 1 and err.startswith('term_cost.py: error: ')
