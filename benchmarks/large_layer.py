@@ -22,7 +22,6 @@ sys.path[:0] = [ROOT]
 import numpy as np
 import replies
 
-NORM_FLOOR = 1e-4
 PROJECTED = 40
 PANEL = 1024
 
@@ -88,23 +87,15 @@ def products(tf, neurons):
 def pytorch(kernel, projections):
   """As `tensorflow`."""
   import torch
+  import torch_energy
 
   weight = torch.tensor(kernel, requires_grad=True)
   drawn = None if projections is None else torch.tensor(projections)
-  itself = torch.eye(kernel.shape[1], dtype=torch.bool)
-
-  def energy(neurons):
-    count = neurons.shape[-1]
-    unit = neurons * torch.rsqrt(neurons.square().sum(-2, keepdim=True) + NORM_FLOOR)
-    cosine = unit.transpose(-2, -1) @ unit
-    own = torch.diagonal(cosine, dim1=-2, dim2=-1)
-    # On the diagonal 1 / (1 - 0), taken off again.
-    pairs = (1. / (1. - cosine.masked_fill(itself, 0.).square())).sum((-2, -1)) - count
-    return (pairs + (1. / (2. + 2. * own)).sum(-1)) / (count * (2. * count - 1.))
+  torch_energy.itself(kernel.shape[1])   # made once, and no part of what is measured
 
   def compute():
     weight.grad = None
-    value = energy(weight if drawn is None else drawn @ weight).mean()
+    value = torch_energy.half_space(weight if drawn is None else drawn @ weight).mean()
     value.backward()
     return [float(value), float(weight.grad.norm())]
 

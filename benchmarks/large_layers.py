@@ -22,6 +22,7 @@ HERE = os.path.join(ROOT, 'benchmarks')
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
+import measured_process
 import numpy as np
 import run
 
@@ -57,8 +58,9 @@ def measured(contender, python, neurons, args):
     process.kill()
   if process.returncode:
     lines = said.strip().split('\n')
-    raise run.ContenderError('%s of %d neurons under %s failed with status %d: %s' % (
-        contender, neurons, python, process.returncode, lines[-1]))
+    raise measured_process.ContenderError(
+        '%s of %d neurons under %s failed with status %d: %s' % (
+            contender, neurons, python, process.returncode, lines[-1]))
   return json.loads(out)
 
 

@@ -4,15 +4,18 @@
     python benchmarks/run.py [--only terms,cnn9] [--variants random,angle] [--repeats 5]
         [--python /path/to/another/python]
         [--original CHECKOUT --original_python /path/to/python3.6]
-        [--json FILE] [--plot FILE.png]
+        [--torch /path/to/a/python/with/pytorch] [--json FILE] [--plot FILE.png]
 
 Contenders, each in a process of its own (`worker.py`): `ours`; `reduced`, random
 projection with --draw reduced; `plain`, the terms and the augmentation as the original
 builds them (`plain.py`); `floor`, only the draws and the two matrix products that random
-projection takes. --python adds the four under another interpreter, hence another TensorFlow; --original a checkout of the authors'
-repository (`original.py`), of which a copy is run. They are asked in turn for one
-repetition at a time, so that drifts of the machine hit all alike, and only one computes
-at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's layout.
+projection takes. --python adds the four under another interpreter, hence another
+TensorFlow; --original a checkout of the authors' repository (`original.py`), of which a
+copy is run; --torch the terms and the whole step of CNN-9 in PyTorch (`torch_step.py`),
+with random projection and, `--variants none,random`, without any term. They are asked
+in turn for one repetition at a time, so that drifts of the machine hit all alike, and only
+one computes at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's
+layout.
 
     graph      operations in CNN-9's training graph, time to build it
     start      from the command to the line iter_0, in a fresh process; peak memory
@@ -23,7 +26,9 @@ at any time. All read one set of 50,000 + 10,000 random images in CIFAR-100's la
 
 Before anything is timed the contenders must agree (`agreement.py`): the terms with slow
 NumPy versions and with values recorded from the original, every first repetition with
-that of the first contender. If they do not, no timing is shown and the status is 1.
+that of the first contender, and PyTorch's first three steps with ours, from the same
+variables, batches and draws (`steps.py`). If they do not, no timing is shown and the
+status is 1.
 A GPU is used where TensorFlow finds one (CUDA_VISIBLE_DEVICES=-1 hides it).
 """
 import argparse
@@ -33,18 +38,17 @@ import datetime
 import importlib
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(ROOT, 'benchmarks')
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
+import jobs
+import measured_process
 import numpy as np
 import report
 
@@ -53,140 +57,12 @@ from comhe_tf1.command_line import streams
 from comhe_tf1.data import sample
 from comhe_tf1.records import durable
 
-VARIANTS = tuple(agreement.SMALL)
-MEASURES = ('graph', 'start', 'terms', 'augment', 'cnn9', 'resnet32')
-MEASURED = {
-    'ours': MEASURES, 'plain': ('graph', 'terms', 'augment', 'cnn9', 'resnet32'),
-    'reduced': ('terms',), 'floor': ('terms',), 'original': ('graph', 'start', 'augment', 'cnn9')}
-# These know random projection only, and are compared with their like: the floor computes
-# no term, and the reduced draw another one of the same law.
-APART = {'floor': 'floor', 'reduced': 'reduced'}
 WARM_UPS = 1   # and one more, of which the values are checked
 TRAIN, TEST = 50000, 10000
-LINE = '====iter_0:'
 
-Job = collections.namedtuple('Job', 'measure variant')
-
-
-class ContenderError(Exception):
-  """A contender has failed; the message is for the user."""
-
-
-class Contender(object):
-  """A process that measures, and the command that trains.
-
-  Args:
-    kind: key of MEASURED.
-    python: its interpreter.
-    data: folder of the data set, and of copies of the original.
-
-  Attributes:
-    kind: as given.
-    environment: dict, known once it has been started.
-  """
-
-  def __init__(self, kind, python, data):
-    self.kind, self._python, self._data = kind, python, data
-    self._process = self._variant = self.environment = None
-    self._stderr = tempfile.TemporaryFile()
-
-  @property
-  def label(self):
-    return '%s py%s tf%s' % (self.kind, self.environment['python'],
-                             self.environment['tensorflow'])
-
-  def start(self, variant=None):
-    """Starts the process; that of the original serves one variant."""
-    self.stop()
-    self._variant = variant
-    command, folder = [os.path.join(HERE, 'worker.py'), self.kind], None
-    if self.kind == 'original':
-      command, folder = [os.path.join(HERE, 'original.py')], self._folder(variant)
-      command += self._gpu_flags()
-    self._process = self._spawn(command, folder)
-    self.environment = self._answer()
-
-  def ask(self, **request):
-    """Sends a request; returns the reply, a dict."""
-    try:
-      self._process.stdin.write(json.dumps(request) + '\n')
-      self._process.stdin.flush()
-    except BrokenPipeError:
-      pass   # reading will tell why
-    return self._answer()
-
-  def prepare(self, job):
-    """Makes the first repetition of a job, not timed; returns its values."""
-    if self.kind == 'original' and self._variant != job.variant:
-      self.start(job.variant)
-    return self.ask(do='prepare', data=self._data, **job._asdict())
-
-  def train(self, variant):
-    """Trains in a fresh process up to the line of step 0.
-
-    Returns:
-      Its values, and samples by quantity.
-    """
-    folder, flags = self._data, [
-        os.path.join(ROOT, 'train.py'), '--regularizer', variant, '--op_seeds',
-        'tf1.14', '--data_dir', self._data, '--log_dir',
-        os.path.join(self._data, 'log'), '--save_every', '0']
-    if self.kind == 'original':
-      folder, flags = self._folder(variant), ['-u', 'train.py']
-    start = time.perf_counter()
-    process = self._spawn(flags + self._gpu_flags(), folder)
-    try:
-      line = next((line for line in process.stdout if line.startswith(LINE)), None)
-      seconds = time.perf_counter() - start
-      if line is None:
-        self._fail()
-      samples = {'time, s': seconds}
-      with contextlib.suppress(OSError):   # where there is no /proc
-        with open('/proc/%d/status' % process.pid) as file:
-          peak = re.search(r'VmHWM:\s*(\d+) kB', file.read())
-        samples['peak memory, MB'] = int(peak.group(1)) / 1024.
-    finally:
-      _end(process)
-    values = dict(re.findall(r'(\w+)=(\S+?)(?:,|$)', line.strip()))
-    del values['acc']   # one image more or less would be no disagreement
-    return {name: float(value) for name, value in values.items()}, samples
-
-  def stop(self):
-    """Ends the process, if there is one."""
-    if self._process:
-      _end(self._process)
-      self._process = None
-
-  def _folder(self, variant):
-    return os.path.join(self._data, '%s_projection' % variant)
-
-  def _gpu_flags(self):
-    return ['--gpu_no', os.environ.get('CUDA_VISIBLE_DEVICES', '0')]
-
-  def _spawn(self, command, folder):
-    self._stderr.truncate(0)
-    environment = dict({'TF_CPP_MIN_LOG_LEVEL': '3'}, **os.environ)
-    return subprocess.Popen(
-        [self._python] + command, cwd=folder, env=environment, bufsize=1,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
-        universal_newlines=True)
-
-  def _answer(self):
-    line = self._process.stdout.readline()
-    if not line:
-      self._fail()
-    return json.loads(line)
-
-  def _fail(self):
-    self._stderr.seek(0)
-    said = self._stderr.read().decode(errors='replace').strip()
-    raise ContenderError('%s under %s failed: %s' % (self.kind, self._python,
-                                                     said.split('\n')[-1]))
-
-
-def _end(process):
-  process.kill()
-  process.communicate()
+# The floor computes no term, and the reduced draw another one of the same law: these are
+# compared with their like.
+APART = ('floor', 'reduced')
 
 
 def write_data(folder):
@@ -199,34 +75,45 @@ def write_data(folder):
           'fine_labels': rng.randint(0, 100, count).tolist()}))
 
 
-def check(contenders, variants):
-  """Compares the terms of all contenders with known values.
+def check(contenders, chosen):
+  """Compares what contenders of the chosen jobs compute, before any of these is timed.
 
   Raises:
     agreement.Disagreement: they differ.
   """
-  for variant in variants:
-    expected = agreement.truth(variant)
-    _, recorded = agreement.golden(variant)
-    reference = None
-    for contender in contenders:
-      whose = '%s, %s' % (contender.label, variant)
-      if contender.kind == 'reduced':
-        if variant == 'random':
-          agreement.compare(whose + ', small kernels beside NumPy',
-                            contender.ask(do='check', variant=variant),
-                            agreement.truth(variant, reduced=True))
-      elif contender.kind in ('ours', 'plain'):
-        agreement.compare(whose + ', small kernels beside NumPy',
-                          contender.ask(do='check', variant=variant), expected)
-        values = contender.ask(do='golden', variant=variant)
-        agreement.compare(whose + ', step 0 beside the recorded one', values, recorded)
-        reference = reference or values
-        agreement.compare(whose + ', beside the first contender', values, reference)
-      elif contender.kind == 'floor' and variant == 'random':
-        agreement.compare(whose + ', small kernels beside NumPy',
-                          contender.ask(do='check', variant=variant),
-                          agreement.floor_truth())
+  for variant in collections.OrderedDict.fromkeys(job.variant for job in chosen):
+    knowing = [contender for contender in contenders
+               if jobs.knows(contender.kind, variant)]
+    if variant != jobs.NONE:
+      check_terms(knowing, variant)
+    for contender in knowing:
+      if contender.kind == 'torch':
+        expected = contenders[0].first_steps(variant)
+        agreement.compare('%s, %s, first steps' % (contender.label, variant),
+                          contender.first_steps(variant), expected)
+
+
+def check_terms(contenders, variant):
+  """Compares a method's terms with known values.
+
+  Raises:
+    agreement.Disagreement: they differ.
+  """
+  truth, (_, recorded) = agreement.truth(variant), agreement.golden(variant)
+  reference = None
+  for contender in contenders:
+    whose = '%s, %s' % (contender.label, variant)
+    if contender.kind != 'original':
+      expected = (agreement.floor_truth() if contender.kind == 'floor' else
+                  agreement.truth(variant, reduced=True) if contender.kind == 'reduced'
+                  else truth)
+      agreement.compare(whose + ', small kernels beside NumPy',
+                        contender.ask(do='check', variant=variant), expected)
+    if contender.kind in ('ours', 'plain'):
+      values = contender.ask(do='golden', variant=variant)
+      agreement.compare(whose + ', step 0 beside the recorded one', values, recorded)
+      reference = reference or values
+      agreement.compare(whose + ', beside the first contender', values, reference)
 
 
 def measure(contenders, job, repeats):
@@ -236,17 +123,17 @@ def measure(contenders, job, repeats):
     agreement.Disagreement: a first repetition differs from the first contender's.
   """
   taking_part = [contender for contender in contenders
-                 if job.measure in MEASURED[contender.kind]
-                 and (contender.kind not in APART or job.variant == 'random')]
+                 if jobs.takes_part(contender.kind, job)]
   references = {}
   samples = {contender.label: collections.OrderedDict() for contender in taking_part}
   for contender in taking_part:
     values, least = (
         (contender.train(job.variant)[0], agreement.FOUR_DECIMALS)
         if job.measure == 'start' else (contender.prepare(job), 0.))
-    reference = references.setdefault(APART.get(contender.kind), values)
-    agreement.compare('%s, %s' % (contender.label, title(job)), values, reference,
-                      least)
+    reference = references.setdefault(
+        contender.kind if contender.kind in APART else None, values)
+    agreement.compare('%s, %s' % (contender.label, jobs.title(job)), values,
+                      reference, least)
   for repetition in range(WARM_UPS * (job.measure != 'start') + repeats):
     for contender in taking_part:
       found = (contender.train(job.variant)[1] if job.measure == 'start'
@@ -256,22 +143,9 @@ def measure(contenders, job, repeats):
       if job.measure == 'start' or once or repetition >= WARM_UPS:
         for quantity, value in found.items():
           samples[contender.label].setdefault(quantity, []).append(value)
-  return [{'measure': title(job), 'quantity': quantity, 'contender': contender.label,
+  return [{'measure': jobs.title(job), 'quantity': quantity, 'contender': contender.label,
            'samples': values} for contender in taking_part
           for quantity, values in samples[contender.label].items()]
-
-
-def title(job):
-  return job.measure if job.measure == 'augment' else '%s %s' % job
-
-
-def jobs_of(only, variants):
-  """Jobs, those of a variant together: the original's process serves one."""
-  chosen = {name: variants or (VARIANTS if name == 'terms' else VARIANTS[:1])
-            for name in only}
-  # Augmentation is the same for all variants.
-  return [Job(name, variant) for variant in VARIANTS for name in only
-          if variant in (chosen[name][:1] if name == 'augment' else chosen[name])]
 
 
 def names(known):
@@ -313,12 +187,12 @@ def parse(argv):
       prog='run.py',
       description='Measure speed beside the original\'s way of computing the same.')
   parser.add_argument(
-      '--only', type=names(MEASURES), default=list(MEASURES), metavar='NAME,...',
-      help='what to measure: some of %s (default: all)' % ', '.join(MEASURES))
+      '--only', type=names(jobs.MEASURES), default=list(jobs.MEASURES), metavar='NAME,...',
+      help='what to measure: some of %s (default: all)' % ', '.join(jobs.MEASURES))
   parser.add_argument(
-      '--variants', type=names(VARIANTS), metavar='NAME,...',
-      help='methods: some of %s (default: all for terms, otherwise random)'
-           % ', '.join(VARIANTS))
+      '--variants', type=names(jobs.METHODS), metavar='NAME,...',
+      help='methods: some of %s (default: all but none for terms, otherwise random); '
+           'none is measured in whole steps only' % ', '.join(jobs.METHODS))
   parser.add_argument(
       '--repeats', type=flags.whole(1, 10 ** 6), default=5, metavar='N',
       help='timed repetitions of each (default: 5)')
@@ -332,6 +206,10 @@ def parse(argv):
       '--original_python', type=executable, metavar='PATH',
       help='a Python 3.6 with TensorFlow 1.14, for --original')
   parser.add_argument(
+      '--torch', type=executable, metavar='PATH',
+      help='an interpreter with PyTorch, to be measured in terms and cnn9, with random '
+           'and none, on the CPU')
+  parser.add_argument(
       '--json', default=os.path.join(HERE, 'results.json'), metavar='FILE',
       help='where all samples and the environment go (default: '
            'benchmarks/results.json)')
@@ -339,6 +217,11 @@ def parse(argv):
   args = parser.parse_args(argv)
   if (args.original is None) != (args.original_python is None):
     parser.error('--original and --original_python go together')
+  chosen = jobs.of(args.only, args.variants)
+  if not chosen:
+    parser.error('--variants none is measured in %s only' % ', '.join(jobs.STEPS))
+  if args.torch and not any(jobs.takes_part('torch', job) for job in chosen):
+    parser.error('--torch is measured in terms and cnn9 only, with random and none')
   check_folder(parser, '--json', args.json)
   check_folder(parser, '--plot', args.plot)
   if args.plot is not None:
@@ -349,36 +232,44 @@ def parse(argv):
   return args
 
 
-def contenders_of(args, data):
-  """All that have something to measure, `ours` under this interpreter first."""
-  contenders = [Contender(kind, python, data)
+def contenders_of(args, chosen, data):
+  """All that have a part in the chosen jobs, `ours` under this interpreter first."""
+  contenders = [measured_process.Contender(kind, python, data)
                 for python in [sys.executable] + args.python
                 for kind in ('ours', 'reduced', 'plain', 'floor')]
   if args.original:
-    for variant in VARIANTS:
+    for variant in jobs.VARIANTS:
       name = '%s_projection' % variant
       shutil.copytree(os.path.join(args.original, name), os.path.join(data, name))
-    contenders.append(Contender('original', args.original_python, data))
+    contenders.append(measured_process.Contender('original', args.original_python, data))
+  if args.torch:
+    contenders.append(measured_process.Contender('torch', args.torch, data))
   return [contender for contender in contenders
-          if set(args.only) & set(MEASURED[contender.kind])]
+          if any(jobs.takes_part(contender.kind, job) for job in chosen)]
 
 
 def run(args, data):
   """Checks, measures and reports."""
-  jobs = jobs_of(args.only, args.variants)
-  contenders = contenders_of(args, data)
+  chosen = jobs.of(args.only, args.variants)
+  contenders = contenders_of(args, chosen, data)
   with contextlib.ExitStack() as stack:
     for contender in contenders:
       stack.callback(contender.stop)
-      contender.start(jobs[0].variant)
+      contender.start(next(job.variant for job in chosen
+                           if jobs.takes_part(contender.kind, job)))
     if len({contender.label for contender in contenders}) < len(contenders):
-      raise ContenderError('two interpreters have the same Python and TensorFlow')
+      raise measured_process.ContenderError(
+          'two interpreters have the same Python and TensorFlow')
+    if args.torch and any('GPU' in device for device in
+                          contenders[0].environment['devices']):
+      raise measured_process.ContenderError(
+          '--torch computes on the CPU, and TensorFlow found a GPU: hide it with '
+          'CUDA_VISIBLE_DEVICES=-1')
     streams.note('run.py', 'checking that all compute the same')
-    check(contenders, [variant for variant in VARIANTS
-                       if any(job.variant == variant for job in jobs)])
+    check(contenders, chosen)
     rows = []
-    for job in jobs:
-      streams.note('run.py', 'measuring %s' % title(job))
+    for job in chosen:
+      streams.note('run.py', 'measuring %s' % jobs.title(job))
       rows += measure(contenders, job, args.repeats)
   print('\n'.join(report.lines(rows)))
   result = {'date': datetime.datetime.now().isoformat(), 'arguments': vars(args),
@@ -405,7 +296,7 @@ def finish(name, measure):
     return 0
   except agreement.Disagreement as error:
     streams.note(name, 'error: no timings, the contenders disagree: %s' % error)
-  except (ContenderError, OSError) as error:
+  except (measured_process.ContenderError, OSError) as error:
     streams.note(name, 'error: %s' % error)
   except KeyboardInterrupt:
     streams.note(name, 'interrupted')

@@ -26,6 +26,7 @@ HERE = os.path.join(ROOT, 'benchmarks')
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
+import measured_process
 import processes
 import report
 import run
@@ -67,7 +68,7 @@ TIMED = (BEFORE, ONE, NAMED, TWO, FOUR, ONE_CORE, WORKER, WORKERS_2, OWN_2)
 COUNTED = (WORKER, WORKERS_2, WORKERS_4, OWN_2, OWN_4)
 
 
-class Stepper(run.Contender):
+def stepper_of(setup, regularizer, checkout, addresses):
   """A process that takes training steps.
 
   Args:
@@ -75,22 +76,16 @@ class Stepper(run.Contender):
     regularizer: name of the method.
     checkout: folder of this project.
     addresses: of the workers.
+
+  Returns:
+    `measured_process.Stepper`.
   """
-
-  def __init__(self, setup, regularizer, checkout, addresses):
-    super(Stepper, self).__init__(setup.title, sys.executable, HERE)
-    place = '/job:worker/task:%d/cpu:0' if setup.workers else 'cpu:%d'
-    self._command = [os.path.join(HERE, 'stepper.py'), checkout, json.dumps({
-        'regularizer': regularizer, 'bn_stats': setup.bn_stats, 'cores': setup.cores,
-        'devices': [place % i for i in range(setup.towers)],
-        'master': 'grpc://' + addresses[0] if setup.workers else None})]
-
-  def start(self, variant=None):
-    self._process = self._spawn(self._command, HERE)
-    self.environment = self._answer()
-
-  def steps(self, count):
-    return self.ask(steps=count)
+  place = '/job:worker/task:%d/cpu:0' if setup.workers else 'cpu:%d'
+  return measured_process.Stepper(
+      setup.title, checkout, regularizer=regularizer, settings={},
+      bn_stats=setup.bn_stats, cores=setup.cores,
+      devices=[place % i for i in range(setup.towers)],
+      master='grpc://' + addresses[0] if setup.workers else None)
 
 
 @contextlib.contextmanager
@@ -111,7 +106,7 @@ def workers():
       stack.callback(process.communicate)
       stack.callback(process.kill)
       if not process.stdout.readline():
-        raise run.ContenderError('worker %d did not start' % task)
+        raise measured_process.ContenderError('worker %d did not start' % task)
     yield addresses
 
 
@@ -122,14 +117,14 @@ def loopback():
       name, _, figures = line.partition(':')
       if name.strip() == 'lo':
         return int(figures.split()[0])
-  raise run.ContenderError('there is no loopback interface in /proc/net/dev')
+  raise measured_process.ContenderError('there is no loopback interface in /proc/net/dev')
 
 
 def check(steppers):
   """Takes a first step everywhere; raises `agreement.Disagreement`."""
   references = {}
   for (setup, regularizer), stepper in steppers.items():
-    values = stepper.steps(1)['measures']
+    values = stepper.ask(steps=1)['measures']
     del values['acc']   # one image more or less would be no disagreement
     if setup.bn_stats == 'tower':
       del values['fit']   # of another network
@@ -171,7 +166,7 @@ def measure(repeats, before=None):
 
   Raises:
     agreement.Disagreement: the first steps differ.
-    run.ContenderError: a process has failed.
+    measured_process.ContenderError: a process has failed.
   """
   # Of a process held to one core TensorFlow would run one operation at a time, and send
   # to the others when all that it can do itself is done.
@@ -180,7 +175,7 @@ def measure(repeats, before=None):
     addresses = stack.enter_context(workers())
 
     def started(setup, regularizer):
-      stepper = Stepper(setup, regularizer, before if setup.before else ROOT, addresses)
+      stepper = stepper_of(setup, regularizer, before if setup.before else ROOT, addresses)
       stack.callback(stepper.stop)
       stepper.start()
       return stepper
@@ -197,7 +192,7 @@ def measure(repeats, before=None):
       found = collections.OrderedDict((setup.title, []) for setup in timed)
       for repetition in range(WARM_UPS + repeats):
         for (setup, _), stepper in steppers.items():
-          seconds = stepper.steps(1)['seconds']
+          seconds = stepper.ask(steps=1)['seconds']
           if repetition >= WARM_UPS:
             found[setup.title] += seconds
       times[regularizer] = found
@@ -209,7 +204,7 @@ def measure(repeats, before=None):
     for setup in COUNTED:
       streams.note('several_devices.py', 'counting bytes: %s' % setup.title)
       stepper = started(setup, METHODS[0])
-      stepper.steps(WARM_UPS)
+      stepper.ask(steps=WARM_UPS)
       moved[setup.title] = [bytes_of(stepper) for _ in range(3)]
       stepper.stop()
     return {'environment': facts, 'busy': busy, 'operations': operations,
@@ -222,7 +217,7 @@ def bytes_of(stepper, steps=3):
   time.sleep(1.)
   rate = (loopback() - watched) / (time.time() - start)
   before, start = loopback(), time.time()
-  stepper.steps(steps)
+  stepper.ask(steps=steps)
   return (loopback() - before - rate * (time.time() - start)) / steps
 
 

@@ -2,9 +2,10 @@
 
     python benchmarks/stepper.py CHECKOUT '{"regularizer": "random", ...}'
 
-with the modules of a checkout of this project. Settings: regularizer; devices, list of
-names as --devices takes them, empty for one that TensorFlow chooses; master, as --master, or
-null; bn_stats, as --bn_stats; cores, list of CPU cores that this process is held to.
+with the modules of a checkout of this project. Settings: regularizer; settings, of the
+method, those that differ from its defaults; devices, list of names as --devices takes
+them, empty for one that TensorFlow chooses; master, as --master, or null; bn_stats, as
+--bn_stats; cores, list of CPU cores that this process is held to.
 
 Every line on standard input is a request {"steps": N}, for which a JSON line comes
 back: the seconds of each of the steps, and the measures of the last. The first line,
@@ -30,7 +31,7 @@ from comhe_tf1.command_line import starting
 
 
 @contextlib.contextmanager
-def opened(regularizer, devices, master, bn_stats):
+def opened(regularizer, settings, devices, master, bn_stats):
   """A graph with its session; yields session, handles of the graph, its environment."""
   tf, config = starting.tensorflow('-1')
   from comhe_tf1.networks import architectures
@@ -55,7 +56,7 @@ def opened(regularizer, devices, master, bn_stats):
       config.device_count['CPU'] = names.cpus(named)
   with tf.Graph().as_default():
     seed = methods.METHODS[regularizer].random_seed
-    handles = graphs.build(architectures.cnn(CLASSES), methods.create(regularizer),
+    handles = graphs.build(architectures.cnn(CLASSES), methods.create(regularizer, **settings),
                            op_seeds.BY_NAME, seed, **spread)
     with tf.Session(master, config=config) as session:
       session.run(tf.global_variables_initializer())
@@ -71,8 +72,8 @@ def main(settings):
   rng = np.random.RandomState(0)
   images = rng.randint(0, 256, (BATCH, 32, 32, 3), np.uint8)
   labels = rng.randint(0, CLASSES, BATCH)
-  with opened(settings['regularizer'], settings['devices'], settings['master'],
-              settings['bn_stats']) as (session, handles, facts):
+  with opened(settings['regularizer'], settings['settings'], settings['devices'],
+              settings['master'], settings['bn_stats']) as (session, handles, facts):
     reply(facts)
     for line in sys.stdin:
       seconds = []

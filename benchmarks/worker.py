@@ -2,13 +2,11 @@
 
     python benchmarks/worker.py ours|reduced|plain|floor
 
-Requests come on standard input and a reply goes to standard output for each, a JSON
-object a line. The first line, unasked, describes the environment. Requests are
+Speaks as `replies.py` says; beside what all are asked for,
 
-    {"do": "check" or "golden", "variant": V}   reply: values, see `agreement`
-    {"do": "prepare", "measure": M, "variant": V, "data": FOLDER}
-                                                values of one repetition, not timed
-    {"do": "repeat"}                            samples of one repetition, in seconds
+    {"do": "golden", "variant": V}      values of a recorded step 0, see `agreement`
+    {"do": "first_steps", "variant": V, "data": FOLDER}
+                                        CNN-9's, kept in a file of `steps.py`; ours only
 
 Whatever is timed ends with its values fetched: computed to the end, on a GPU too. And
 every gradient is part of a fetched value, its sum of squares, since the graph
@@ -16,19 +14,17 @@ optimiser prunes what nobody fetches, even out of a tf.group.
 """
 import contextlib
 import functools
-import json
 import os
 import sys
-import time
 import zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
-import numpy as np
 import plain
 import replies
+import steps
 import tensorflow.compat.v1 as tf
 
 import cifar_input
@@ -43,15 +39,10 @@ from comhe_tf1.training import loop
 from comhe_tf1.training import loss
 from comhe_tf1.training import prefetch
 
-BATCH = 128
 # Of CNN-9's initial weights: so that the original, under TensorFlow 1.14, has the same.
 NUMBERING = 'tf1.14'
 CONFIG = tf.ConfigProto(allow_soft_placement=True)
 CONFIG.gpu_options.allow_growth = True
-
-
-def random_seed_of(variant):
-  return methods.METHODS[variant].random_seed
 
 
 def regularizer_of(contender, variant, settings):
@@ -172,34 +163,57 @@ def cnn9_terms(contender, variant, settings, random_seed, rate):
                             rate)
 
 
-def build(contender, variant, layers, numbering):
-  """A whole training graph in the default graph; its handles and regulariser."""
-  regularizer = regularizer_of(contender, variant, {})
-  return graphs.build(layers, regularizer, numbering,
-                        random_seed_of(variant)), regularizer
+def build(regularizer, layers, numbering):
+  """A whole training graph in the default graph; its handles."""
+  variant = regularizer.name
+  if not op_seeds.has_original(variant):   # `none`, which the original does not know
+    numbering = op_seeds.BY_NAME
+  return graphs.build(layers, regularizer, numbering, steps.random_seed_of(variant))
 
 
-class Timer(object):
-  """Seconds within a `with` statement."""
+def first_steps(contender, variant, data):
+  """Values of CNN-9's first steps, as `steps.values_of`; keeps what they come from."""
+  regularizer, drawn = regularizer_of(contender, variant, {}), {}
+  normal = regularizer.normal
 
-  def __enter__(self):
-    self._start = time.perf_counter()
-    return self
+  def remembered(shape, dtype, op_seed):
+    drawn[shape[-1], op_seed] = normal(shape, dtype, op_seed)
+    return drawn[shape[-1], op_seed]
 
-  def __exit__(self, *error):
-    self.seconds = time.perf_counter() - self._start
+  regularizer.normal = remembered
+  with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
+    handles = build(regularizer, architectures.cnn(), NUMBERING)
+    squares = {variable.op.name: tf.reduce_sum(tf.square(variable))
+               for variable in tf.global_variables()
+               if variable not in handles.network.trainable}
+    session.run(tf.global_variables_initializer())
+    variables = session.run({variable.op.name: variable
+                             for variable in handles.network.trainable})
+    batches, values, draws = steps.batches_of(variant, data), {}, []
+    for step in range(steps.FIRST):
+      images, labels = batches.next()
+      # All of a step in one call: another one would draw anew.
+      measures, of_step, _ = session.run(
+          [handles.measures, drawn, handles.train_step],
+          {handles.images: images, handles.labels: labels,
+           handles.learning_rate: agreement.RATE})
+      draws.append(of_step)
+      values.update(steps.values_of(step, measures._asdict(),
+                                    None if step else session.run(squares)))
+    steps.keep(variant, data, variables, draws)
+    return values
 
 
-# What is measured. Each is a generator: of its first repetition it gives the values,
-# of every further one the samples, by quantity.
+# What is measured: generators as `replies.serve` has them.
 
 
 def graph(contender, variant, data):
   """Building the training graph of CNN-9, and its operations."""
   del data
   for repetition in range(sys.maxsize):
-    with tf.Graph().as_default() as built, Timer() as timer:
-      handles, regularizer = build(contender, variant, architectures.cnn(), NUMBERING)
+    with tf.Graph().as_default() as built, steps.Timer() as timer:
+      regularizer = regularizer_of(contender, variant, {})
+      handles = build(regularizer, architectures.cnn(), NUMBERING)
     if repetition:
       yield {'build, s': timer.seconds, 'operations': len(built.get_operations())}
       continue
@@ -215,45 +229,40 @@ def terms(contender, variant, data):
   """All steps of the projections, then terms and gradients of CNN-9's ten layers."""
   del data
   with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
-    _, update = cnn9_terms(contender, variant, {}, random_seed_of(variant),
+    _, update = cnn9_terms(contender, variant, {}, steps.random_seed_of(variant),
                            agreement.RATE)
     session.run(tf.global_variables_initializer())
     yield update(session)
     while True:
-      with Timer() as timer:
+      with steps.Timer() as timer:
         update(session)
       yield {'time, s': timer.seconds}
-
-
-def batches_of(variant, data):
-  train_set, _ = cifar_input.load_folder(data)
-  return cifar_input.TrainingBatches(
-      train_set, BATCH, np.random.RandomState(random_seed_of(variant)))
 
 
 def augment(contender, variant, data):
   """Taking and augmenting a batch of 128. The first one also shuffles the set."""
   del contender
-  batches = batches_of(variant, data)
+  batches = steps.batches_of(variant, data)
   yield {'batch': zlib.crc32(batches.next()[0].tobytes())}
   while True:
-    with Timer() as timer:
+    with steps.Timer() as timer:
       batches.next()
     yield {'time, s': timer.seconds}
 
 
-def step(layers, numbering, contender, variant, data):
+def training(layers, numbering, contender, variant, data):
   """A whole training step: batch, steps of the projections, the network's update."""
-  batches = batches_of(variant, data)
+  batches = steps.batches_of(variant, data)
   with contextlib.ExitStack() as stack:
     if contender != 'plain':
       batches = stack.enter_context(prefetch.Prefetched(batches))   # as train.py
     stack.enter_context(tf.Graph().as_default())
     session = stack.enter_context(tf.Session(config=CONFIG))
-    handles, regularizer = build(contender, variant, layers, numbering)
+    regularizer = regularizer_of(contender, variant, {})
+    handles = build(regularizer, layers, numbering)
     session.run(tf.global_variables_initializer())
     for repetition in range(sys.maxsize):
-      with Timer() as timer:
+      with steps.Timer() as timer:
         images, labels = batches.next()
         before_step(session, regularizer, {handles.learning_rate: agreement.RATE})
         measures, _ = loop.step(session, handles, images, labels, agreement.RATE)
@@ -267,8 +276,8 @@ def step(layers, numbering, contender, variant, data):
 
 MEASURES = {
     'graph': graph, 'terms': terms, 'augment': augment,
-    'cnn9': functools.partial(step, architectures.cnn(), NUMBERING),
-    'resnet32': functools.partial(step, architectures.resnet32(), op_seeds.BY_NAME)}
+    'cnn9': functools.partial(training, architectures.cnn(), NUMBERING),
+    'resnet32': functools.partial(training, architectures.resnet32(), op_seeds.BY_NAME)}
 
 
 def main(contender):
@@ -277,19 +286,13 @@ def main(contender):
     cifar_input.augment = plain.augment   # in this process alone
   with tf.Session(config=CONFIG) as session:
     reply(environment.describe(session))
-  repetitions = None
-  for line in sys.stdin:
-    request = json.loads(line)
-    if request['do'] == 'check':
-      reply(check(contender, request['variant']))
-    elif request['do'] == 'golden':
-      reply(golden(contender, request['variant']))
-    elif request['do'] == 'prepare':
-      repetitions = MEASURES[request['measure']](contender, request['variant'],
-                                                 request['data'])
-      reply(next(repetitions))
-    else:
-      reply(next(repetitions))
+
+  def mine(functions):
+    return {name: functools.partial(function, contender)
+            for name, function in functions.items()}
+
+  replies.serve(reply, mine(MEASURES), mine(
+      {'check': check, 'golden': golden, 'first_steps': first_steps}))
 
 
 if __name__ == '__main__':

@@ -13,13 +13,20 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 
 import agreement
 import ground_truth
+import jobs
 import large_layer
 import large_layers
 import plain
 import report
 import run
 import several_devices
+import steps
+import term_cost
 import worker
+
+from comhe_tf1.networks import architectures
+from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import methods
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def small_set(monkeypatch):
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
 
 
-@pytest.mark.parametrize('variant', run.VARIANTS)
+@pytest.mark.parametrize('variant', jobs.VARIANTS)
 @pytest.mark.parametrize('contender', ['ours', 'plain'])
 def test_terms_and_gradients_are_the_slow_ones(contender, variant):
   values, expected = worker.check(contender, variant), agreement.truth(variant)
@@ -103,6 +110,73 @@ def test_no_timings_where_contenders_disagree(small_set, tmp_path, capsys, monke
   assert 'thom' in err.splitlines()[-1] and 'disagree' in err.splitlines()[-1]
 
 
+def test_none_is_measured_in_whole_steps():
+  given = jobs.of(['terms', 'augment', 'cnn9'], ['none', 'angle'])
+  assert sorted(map(jobs.title, given)) == [
+      'augment', 'cnn9 angle', 'cnn9 none', 'terms angle']
+  assert sorted(map(jobs.title, jobs.of(['terms', 'cnn9'], None))) == [
+      'cnn9 random', 'terms adversarial', 'terms angle', 'terms random']
+
+
+def test_the_first_steps_come_from_what_is_kept(small_set, tmp_path):
+  folder = str(tmp_path)
+  run.write_data(folder)
+  values = worker.first_steps('ours', 'random', folder)
+  kept, settings = steps.Kept('random', folder), methods.resolve('random', {})
+  thom = 0.
+  for layer in architectures.cnn()[:-1]:
+    w = kept.variable(layer.name + '/filter').astype(np.float64)
+    d = w.size // layer.c_out
+    drawn = [None] if layer.role == roles.FIRST else [
+        kept.draw(0, d, layer.c_in + i) for i in range(settings['pn'])]
+    thom += np.mean([fast_half_space_energy(w.reshape(d, -1), p) for p in drawn])
+  assert values['thom of step 0'] == pytest.approx(thom, rel=1e-5)
+  assert values['reg of step 0'] == pytest.approx(2.5e-4 * sum(
+      np.sum(kept.variable(variable).astype(np.float64) ** 2)
+      for layer in architectures.cnn() for variable in [layer.name + '/filter'] + (
+          [layer.name + '/bn/gamma/bias'] if layer.batch_norm else [])), rel=1e-5)
+  assert not np.array_equal(kept.draw(0, 576, 64), kept.draw(1, 576, 64))
+  # Gradients of all kernels, and of the last batch norm; statistics of all.
+  names = [name.split()[0] for name in values]
+  assert names.count('gradient') == 11 + 2 and names.count('statistic') == 9 * 2
+  assert values['fit of step 2'] != values['fit of step 1']
+
+
+def fast_half_space_energy(w, projection):
+  """As `ground_truth`'s, which takes a minute for a layer of 256 neurons."""
+  w = w if projection is None else np.dot(projection, w)
+  u = w / np.sqrt(np.sum(w ** 2, axis=0) + 1e-4)
+  c, count = np.dot(u.T, u), u.shape[1]
+  pairs = 1. / (1. - c[np.triu_indices(count, 1)] ** 2)
+  return (2. * np.sum(pairs) + np.sum(1. / (2. + 2. * np.diag(c)))) / (
+      count * (2. * count - 1.))
+
+
+def test_a_wrong_step_in_pytorch_is_found(small_set, tmp_path, capsys):
+  """By a process that speaks as PyTorch's, and computes nothing."""
+  python, path = tmp_path / 'python', str(tmp_path / 'results.json')
+  python.write_text('#!%s\n' % sys.executable + (
+      'import sys\nprint(\'{"python": "3", "torch": "2"}\', flush=True)\n'
+      'for line in sys.stdin:\n  print(\'{"fit of step 0": 1}\', flush=True)\n'))
+  python.chmod(0o755)
+  assert run.main(['--only', 'cnn9', '--variants', 'none', '--torch', str(python),
+                   '--json', path]) == 1
+  out, err = capsys.readouterr()
+  assert not out and not os.path.exists(path)
+  assert 'disagree: torch py3 torch2, none, first steps: fit of step 0 is 1' in err
+
+
+@pytest.mark.skipif('COMHE_TORCH' not in os.environ, reason='COMHE_TORCH names no Python')
+def test_pytorch(small_set, tmp_path, capsys):
+  path = str(tmp_path / 'results.json')
+  assert run.main(['--only', 'terms,cnn9', '--variants', 'none,random', '--repeats', '1',
+                   '--torch', os.environ['COMHE_TORCH'], '--json', path]) == 0
+  with open(path) as file:
+    measured = [row['measure'] for row in json.load(file)['rows']
+                if row['contender'].startswith('torch')]
+  assert measured == ['cnn9 none', 'terms random', 'cnn9 random']
+
+
 def test_a_contender_that_dies_is_one_line(small_set, tmp_path, capsys, monkeypatch):
   monkeypatch.setattr(sys, 'executable', '/bin/false')
   assert run.main(['--json', str(tmp_path / 'results.json')]) == 1
@@ -123,7 +197,10 @@ def test_tables():
 
 
 @pytest.mark.parametrize('flags', [
-    ['--only', 'speed'], ['--only', ''], ['--variants', 'none'], ['--repeats', '0'],
+    ['--only', 'speed'], ['--only', ''], ['--variants', 'mhe'], ['--repeats', '0'],
+    ['--variants', 'none', '--only', 'terms'], ['--torch', '/no/such'],
+    ['--torch', sys.executable, '--only', 'graph'],
+    ['--torch', sys.executable, '--only', 'cnn9', '--variants', 'angle'],
     ['--python', '/no/such'], ['--original', '.'],
     ['--original_python', sys.executable], ['--json', '/no/such/folder/file'],
     ['--plot', '/no/such/folder/file'], ['--repeat', '1'], ['terms']])
@@ -205,3 +282,63 @@ def test_large_layers_usage_errors(flags, capsys):
   out, err = capsys.readouterr()
   assert exit_.value.code == 2 and not out
   assert len(err.splitlines()) == 1 and err.startswith('large_layers.py: error: ')
+
+
+class FakeStepper(object):
+  """Takes no step; an `angle` step takes 2 s longer than another, drifts or not."""
+  environment = {}
+
+  def __init__(self, method, checkout):
+    self._method, self._turn = method, 0
+    self._reg = 1. + 1e-4 * (checkout != run.ROOT)
+
+  def start(self):
+    pass
+
+  stop = start
+
+  def ask(self, steps):
+    self._turn += 1
+    return {'seconds': [99.] + (steps - 1) * [self._turn + 2. * (self._method == 'angle')],
+            'measures': {'reg': self._reg, 'acc': self._turn}}
+
+
+def test_the_cost_of_a_term(capsys, monkeypatch, tmp_path):
+  monkeypatch.setattr(term_cost, 'stepper_of', FakeStepper)
+  monkeypatch.setattr(several_devices, 'wait_for_quiet', lambda: 0.)
+  path = str(tmp_path / 'results.json')
+  assert term_cost.main(['--methods', 'angle', '--rounds', '3', '--json', path]) == 0
+  with open(path) as file:
+    assert [row['seconds'] for row in json.load(file)] == [[2., 3., 4.], [4., 5., 6.]]
+  lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+  assert lines[1] == ['none', '3000.0', '2500.0', 'to', '3500.0']
+  assert lines[2] == ['angle', '5000.0', '4500.0', 'to', '5500.0', '2000.0', '2000.0', 'to',
+                      '2000.0', '66.7']
+  # Two states of the project must compute the same.
+  checkout = tmp_path / 'comhe_tf1' / 'training' / 'graph.py'
+  checkout.parent.mkdir(parents=True)
+  checkout.write_text('')
+  assert term_cost.main(['--methods', 'angle', '--before', str(tmp_path)]) == 1
+  out, err = capsys.readouterr()
+  assert not out and 'disagree: none before: reg is 1.0001, expected 1' in err
+
+
+def test_a_step_with_a_term_is_taken():
+  stepper = term_cost.stepper_of('reduced', run.ROOT)
+  try:
+    stepper.start()
+    reply = stepper.ask(steps=2)
+  finally:
+    stepper.stop()
+  assert len(reply['seconds']) == 2 and reply['measures']['thom'] > 0.
+
+
+@pytest.mark.parametrize('flags', [
+    ['--rounds', '0'], ['--methods', 'plain'], ['--before', '/no/such'],
+    ['--json', '/no/such/folder/file'], ['now']])
+def test_term_cost_usage_errors(flags, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    term_cost.main(flags)
+  out, err = capsys.readouterr()
+  assert exit_.value.code == 2 and not out
+  assert len(err.splitlines()) == 1 and err.startswith('term_cost.py: error: ')
