@@ -16,8 +16,8 @@ import generated
 
 # isort: split
 import agreement
+import measured_process
 import numpy as np
-import run as benchmark
 import several_devices as several
 
 from comhe_tf1.command_line import streams
@@ -371,7 +371,7 @@ def main(argv=None):
 
   try:
     return generated.main(NAME, args, update, page)
-  except (agreement.Disagreement, benchmark.ContenderError) as error:
+  except (agreement.Disagreement, measured_process.ContenderError) as error:
     streams.note('scaling.py', 'error: %s' % error)
     return 1
 

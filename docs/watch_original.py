@@ -19,6 +19,7 @@ import time
 import traceback
 
 import generated  # noqa: F401 (for the path)
+import jobs
 import numpy as np
 import run as benchmark
 
@@ -171,7 +172,7 @@ def parse(argv):
       'unmodified, and tell what it does. Further flags are passed on to it.')
   parser.add_argument('checkout', type=benchmark.checkout,
                       help='checkout of the authors\' repository')
-  parser.add_argument('variant', choices=benchmark.VARIANTS, help='which script')
+  parser.add_argument('variant', choices=jobs.VARIANTS, help='which script')
   parser.add_argument('--steps', type=flags.whole(1, 10 ** 6), metavar='N',
                       help='training steps (default: the script\'s 75,000)')
   parser.add_argument('--data_dir', type=flags.path, metavar='FOLDER',

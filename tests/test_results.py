@@ -218,9 +218,10 @@ def test_names(log_dir, tmp_path):
 def test_mistakes_take_a_line(log_dir, capsys):
   path, = log_dir.glob('*/*/run_00/final.json')
   path.unlink()
+  before = sorted(os.listdir(results.RESULTS))
   assert results.main(['--add', str(log_dir)]) == 1
   assert 'must hold one finished run, but has 0' in capsys.readouterr().err
-  assert not os.path.exists(os.path.join(results.RESULTS, log_dir.name))
+  assert sorted(os.listdir(results.RESULTS)) == before
   with pytest.raises(SystemExit):
     results.main(['--name', 'x'])
   assert '--name needs exactly one --add' in capsys.readouterr().err
