@@ -3,11 +3,10 @@
 Eager mode, channels last in memory; layers from the plan of `architectures.cnn`. The same
 step as this project's, with its constants, which the comparison before all timings holds:
 batch norm by the batch, smoothed cross entropy, weight decay by the optimiser, energies of
-random projections, momentum. Layers that draw the same projections take one product with
-them, side by side.
+random projections, momentum. Layers that draw the same projections share them. Each has
+its own product with all of them at once: beside each other in one product, as this
+project's are, they took longer, for the copying.
 """
-import collections
-
 import steps
 import torch
 import torch_energy
@@ -46,18 +45,17 @@ def terms(layers, settings, draws):
   thom = thomf = torch.zeros([])
   if settings is None:
     return thom, thomf
-  together = collections.OrderedDict()
+  drawn = {}
   for role, c_in, neurons in layers:
     if role == roles.FIRST:
       thom = thom + torch_energy.half_space(neurons)
     elif role == roles.OUTPUT:
       thomf = thomf + torch_energy.full_space(neurons)
     else:
-      together.setdefault((c_in, len(neurons)), []).append(neurons)
-  for key, beside in together.items():
-    projected = draws(*key) @ torch.cat(beside, 1)
-    for each in projected.split([neurons.shape[1] for neurons in beside], -1):
-      thom = thom + torch_energy.half_space(each).mean()
+      key = c_in, len(neurons)
+      if key not in drawn:
+        drawn[key] = draws(*key)
+      thom = thom + torch_energy.half_space(drawn[key] @ neurons).mean()
   return settings['energy_weight'] * thom, settings['output_energy_weight'] * thomf
 
 

@@ -7,8 +7,10 @@ Speaks as `replies.py` says, of `none` and `random` only; beside what all are as
     {"do": "first_steps", "variant": V, "data": FOLDER}
 
 CNN-9's, from the variables and draws that `worker.py` kept there. What is timed goes on
-from these variables with draws of its own. On the CPU, with as many threads as this
-process may use cores: as many as TensorFlow takes. Needs PyTorch and NumPy, no TensorFlow.
+from these variables with draws of its own. Batches are taken, augmented and made ahead by
+this project's code. On the CPU, with as many threads as this process may use cores, as
+TensorFlow. Needs Linux, PyTorch 2.4 or newer (a fused optimiser on the CPU), NumPy; no
+TensorFlow.
 """
 import os
 import platform
@@ -19,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 import agreement
+import jobs
 import numpy as np
 import replies
 import steps
@@ -31,7 +34,7 @@ from comhe_tf1.training import prefetch
 
 def settings_of(variant, settings=()):
   """The settings of `random`, None of `none`."""
-  return methods.resolve(variant, dict(settings)) if variant != 'none' else None
+  return methods.resolve(variant, dict(settings)) if variant != jobs.NONE else None
 
 
 def check(variant):
@@ -113,6 +116,10 @@ def training(variant, data):
 
 def main():
   reply = replies.start()
+  # As TensorFlow's threads do, and before PyTorch starts its own, which inherit it. At this
+  # learning rate the loss is soon at its bound, with gradients so small that a step on
+  # denormal numbers takes minutes.
+  torch.set_flush_denormal(True)
   torch.set_num_threads(len(os.sched_getaffinity(0)))
   reply({'python': platform.python_version(), 'torch': torch.__version__,
          'numpy': np.__version__, 'threads': torch.get_num_threads(),
