@@ -24,11 +24,11 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 import agreement
 import measured_process
 import numpy as np
+import report
 import run
 
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
-from comhe_tf1.records import durable
 
 NEURONS = [1024, 2048, 4096, 8192, 16384, 32768, 65536]
 # Those that hold all cosines: as many matrices of them at a time, at most.
@@ -98,9 +98,7 @@ def measure(args):
       rows.append(dict(reply, contender=contender, neurons=neurons))
   print('\n'.join(table(rows)))
   if args.json:
-    durable.write_atomically(args.json, lambda file: file.write(
-        json.dumps({'arguments': vars(args), 'rows': rows}, indent=1,
-                   sort_keys=True).encode()))
+    report.keep(args.json, {'arguments': vars(args), 'rows': rows})
 
 
 def counts(text):

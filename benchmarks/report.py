@@ -1,13 +1,15 @@
-"""What was measured, as tables and as a figure.
+"""What was measured, as tables, as JSON and as a figure.
 
 A row is a dict: measure (with its variant), quantity (with its unit), contender,
 samples.
 """
 import collections
+import json
 
 import numpy as np
 
 from comhe_tf1.command_line import text_table
+from comhe_tf1.records import durable
 
 
 def _grouped(rows):
@@ -38,6 +40,12 @@ def lines(rows):
         if base and name in contenders else '-' for name in names])
   return (text_table.aligned(table, {0, 1}) + ['']
           + text_table.aligned(ratios, {0}))
+
+
+def keep(path, measured):
+  """Writes what was measured as JSON, for what wants all samples."""
+  durable.write_atomically(path, lambda file: file.write(
+      json.dumps(measured, indent=1, sort_keys=True).encode()))
 
 
 def plot(rows, path):

@@ -36,7 +36,6 @@ import collections
 import contextlib
 import datetime
 import importlib
-import json
 import os
 import shutil
 import sys
@@ -55,7 +54,6 @@ import report
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
 from comhe_tf1.data import sample
-from comhe_tf1.records import durable
 
 WARM_UPS = 1   # and one more, of which the values are checked
 TRAIN, TEST = 50000, 10000
@@ -275,8 +273,7 @@ def run(args, data):
   result = {'date': datetime.datetime.now().isoformat(), 'arguments': vars(args),
             'environments': {contender.label: contender.environment
                              for contender in contenders}, 'rows': rows}
-  durable.write_atomically(args.json, lambda file: file.write(
-      json.dumps(result, indent=1, sort_keys=True).encode()))
+  report.keep(args.json, result)
   if args.plot:
     report.plot(rows, args.plot)
 

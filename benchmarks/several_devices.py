@@ -33,7 +33,6 @@ import run
 
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
-from comhe_tf1.records import durable
 
 CORES = (0, 1)
 WORKERS = 4
@@ -268,8 +267,7 @@ def main(argv=None):
     measured = measure(args.repeats, args.before)
     print('\n'.join(table(measured)))
     if args.json:
-      durable.write_atomically(args.json, lambda file: file.write(
-          json.dumps(measured, indent=1, sort_keys=True).encode()))
+      report.keep(args.json, measured)
 
   return run.finish('several_devices.py', show)
 

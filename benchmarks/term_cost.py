@@ -15,7 +15,6 @@ is 1. Needs Linux.
 """
 import collections
 import contextlib
-import json
 import os
 import sys
 
@@ -25,13 +24,13 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 import agreement
 import measured_process
 import numpy as np
+import report
 import run
 import several_devices
 
 from comhe_tf1.command_line import flags
 from comhe_tf1.command_line import streams
 from comhe_tf1.command_line import text_table
-from comhe_tf1.records import durable
 from comhe_tf1.regularizers import methods
 
 NONE, REDUCED = 'none', 'reduced'
@@ -135,8 +134,7 @@ def main(argv=None):
                    args.rounds)
     print('\n'.join(lines(rows)))
     if args.json:
-      durable.write_atomically(args.json, lambda file: file.write(
-          json.dumps(rows, indent=1, sort_keys=True).encode()))
+      report.keep(args.json, rows)
 
   return run.finish('term_cost.py', show)
 
