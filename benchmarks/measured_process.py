@@ -18,42 +18,21 @@ class ContenderError(Exception):
   """A contender has failed; the message is for the user."""
 
 
-class Contender(object):
-  """A process that measures, and the command that trains.
+class Process(object):
+  """A process that describes its environment, then answers requests.
 
   Args:
-    kind: as `jobs` knows it.
+    title: for messages.
     python: its interpreter.
-    data: folder of the data set, and of copies of the original.
 
   Attributes:
-    kind: as given.
     environment: dict, known once it has been started.
   """
 
-  def __init__(self, kind, python, data):
-    self.kind, self._python, self._data = kind, python, data
-    self._process = self._variant = self.environment = None
+  def __init__(self, title, python):
+    self._title, self._python = title, python
+    self._process = self.environment = None
     self._stderr = tempfile.TemporaryFile()
-
-  @property
-  def label(self):
-    library = ('torch%s' if self.kind == 'torch' else 'tf%s') % self.environment[
-        'torch' if self.kind == 'torch' else 'tensorflow']
-    return '%s py%s %s' % (self.kind, self.environment['python'], library)
-
-  def start(self, variant=None):
-    """Starts the process; that of the original serves one variant."""
-    self.stop()
-    self._variant = variant
-    command, folder = [os.path.join(HERE, 'worker.py'), self.kind], None
-    if self.kind == 'original':
-      command, folder = [os.path.join(HERE, 'original.py')], self._folder(variant)
-      command += self._gpu_flags()
-    elif self.kind == 'torch':
-      command = [os.path.join(HERE, 'torch_worker.py')]
-    self._process = self._spawn(command, folder)
-    self.environment = self._answer()
 
   def ask(self, **request):
     """Sends a request; returns the reply, a dict."""
@@ -63,6 +42,72 @@ class Contender(object):
     except BrokenPipeError:
       pass   # reading will tell why
     return self._answer()
+
+  def stop(self):
+    """Ends the process, if there is one."""
+    if self._process:
+      _end(self._process)
+      self._process = None
+
+  def _start(self, command, folder=None):
+    """Starts the process: the interpreter with these arguments."""
+    self.stop()
+    self._process = self._spawn(command, folder)
+    self.environment = self._answer()
+
+  def _spawn(self, command, folder):
+    self._stderr.truncate(0)
+    environment = dict({'TF_CPP_MIN_LOG_LEVEL': '3'}, **os.environ)
+    return subprocess.Popen(
+        [self._python] + command, cwd=folder, env=environment, bufsize=1,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
+        universal_newlines=True)
+
+  def _answer(self):
+    line = self._process.stdout.readline()
+    if not line:
+      self._fail()
+    return json.loads(line)
+
+  def _fail(self):
+    self._stderr.seek(0)
+    said = self._stderr.read().decode(errors='replace').strip()
+    raise ContenderError('%s under %s failed: %s' % (self._title, self._python,
+                                                     said.split('\n')[-1]))
+
+
+class Contender(Process):
+  """A process that measures, and the command that trains.
+
+  Args:
+    kind: as `jobs` knows it.
+    python: its interpreter.
+    data: folder of the data set, and of copies of the original.
+
+  Attributes:
+    kind: as given.
+  """
+
+  def __init__(self, kind, python, data):
+    super(Contender, self).__init__(kind, python)
+    self.kind, self._data, self._variant = kind, data, None
+
+  @property
+  def label(self):
+    library = ('torch%s' if self.kind == 'torch' else 'tf%s') % self.environment[
+        'torch' if self.kind == 'torch' else 'tensorflow']
+    return '%s py%s %s' % (self.kind, self.environment['python'], library)
+
+  def start(self, variant=None):
+    """Starts the process; that of the original serves one variant."""
+    self._variant = variant
+    command, folder = [os.path.join(HERE, 'worker.py'), self.kind], None
+    if self.kind == 'original':
+      command, folder = [os.path.join(HERE, 'original.py')], self._folder(variant)
+      command += self._gpu_flags()
+    elif self.kind == 'torch':
+      command = [os.path.join(HERE, 'torch_worker.py')]
+    self._start(command, folder)
 
   def prepare(self, job):
     """Makes the first repetition of a job, not timed; returns its values."""
@@ -104,40 +149,14 @@ class Contender(object):
     del values['acc']   # one image more or less would be no disagreement
     return {name: float(value) for name, value in values.items()}, samples
 
-  def stop(self):
-    """Ends the process, if there is one."""
-    if self._process:
-      _end(self._process)
-      self._process = None
-
   def _folder(self, variant):
     return os.path.join(self._data, '%s_projection' % variant)
 
   def _gpu_flags(self):
     return ['--gpu_no', os.environ.get('CUDA_VISIBLE_DEVICES', '0')]
 
-  def _spawn(self, command, folder):
-    self._stderr.truncate(0)
-    environment = dict({'TF_CPP_MIN_LOG_LEVEL': '3'}, **os.environ)
-    return subprocess.Popen(
-        [self._python] + command, cwd=folder, env=environment, bufsize=1,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
-        universal_newlines=True)
 
-  def _answer(self):
-    line = self._process.stdout.readline()
-    if not line:
-      self._fail()
-    return json.loads(line)
-
-  def _fail(self):
-    self._stderr.seek(0)
-    said = self._stderr.read().decode(errors='replace').strip()
-    raise ContenderError('%s under %s failed: %s' % (self.kind, self._python,
-                                                     said.split('\n')[-1]))
-
-
-class Stepper(Contender):
+class Stepper(Process):
   """A process that takes training steps when it is asked for `steps=N`.
 
   Args:
@@ -147,12 +166,11 @@ class Stepper(Contender):
   """
 
   def __init__(self, title, checkout, **settings):
-    super(Stepper, self).__init__(title, sys.executable, HERE)
+    super(Stepper, self).__init__(title, sys.executable)
     self._command = [os.path.join(HERE, 'stepper.py'), checkout, json.dumps(settings)]
 
-  def start(self, variant=None):
-    self._process = self._spawn(self._command, HERE)
-    self.environment = self._answer()
+  def start(self):
+    self._start(self._command, HERE)
 
 
 def _end(process):
