@@ -49,6 +49,31 @@ def pytest_runtest_call(item):
   signal.alarm(0)
 
 
+def _globals():
+  """Of all modules of the project: (module, name) -> value."""
+  return {(title, name): value for title, module in list(sys.modules.items())
+          if (getattr(module, '__file__', None) or '').startswith(ROOT + os.sep)
+          and 'site-packages' not in module.__file__
+          for name, value in vars(module).items()}
+
+
+def _surroundings():
+  """What tests share besides."""
+  environment = {name: value for name, value in os.environ.items()
+                 if name != 'PYTEST_CURRENT_TEST'}   # pytest's own
+  return os.getcwd(), environment, list(sys.path)
+
+
+@pytest.fixture(autouse=True)
+def no_traces():
+  """A test that changes what the following ones find fails itself, not these."""
+  found, surroundings = _globals(), _surroundings()
+  yield
+  left = _globals()
+  assert not [name for name, value in found.items() if left.get(name) is not value]
+  assert _surroundings() == surroundings
+
+
 @pytest.fixture
 def root():
   """The project's folder."""
