@@ -196,20 +196,36 @@ def test_tables():
   assert lines[-1] == ['start', 'random', 'time,', 's', '-', '-', '-']
 
 
-@pytest.mark.parametrize('flags', [
-    ['--only', 'speed'], ['--only', ''], ['--variants', 'mhe'], ['--repeats', '0'],
-    ['--variants', 'none', '--only', 'terms'], ['--torch', '/no/such'],
-    ['--torch', sys.executable, '--only', 'graph'],
-    ['--torch', sys.executable, '--only', 'cnn9', '--variants', 'angle'],
-    ['--python', '/no/such'], ['--original', '.'],
-    ['--original_python', sys.executable], ['--json', '/no/such/folder/file'],
-    ['--plot', '/no/such/folder/file'], ['--repeat', '1'], ['terms']])
-def test_usage_errors(flags, capsys):
+USAGE_ERRORS = {
+    run: [
+        ['--only', 'speed'], ['--only', ''], ['--variants', 'mhe'], ['--repeats', '0'],
+        ['--variants', 'none', '--only', 'terms'], ['--torch', '/no/such'],
+        ['--torch', sys.executable, '--only', 'graph'],
+        ['--torch', sys.executable, '--only', 'cnn9', '--variants', 'angle'],
+        ['--python', '/no/such'], ['--original', '.'],
+        ['--original_python', sys.executable], ['--json', '/no/such/folder/file'],
+        ['--plot', '/no/such/folder/file'], ['--repeat', '1'], ['terms']],
+    several_devices: [
+        ['--repeats', '0'], ['--before', '/no/such'], ['--json', '/no/such/folder/file'],
+        ['now']],
+    large_layers: [
+        ['--neurons', '1'], ['--neurons', '64,'], ['--inputs', '0'],
+        ['--torch', '/no/such'], ['--json', '/no/such/folder/file'], ['now']],
+    term_cost: [
+        ['--rounds', '0'], ['--methods', 'plain'], ['--before', '/no/such'],
+        ['--json', '/no/such/folder/file'], ['now']]}
+
+
+@pytest.mark.parametrize('script, flags', [
+    pytest.param(script, flags, id='%s %s' % (script.__name__, ' '.join(flags)))
+    for script, wrong in USAGE_ERRORS.items() for flags in wrong])
+def test_usage_errors(script, flags, capsys):
   with pytest.raises(SystemExit) as exit_:
-    run.main(flags)
+    script.main(flags)
   out, err = capsys.readouterr()
   assert exit_.value.code == 2 and not out
-  assert len(err.splitlines()) == 1 and err.startswith('run.py: error: ')
+  assert len(err.splitlines()) == 1
+  assert err.startswith(script.__name__ + '.py: error: ')
 
 
 def test_a_plot_needs_matplotlib(capsys, monkeypatch):
@@ -219,16 +235,6 @@ def test_a_plot_needs_matplotlib(capsys, monkeypatch):
   assert exit_.value.code == 2
   err = capsys.readouterr().err
   assert len(err.splitlines()) == 1 and 'matplotlib' in err
-
-
-@pytest.mark.parametrize('flags', [
-    ['--repeats', '0'], ['--before', '/no/such'], ['--json', '/no/such/folder/file'], ['now']])
-def test_several_devices_usage_errors(flags, capsys):
-  with pytest.raises(SystemExit) as exit_:
-    several_devices.main(flags)
-  out, err = capsys.readouterr()
-  assert exit_.value.code == 2 and not out
-  assert len(err.splitlines()) == 1 and err.startswith('several_devices.py: error: ')
 
 
 @pytest.mark.parametrize('projections', [0, 2])
@@ -271,17 +277,6 @@ def test_what_does_not_fit_is_left_out(monkeypatch):
   assert large_layers.measured('whole', '/no/such', 40, args) is None
   with pytest.raises(OSError):
     large_layers.measured('ours', '/no/such', 40, args)
-
-
-@pytest.mark.parametrize('flags', [
-    ['--neurons', '1'], ['--neurons', '64,'], ['--inputs', '0'], ['--torch', '/no/such'],
-    ['--json', '/no/such/folder/file'], ['now']])
-def test_large_layers_usage_errors(flags, capsys):
-  with pytest.raises(SystemExit) as exit_:
-    large_layers.main(flags)
-  out, err = capsys.readouterr()
-  assert exit_.value.code == 2 and not out
-  assert len(err.splitlines()) == 1 and err.startswith('large_layers.py: error: ')
 
 
 class FakeStepper(object):
@@ -331,14 +326,3 @@ def test_a_step_with_a_term_is_taken():
   finally:
     stepper.stop()
   assert len(reply['seconds']) == 2 and reply['measures']['thom'] > 0.
-
-
-@pytest.mark.parametrize('flags', [
-    ['--rounds', '0'], ['--methods', 'plain'], ['--before', '/no/such'],
-    ['--json', '/no/such/folder/file'], ['now']])
-def test_term_cost_usage_errors(flags, capsys):
-  with pytest.raises(SystemExit) as exit_:
-    term_cost.main(flags)
-  out, err = capsys.readouterr()
-  assert exit_.value.code == 2 and not out
-  assert len(err.splitlines()) == 1 and err.startswith('term_cost.py: error: ')
