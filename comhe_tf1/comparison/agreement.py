@@ -226,6 +226,32 @@ def _how_far(agreement):
   return ', '.join(said)
 
 
+def section_in_words(begin, end):
+  """The steps between two rate drops: 'before 30,000', '30,000 to 49,999'..."""
+  if end is None:
+    return 'from {:,}'.format(begin) if begin else 'all steps'
+  return ('before {1:,}' if begin == 0 else '{0:,} to {2:,}').format(begin, end, end - 1)
+
+
+def section_as_name(begin, end):
+  """The same as part of a name: 'before_30000'."""
+  return section_in_words(begin, end).replace(',', '').replace(' ', '_')
+
+
+def table_by_section(cells):
+  """Rows of a table with a column for each section, headings first.
+
+  Args:
+    cells: list of pairs of a label and a dict, (begin, end) -> str.
+  """
+  # As the sections follow each other in a schedule.
+  sections = sorted({section for _, of_label in cells for section in of_label},
+                    key=lambda section: (section[0], section[1] or math.inf))
+  return [[''] + [section_in_words(*section) for section in sections]] + [
+      [label] + [of_label.get(section, '-') for section in sections]
+      for label, of_label in cells]
+
+
 _SAME = ('Where all lines agree, weights, data and their order, projections and rates '
          'were the same, and so was the arithmetic, as far as the printed digits show.')
 _OTHERS = (

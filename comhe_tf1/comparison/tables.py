@@ -8,6 +8,7 @@ import textwrap
 
 from comhe_tf1.command_line import text_table
 from comhe_tf1.comparison import agreement
+from comhe_tf1.comparison import batches
 from comhe_tf1.comparison import cells
 from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.comparison import verdicts
@@ -90,7 +91,7 @@ def _first_lines(compared):
 def _agreements(compared):
   """Line by line: how far runs agree with a log, and how far they lie from it then."""
   rows = [['', 'in common', 'agree', 'through step', 'part at', 'run', 'reference']]
-  findings, meanings, cells, parts = [], [], [], {}
+  findings, meanings, cells = [], [], []
   for entry, found in compared.agreements:
     finding, meaning = agreement.conclusion(found)
     findings.append('#%d beside %s: %s.%s' % (
@@ -107,18 +108,16 @@ def _agreements(compared):
         cells.append((label, {(part.begin, part.end): '%s (%s)' % (
             _deviation(part.largest), _deviation(part.median))
                               for part in quantity.parts}))
-        parts.update(cells[-1][1])
-  # As the sections follow each other in a schedule.
-  parts = sorted(parts, key=lambda part: (part[0], part[1] or math.inf))
-  table = [[''] + [section_in_words(*part) for part in parts]] + [
-      [label] + [by_part.get(part, NONE) for part in parts] for label, by_part in cells]
+  told = batches.beside(compared.agreements)
   return [
       Block('Line by line, to one unit of the last digit', findings + _different(meanings),
             rows if rows[1:] else []),
       Block('Deviation from the line on at which they part',
             ['The largest and, in brackets, the median absolute deviation of the lines '
              'that both have, in each section between rate drops.'] if cells else [],
-            table if cells else [])]
+            agreement.table_by_section(cells) if cells else []),
+      Block('Batches after that line, by the scatter of fit', batches.notes(told),
+            batches.rows(told) if told else [])]
 
 
 def _agreement_notes(found):
@@ -134,13 +133,6 @@ def _agreement_notes(found):
           _steps(count), '' if count == 1 else 's', whose,
           'is left' if count == 1 else 'are left')
   return notes
-
-
-def section_in_words(begin, end):
-  """The steps between two rate drops: 'before 30,000', '30,000 to 49,999'..."""
-  if end is None:
-    return 'from {:,}'.format(begin) if begin else 'all steps'
-  return ('before {1:,}' if begin == 0 else '{0:,} to {2:,}').format(begin, end, end - 1)
 
 
 def _deviation(value):
@@ -335,6 +327,7 @@ def as_json(compared):
                       for name, (ours, theirs) in line.figures.items()},
           'conclusion': line.conclusion} for line in compared.first_lines],
       'agreements': [_agreement_as_json(*pair) for pair in compared.agreements],
+      'batches': batches.as_json(batches.beside(compared.agreements)),
       'published_cells': cells.as_json(cells.beside(compared.entries)),
       'sections': [{
           'protocol': _protocol(section.protocol), 'steps': section.steps,
@@ -396,6 +389,7 @@ def as_csv(compared):
   writer = csv.writer(file, lineterminator='\n')
   writer.writerow(['protocol', 'run', 'path_or_source', 'quantity', 'step', 'value'])
   agreements = {entry.number: found for entry, found in compared.agreements}
+  told = {each.entry.number: each for each in batches.beside(compared.agreements)}
   for section in compared.sections:
     protocol = verdicts.protocol_in_words(section.protocol, section.steps)
     for entry in section.entries:
@@ -410,6 +404,9 @@ def as_csv(compared):
       if entry.number in agreements:
         _write_agreement(writer, [protocol, '#%d' % entry.number, entry.run.name],
                          agreements[entry.number])
+      if entry.number in told:
+        writer.writerows([protocol, '#%d' % entry.number, entry.run.name] + row
+                         for row in batches.csv_rows(told[entry.number]))
     for reference in section.references:
       whole = reference.schedule.steps == section.steps
       _write(writer, [protocol, reference.label, reference.source], {
@@ -450,7 +447,7 @@ def _write_agreement(writer, head, found):
       writer.writerow(head + [name + '_first_differing', quantity.parting.step,
                               quantity.parting.ours])
     for part in quantity.parts:
-      where = section_in_words(part.begin, part.end).replace(',', '').replace(' ', '_')
+      where = agreement.section_as_name(part.begin, part.end)
       for kind, step, value in (('largest', part.at, part.largest),
                                 ('median', '', part.median)):
         writer.writerow(head + ['%s_%s_deviation_%s' % (name, kind, where), step,
