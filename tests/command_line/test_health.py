@@ -9,6 +9,14 @@ from comhe_tf1 import health as command
 from comhe_tf1.command_line import health
 
 
+@pytest.fixture(autouse=True)
+def no_others(monkeypatch, tmp_path):
+  """A training elsewhere on this machine, which may have stalled, is not to be seen."""
+  opened = health.open_metrics
+  monkeypatch.setattr(health, 'open_metrics', lambda: [
+      path for path in opened() if path.startswith(str(tmp_path) + os.sep)])
+
+
 def test_stalled_is_measured_by_the_longest_silence_before():
   times = [0., 100., 300.]
   assert not health.stalled(times, 300. + 2000.)
@@ -51,7 +59,7 @@ def test_reads_the_run_that_is_being_written(tmp_path, capsys):
     file.write('{"wall')
     file.flush()
     assert health.times_of(path) == [now - 8000, now - 7900]
-    assert path in health.open_metrics()
+    assert health.open_metrics() == [path]
     assert command.main([]) == 1
     assert path in capsys.readouterr().out
-  assert path not in health.open_metrics()
+  assert health.open_metrics() == []
