@@ -132,19 +132,33 @@ def _printed(value, places):
       repr(value))
 
 
+def by_section(steps, drops):
+  """Where the sections between rate drops are in steps.
+
+  Args:
+    steps: list, ascending.
+    drops: steps before which the rate drops, ascending.
+
+  Returns:
+    List of (begin, end, slice) of the sections in which there are steps; begin and end
+    as of `Part`.
+  """
+  edges = [0] + [drop for drop in drops if drop > 0]
+  cuts = [0] + [bisect.bisect_left(steps, edge) for edge in edges[1:]] + [len(steps)]
+  return [(begin, end, slice(first, last)) for begin, end, first, last in zip(
+      edges, edges[1:] + [None], cuts, cuts[1:]) if first < last]
+
+
 def _parts(steps, deviations, drops):
   """The `Part`s in which there are lines."""
-  edges = [0] + [drop for drop in drops if drop > 0]
-  inside = collections.OrderedDict()
-  for step, value in zip(steps, deviations):
-    inside.setdefault(bisect.bisect(edges, step) - 1, []).append((value, step))
   found = []
-  for i, pairs in inside.items():
-    values = sorted(value for value, _ in pairs)
+  for begin, end, inside in by_section(steps, drops):
+    values = sorted(deviations[inside])
     middle = len(values) // 2
-    largest, at = max(pairs, key=lambda pair: pair[0])
-    found.append(Part(edges[i], edges[i + 1] if i + 1 < len(edges) else None, len(pairs),
-                      largest, at, (values[middle] + values[-middle - 1]) / 2))
+    largest = values[-1]
+    found.append(Part(
+        begin, end, len(values), largest, steps[inside][deviations[inside].index(largest)],
+        (values[middle] + values[-middle - 1]) / 2))
   return found
 
 

@@ -90,14 +90,9 @@ def of_curves(ours, theirs, start, drops):
   there = dict(zip(theirs.steps, theirs.values))
   lines = [(step, value, there[step]) for step, value in zip(ours.steps, ours.values)
            if step >= start and step in there]
-  edges = [0] + [drop for drop in drops if drop > 0] + [None]
   found = []
-  for begin, end in zip(edges, edges[1:]):
-    inside = np.array([line for line in lines
-                       if begin <= line[0] and (end is None or line[0] < end)])
-    if len(inside) < LEAST + 2:
-      continue
-    steps, here, other = inside.T
+  for begin, end, inside in agreement.by_section([step for step, _, _ in lines], drops):
+    steps, here, other = np.array(lines[inside]).T
     with np.errstate(invalid='ignore', over='ignore'):
       here, other = scatter(here), scatter(other)
     kept = (scatter(steps) == 0) & np.isfinite(here) & np.isfinite(other)
