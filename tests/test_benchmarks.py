@@ -118,6 +118,7 @@ def test_none_is_measured_in_whole_steps():
       'cnn9 random', 'terms adversarial', 'terms angle', 'terms random']
 
 
+@pytest.mark.slow
 def test_the_first_steps_come_from_what_is_kept(small_set, tmp_path):
   folder = str(tmp_path)
   run.write_data(folder)
@@ -152,6 +153,7 @@ def fast_half_space_energy(w, projection):
       count * (2. * count - 1.))
 
 
+@pytest.mark.slow
 def test_a_wrong_step_in_pytorch_is_found(small_set, tmp_path, capsys):
   """By a process that speaks as PyTorch's, and computes nothing."""
   python, path = tmp_path / 'python', str(tmp_path / 'results.json')

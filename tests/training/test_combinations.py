@@ -101,7 +101,9 @@ def initial_weights(method, model, classes=100, numbering='by_name'):
                         for kernel in handles.network.kernels})
 
 
-@pytest.mark.parametrize('model', list(architectures.MODELS))
+@pytest.mark.parametrize('model', [
+    pytest.param(model, marks=[] if model == 'cnn9' else [pytest.mark.slow])
+    for model in architectures.MODELS])
 def test_initial_weights_do_not_depend_on_the_method(model):
   first = initial_weights('none', model)
   norms = {name: np.linalg.norm(value) for name, value in first.items()}
