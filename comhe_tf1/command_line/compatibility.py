@@ -1,6 +1,5 @@
 """What this project is known to work with, and what to do about anything else."""
 import collections
-import ctypes
 import re
 import sys
 
@@ -21,6 +20,10 @@ KNOWN = (
 # TensorFlow 1.x does not say what it was built for: binaries from Kepler to Volta,
 # which Turing runs as well. Newer GPUs fail, or start after half an hour of compiling.
 TENSORFLOW_1_CAPABILITIES = ((3, 5), (7, 0))
+
+# The least driver by the CUDA that a TensorFlow was built with, as NVIDIA's support matrices
+# of cuDNN 7.6.0 and 9.10.2 have it. From CUDA 11 on it is one for all of a major version.
+DRIVERS = {(10, 0): '410.48', (11, 0): '450.80.02', (12, 0): '525.60.13'}
 
 INSTALL = 'install what is needed with pip install -r requirements.txt'
 _DISTRIBUTIONS = ('tensorflow', 'tensorflow-gpu', 'tensorflow-cpu')
@@ -103,30 +106,34 @@ def _span(span):
   return '%s to %s' % ('.'.join(map(str, least)), '.'.join(map(str, last)))
 
 
-def capabilities():
-  """Compute capabilities (major, minor) of the GPUs that CUDA shows to this process.
+def needed_cuda(built_with):
+  """The CUDA that a driver must run, as a pair, for code built with one such as '12.5.1'."""
+  major, minor = _numbers(built_with)[:2]
+  return (major, 0) if major >= 11 else (major, minor)
 
-  From the driver itself, as CUDA_VISIBLE_DEVICES lets it, in TensorFlow's order; empty
-  without a driver or a GPU.
+
+def check_driver(tensorflow, built_with, driver):
+  """Compares the driver with the CUDA that this TensorFlow was built with.
+
+  Args:
+    tensorflow: its version.
+    built_with: version of CUDA, or None where it is not known.
+    driver: `cuda_driver.Driver`.
+
+  Raises:
+    Refusal: it is too old.
   """
-  try:
-    cuda = ctypes.CDLL('libcuda.so.1')
-  except OSError:
-    return []
-  count = ctypes.c_int()
-  if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)):
-    return []
-  return [tuple(_attribute(cuda, number, attribute) for attribute in (75, 76))
-          for number in range(count.value)]
+  if built_with and driver.cuda and driver.cuda < needed_cuda(built_with):
+    raise Refusal('%s; %s, or take the CPU with --gpu_no -1' % (
+        driver, in_need_of(tensorflow, built_with)))
 
 
-def _attribute(cuda, number, attribute):
-  device, value = ctypes.c_int(), ctypes.c_int()
-  if (cuda.cuDeviceGet(ctypes.byref(device), number) or
-      cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)):
-    raise Refusal('the CUDA driver does not tell the compute capability of GPU %d; '
-                  'nvidia-smi may show why, --gpu_no -1 takes the CPU' % number)
-  return value.value
+def in_need_of(tensorflow, built_with):
+  """What a TensorFlow needs for GPUs, in words."""
+  cuda = needed_cuda(built_with)
+  driver = ', driver %s or newer' % DRIVERS[cuda] if cuda in DRIVERS else ''
+  return 'TensorFlow %s needs CUDA %d.%d%s, and the libraries that docs/install.md names' % (
+      (tensorflow,) + cuda + (driver,))
 
 
 def check_gpus(tensorflow, built_for, found):
