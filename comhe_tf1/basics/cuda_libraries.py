@@ -6,7 +6,7 @@ import os
 
 # Below the folder that TensorFlow is in, as pip installs them. TensorFlow 2.21 looks into
 # a fixed list of folders, without cusolver's, and takes no GPU where one library is missing.
-# cuDNN opens NVRTC by its name, and up to 9.10 looks for it in a folder that there is not.
+# cuDNN opens NVRTC by its name, and 9.3 looks for it in a folder that there is not.
 _NOT_FOUND = (os.path.join('nvidia', 'cusolver', 'lib', 'libcusolver.so.*'),
               os.path.join('nvidia', 'cuda_nvrtc', 'lib', 'libnvrtc.so.*'))
 

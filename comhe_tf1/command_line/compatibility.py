@@ -21,6 +21,9 @@ KNOWN = (
 # which Turing runs as well. Newer GPUs fail, or start after half an hour of compiling.
 TENSORFLOW_1_CAPABILITIES = ((3, 5), (7, 0))
 
+# From this version on, cuDNN's libraries hold no code for GPUs before Turing.
+CUDNN_FROM_TURING = (9, 11)
+TURING = (7, 5)
 # The least driver by the CUDA that a TensorFlow was built with, as NVIDIA's support matrices
 # of cuDNN 7.6.0 and 9.10.2 have it. From CUDA 11 on it is one for all of a major version.
 DRIVERS = {(10, 0): '410.48', (11, 0): '450.80.02', (12, 0): '525.60.13'}
@@ -136,7 +139,12 @@ def in_need_of(tensorflow, built_with):
       (tensorflow,) + cuda + (driver,))
 
 
-def check_gpus(tensorflow, built_for, found):
+def cudnn():
+  """Version of the cuDNN that pip installed, or None."""
+  return _version('nvidia-cudnn-cu12')
+
+
+def check_gpus(tensorflow, built_for, found, with_cudnn=None):
   """Compares GPUs with what this TensorFlow has code for.
 
   Args:
@@ -144,6 +152,7 @@ def check_gpus(tensorflow, built_for, found):
     built_for: capabilities it was built for, as its build information lists them
       ('sm_60', ..., 'compute_90'), or None where it does not say (1.x).
     found: pairs of what a GPU is called and its capability.
+    with_cudnn: as `cudnn`.
 
   Raises:
     Refusal: it has no code for one of them. A GPU runs code for its own major version
@@ -151,13 +160,15 @@ def check_gpus(tensorflow, built_for, found):
   """
   codes = sorted(_capability(name) for name in built_for or ()) or (
       TENSORFLOW_1_CAPABILITIES)
+  least, what = codes[0], 'TensorFlow %s' % tensorflow
+  if with_cudnn and _numbers(with_cudnn) >= CUDNN_FROM_TURING and least < TURING:
+    least, what = TURING, '%s with cuDNN %s' % (what, with_cudnn)
   for name, capability in found:
-    if not codes[0] <= capability < (codes[-1][0] + 1,):
+    if not least <= capability < (codes[-1][0] + 1,):
       raise Refusal(
-          'GPU %s has compute capability %d.%d; TensorFlow %s has code for %d.%d to '
-          '%d.%d; %s, or take the CPU with --gpu_no -1' % (
-              (name,) + capability + (tensorflow,) + codes[0] + codes[-1] +
-              (_remedy(capability),)))
+          'GPU %s has compute capability %d.%d; %s has code for %d.%d to %d.%d; %s, or '
+          'take the CPU with --gpu_no -1' % (
+              (name,) + capability + (what,) + least + codes[-1] + (_remedy(capability),)))
 
 
 def _capability(name):
@@ -167,10 +178,10 @@ def _capability(name):
 
 
 def _remedy(capability):
-  if capability < (6, 0):
+  if capability < TURING:
     return ('use the Docker image repro, or Python 3.6 with requirements/'
             'tf1.14-gpu.txt')
   if capability < (10, 0):
     return ('use the Docker image modern, or Python 3.10 to 3.13 with '
             'requirements/tf2.21-gpu.txt')
-  return 'no TensorFlow that this project knows has'
+  return 'no TensorFlow that this project knows has; docs/docker.md says what is known'

@@ -92,7 +92,8 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
     # Before the first session, which compiles for half an hour where code is missing.
     compatibility.check_driver(tf.__version__, _built(tf, 'cuda_version'), driver)
     compatibility.check_gpus(tf.__version__, _built(tf, 'cuda_compute_capabilities'),
-                             zip(gpu_no.split(','), driver.capabilities))
+                             zip(gpu_no.split(','), driver.capabilities),
+                             compatibility.cudnn())
   with hushed():
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True

@@ -73,6 +73,20 @@ def test_refuses_gpus_without_code(version, built_for, capability, remedy):
   assert remedy in message and '--gpu_no -1' in message
 
 
+@pytest.mark.parametrize('cudnn, capability, refused', [
+    ('9.24.0.43', (7, 0), True), ('9.24.0.43', (7, 5), False), ('9.11.0.98', (6, 1), True),
+    ('9.10.2.21', (6, 1), False), (None, (6, 1), False), ('9.10.2.21', (5, 2), True)])
+def test_new_cudnn_has_no_code_before_turing(cudnn, capability, refused):
+  try:
+    compatibility.check_gpus('2.21.0', ['sm_60', 'compute_90'], [('0', capability)], cudnn)
+  except compatibility.Refusal as refusal:
+    assert refused and 'repro' in str(refusal)
+    assert ('with cuDNN %s has code for 7.5 to 9.0' % cudnn in str(refusal)) == (
+        capability >= (6, 0))
+  else:
+    assert not refused
+
+
 @pytest.mark.parametrize('version, built_for, capability', [
     ('1.14.0', None, (3, 5)), ('1.14.0', None, (7, 0)), ('1.14.0', None, (7, 5)),
     ('2.21.0', ['sm_60', 'sm_89', 'compute_90'], (6, 0)),
