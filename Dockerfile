@@ -29,7 +29,6 @@ RUN chmod -R a+rX /opt/comhe_tf1 \
  && mkdir -m 1777 /data /log
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="comhe_tf1" \
-      org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT:-unknown}"
 ENV PATH=/opt/venv/bin:$PATH LANG=C.UTF-8 \

@@ -3,6 +3,7 @@
 # make test-slow      these: whole trainings, kills, several devices
 # make test-tf1       as test, under Python 3.6 and TensorFlow 1.14.0
 # make test-tf1-slow  as test-slow, likewise
+# make test-gpu       that TensorFlow finds its GPU libraries; needs no GPU, takes 7 GB
 # make lint           unused and undefined names, imports in order
 # make test-docker    both Docker images, built and run on local stand-ins of their bases
 # make lock           the locks in requirements/, written anew; UPGRADE=--upgrade
@@ -12,7 +13,7 @@ PYTHON36 ?= python3.6
 VENV ?= .venv
 VENV_TF1 ?= .venv-tf1
 
-.PHONY: demo lint test test-slow test-tf1 test-tf1-slow test-docker lock clean
+.PHONY: demo lint test test-slow test-tf1 test-tf1-slow test-gpu test-docker lock clean
 
 demo: $(VENV)/run
 	$(VENV)/bin/python train.py --first_line --gpu_no -1
@@ -33,6 +34,15 @@ test-tf1: $(VENV_TF1)/test
 
 test-tf1-slow: $(VENV_TF1)/test
 	$(VENV_TF1)/bin/python $(PYTEST) -m slow
+
+test-gpu: $(VENV)/test $(VENV)-gpu/lock
+	GPU_PYTHON=$(abspath $(VENV)-gpu/bin/python) $(VENV)/bin/python -m pytest tests/gpu \
+	  --confcutdir tests/gpu -v
+
+$(VENV)-gpu/lock: requirements/tf2.21-gpu.txt
+	$(PYTHON) -m venv $(VENV)-gpu
+	$(VENV)-gpu/bin/python -m pip install -q --require-hashes -r requirements/tf2.21-gpu.txt
+	@touch $@
 
 $(VENV)/run: requirements.txt
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || \
@@ -82,4 +92,4 @@ $(VENV)-lock/uv:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV_TF1) $(VENV)-docker $(VENV)-lint $(VENV)-lock build
+	rm -rf $(VENV) $(VENV_TF1) $(VENV)-docker $(VENV)-gpu $(VENV)-lint $(VENV)-lock build

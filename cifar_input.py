@@ -30,6 +30,7 @@ from comhe_tf1.command_line import streams
 from comhe_tf1.data import pickles
 from comhe_tf1.data import sample
 from comhe_tf1.data.layouts import LAYOUTS
+from comhe_tf1.records import container
 from comhe_tf1.records import official_data
 
 SIDE = 32
@@ -97,10 +98,13 @@ def load(path, layout=LAYOUTS['cifar100']):
       return any(os.path.lexists(os.path.join(os.path.dirname(path), name))
                  for name in candidate.train + (candidate.test,))
 
-    raise DataError(
-        'cannot read %s: %s; --data_dir must name the folder of %s\'s pickles %s and '
-        '%s%s' % (path, error.strerror, layout.title, ', '.join(layout.train),
-                  layout.test, _remedy(layout, lies_there)))
+    pickles_of = '%s\'s pickles %s and %s' % (
+        layout.title, ', '.join(layout.train), layout.test)
+    remedy = container.data_remedy(os.path.dirname(path), error.errno)
+    raise DataError('cannot read %s: %s; %s' % (
+        path, error.strerror, '%s (%s)' % (remedy, pickles_of) if remedy else
+        '--data_dir must name the folder of %s%s' % (
+            pickles_of, _remedy(layout, lies_there))))
   except pickles.PickleError as error:
     raise DataError('%s %s' % (path, error))
   if isinstance(rows, dict):   # nothing else takes memory while the images are copied
@@ -380,10 +384,12 @@ def main(argv=None):
            'COMHE_DATA_DIR if set)')
   args = parser.parse_args(argv)
   archive = download.ARCHIVES[args.dataset]
+  folder = args.data_dir or os.path.join(
+      flags.path_of_environment(parser, 'COMHE_DATA_DIR') or '', archive.folder)
+  for line in container.download_warnings(folder):
+    streams.note('cifar_input.py', 'warning: %s' % line)
   try:
-    download.download(archive, args.data_dir or os.path.join(
-        flags.path_of_environment(parser, 'COMHE_DATA_DIR') or '', archive.folder),
-                      args.url)
+    download.download(archive, folder, args.url)
     return 0
   except KeyboardInterrupt:
     streams.note('cifar_input.py', 'interrupted; calling again continues')

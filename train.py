@@ -176,6 +176,8 @@ def main(argv=None):
   args, parser = training_flags.parse(argv)
   try:
     return run(args, parser)
+  except starting.NoGpuError as error:
+    parser.error('--gpu_no %s: %s' % (args.gpu_no, error))
   except OSError as error:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
       raise
@@ -186,4 +188,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.command('train.py', main, cifar_input.DataError, compatibility.Refusal)
+  streams.command('train.py', main, cifar_input.DataError, compatibility.Refusal,
+                  starting.StartError)

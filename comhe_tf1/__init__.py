@@ -2,7 +2,8 @@
 
 The energies work on any kernel tensor, in any graph or eagerly; the regularisers
 on the kernels of any network. What is named below is imported when it is first
-asked for, since TensorFlow takes seconds to import.
+asked for, since TensorFlow takes seconds to import. The CUDA libraries that TensorFlow
+does not find by itself are loaded at once.
 """
 import importlib
 import sys
@@ -10,6 +11,8 @@ import types
 
 if sys.version_info < (3, 6):
   sys.exit('error: this is Python %d.%d; use Python 3.6 or newer' % sys.version_info[:2])
+
+from comhe_tf1.basics import cuda_libraries
 
 __version__ = '0.1.0'
 
@@ -50,3 +53,4 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+cuda_libraries.load()

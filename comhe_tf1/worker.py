@@ -78,7 +78,10 @@ def main(argv=None):
          'machine and a port that nothing else has' % (
              args.bind or LOOPBACK, port, error.strerror or error))
     return 1
-  return serve(args, cluster, listens_at, port)
+  try:
+    return serve(args, cluster, listens_at, port)
+  except starting.NoGpuError as error:
+    parser.error('--gpu_no %s: %s' % (args.gpu_no, error))
 
 
 def is_loopback(host):
@@ -93,7 +96,8 @@ def serve(args, cluster, listens_at, port):
   """Serves until a signal comes; returns the exit status where it cannot."""
   tf, config = starting.tensorflow(
       flags.gpus_or_default(args.gpu_no), tf32=args.tf32,
-      deterministic=args.deterministic, any_environment=args.any_environment)
+      deterministic=args.deterministic, any_environment=args.any_environment,
+      gpu_required=args.gpu_no is not None)
   from comhe_tf1.cluster import serving
 
   card = dict(clusters.card(tf.__version__, args.tf32, args.deterministic), task=args.task,
@@ -113,4 +117,5 @@ def serve(args, cluster, listens_at, port):
 
 
 if __name__ == '__main__':
-  streams.command('comhe_tf1.worker', main, ImportError, compatibility.Refusal)
+  streams.command('comhe_tf1.worker', main, ImportError, compatibility.Refusal,
+                  starting.StartError)

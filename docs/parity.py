@@ -68,7 +68,7 @@ NOT_VERIFIED = '''## Not verified
   %s.
   The trajectories above are of random images.
 - More than 20 steps beside the original, and so its three drops of the rate.
-- GPUs: all figures are of CPUs.
+- GPUs: not run on a GPU yet; its libraries are checked to load.
 - Projections of the published sizes for more than step 0, which the first lines cover.
 - Methods, networks and data sets that the authors did not release, for which there is
   nothing to compare with.

@@ -141,7 +141,7 @@ lay in one folder. 439ebf9 is the last commit that can do this:
     git worktree add ../LAST 439ebf9
     cd ../LAST && python docs/scaling.py --before ../BEFORE
 
-No GPU was at hand: all that is measured here is of CPUs, and all that is said of GPUs is
+Not run on a GPU yet; its libraries are checked to load. What is said of GPUs here is
 arithmetic on assumptions, which stand at the head of `docs/scaling.py` (`--render` writes
 the page anew).
 '''

@@ -7,8 +7,8 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHONS = {'tf1.14': ['3.6'], 'tf2.21': ['3.10', '3.11', '3.12', '3.13']}
-CUDA = {'nvidia-cuda-runtime-cu12': '12.5', 'nvidia-cublas-cu12': '12.5',
-        'nvidia-cudnn-cu12': '9.3'}
+CUDA = {'nvidia-cuda-runtime-cu12': '12.9', 'nvidia-cublas-cu12': '12.9',
+        'nvidia-cudnn-cu12': '9.24'}
 
 
 def lines(name):

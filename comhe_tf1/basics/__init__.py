@@ -1,1 +1,2 @@
-"""What all wings may use: files that can be read to their end, values as words."""
+"""What all wings may use: files that can be read to their end, values as words,
+and the CUDA libraries that TensorFlow does not find."""

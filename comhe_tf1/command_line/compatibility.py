@@ -1,6 +1,5 @@
 """What this project is known to work with, and what to do about anything else."""
 import collections
-import ctypes
 import re
 import sys
 
@@ -21,6 +20,13 @@ KNOWN = (
 # TensorFlow 1.x does not say what it was built for: binaries from Kepler to Volta,
 # which Turing runs as well. Newer GPUs fail, or start after half an hour of compiling.
 TENSORFLOW_1_CAPABILITIES = ((3, 5), (7, 0))
+
+# From this version on, cuDNN's libraries hold no code for GPUs before Turing.
+CUDNN_FROM_TURING = (9, 11)
+TURING = (7, 5)
+# The least driver by the CUDA that a TensorFlow was built with, as NVIDIA's support matrices
+# of cuDNN 7.6.0 and 9.10.2 have it. From CUDA 11 on it is one for all of a major version.
+DRIVERS = {(10, 0): '410.48', (11, 0): '450.80.02', (12, 0): '525.60.13'}
 
 INSTALL = 'install what is needed with pip install -r requirements.txt'
 _DISTRIBUTIONS = ('tensorflow', 'tensorflow-gpu', 'tensorflow-cpu')
@@ -103,33 +109,42 @@ def _span(span):
   return '%s to %s' % ('.'.join(map(str, least)), '.'.join(map(str, last)))
 
 
-def capabilities():
-  """Compute capabilities (major, minor) of the GPUs that CUDA shows to this process.
+def needed_cuda(built_with):
+  """The CUDA that a driver must run, as a pair, for code built with one such as '12.5.1'."""
+  major, minor = _numbers(built_with)[:2]
+  return (major, 0) if major >= 11 else (major, minor)
 
-  From the driver itself, as CUDA_VISIBLE_DEVICES lets it, in TensorFlow's order; empty
-  without a driver or a GPU.
+
+def check_driver(tensorflow, built_with, driver):
+  """Compares the driver with the CUDA that this TensorFlow was built with.
+
+  Args:
+    tensorflow: its version.
+    built_with: version of CUDA, or None where it is not known.
+    driver: `cuda_driver.Driver`.
+
+  Raises:
+    Refusal: it is too old.
   """
-  try:
-    cuda = ctypes.CDLL('libcuda.so.1')
-  except OSError:
-    return []
-  count = ctypes.c_int()
-  if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)):
-    return []
-  return [tuple(_attribute(cuda, number, attribute) for attribute in (75, 76))
-          for number in range(count.value)]
+  if built_with and driver.cuda and driver.cuda < needed_cuda(built_with):
+    raise Refusal('%s; %s, or take the CPU with --gpu_no -1' % (
+        driver, in_need_of(tensorflow, built_with)))
 
 
-def _attribute(cuda, number, attribute):
-  device, value = ctypes.c_int(), ctypes.c_int()
-  if (cuda.cuDeviceGet(ctypes.byref(device), number) or
-      cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)):
-    raise Refusal('the CUDA driver does not tell the compute capability of GPU %d; '
-                  'nvidia-smi may show why, --gpu_no -1 takes the CPU' % number)
-  return value.value
+def in_need_of(tensorflow, built_with):
+  """What a TensorFlow needs for GPUs, in words."""
+  cuda = needed_cuda(built_with)
+  driver = ', driver %s or newer' % DRIVERS[cuda] if cuda in DRIVERS else ''
+  return 'TensorFlow %s needs CUDA %d.%d%s, and the libraries that docs/install.md names' % (
+      (tensorflow,) + cuda + (driver,))
 
 
-def check_gpus(tensorflow, built_for, found):
+def cudnn():
+  """Version of the cuDNN that pip installed, or None."""
+  return _version('nvidia-cudnn-cu12')
+
+
+def check_gpus(tensorflow, built_for, found, with_cudnn=None):
   """Compares GPUs with what this TensorFlow has code for.
 
   Args:
@@ -137,6 +152,7 @@ def check_gpus(tensorflow, built_for, found):
     built_for: capabilities it was built for, as its build information lists them
       ('sm_60', ..., 'compute_90'), or None where it does not say (1.x).
     found: pairs of what a GPU is called and its capability.
+    with_cudnn: as `cudnn`.
 
   Raises:
     Refusal: it has no code for one of them. A GPU runs code for its own major version
@@ -144,13 +160,15 @@ def check_gpus(tensorflow, built_for, found):
   """
   codes = sorted(_capability(name) for name in built_for or ()) or (
       TENSORFLOW_1_CAPABILITIES)
+  least, what = codes[0], 'TensorFlow %s' % tensorflow
+  if with_cudnn and _numbers(with_cudnn) >= CUDNN_FROM_TURING and least < TURING:
+    least, what = TURING, '%s with cuDNN %s' % (what, with_cudnn)
   for name, capability in found:
-    if not codes[0] <= capability < (codes[-1][0] + 1,):
+    if not least <= capability < (codes[-1][0] + 1,):
       raise Refusal(
-          'GPU %s has compute capability %d.%d; TensorFlow %s has code for %d.%d to '
-          '%d.%d; %s, or take the CPU with --gpu_no -1' % (
-              (name,) + capability + (tensorflow,) + codes[0] + codes[-1] +
-              (_remedy(capability),)))
+          'GPU %s has compute capability %d.%d; %s has code for %d.%d to %d.%d; %s, or '
+          'take the CPU with --gpu_no -1' % (
+              (name,) + capability + (what,) + least + codes[-1] + (_remedy(capability),)))
 
 
 def _capability(name):
@@ -160,10 +178,10 @@ def _capability(name):
 
 
 def _remedy(capability):
-  if capability < (6, 0):
+  if capability < TURING:
     return ('use the Docker image repro, or Python 3.6 with requirements/'
             'tf1.14-gpu.txt')
   if capability < (10, 0):
     return ('use the Docker image modern, or Python 3.10 to 3.13 with '
             'requirements/tf2.21-gpu.txt')
-  return 'no TensorFlow that this project knows has'
+  return 'no TensorFlow that this project knows has; docs/docker.md says what is known'

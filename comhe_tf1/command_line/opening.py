@@ -1,5 +1,6 @@
 """What a training shows of itself before its first step."""
 from comhe_tf1.command_line import parameter_table
+from comhe_tf1.command_line import starting
 from comhe_tf1.command_line import streams
 from comhe_tf1.records import container
 
@@ -21,8 +22,8 @@ def device_line(tf, session, devices, gpu_no, warn):
   else:
     where = 'the CPU'
     if gpu_no not in ('', '-1'):
-      warn('TensorFlow finds no GPU %s (TF_CPP_MIN_LOG_LEVEL=0 may show why); running '
-           'on the CPU' % gpu_no)
+      warn('TensorFlow finds no GPU %s (%s); running on the CPU' % (
+          gpu_no, starting.why_no_gpu(tf, gpu_no)))
   return 'TensorFlow %s on %s; %d operations in the graph' % (
       tf.__version__, where, len(session.graph.get_operations()))
 

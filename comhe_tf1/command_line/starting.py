@@ -6,6 +6,7 @@ import tempfile
 import warnings
 
 from comhe_tf1.command_line import compatibility
+from comhe_tf1.command_line import cuda_driver
 
 # For whoever does not set them. TensorFlow 2 takes oneDNN's convolutions by itself only
 # on CPUs with AVX512-VNNI or more; they are faster on those with AVX2, too. 1.14 from
@@ -15,6 +16,14 @@ ENVIRONMENT = {'TF_ENABLE_ONEDNN_OPTS': '1'}
 # Waits for a line, and shows the file of the given number where none comes. It is
 # opened anew, from its start on.
 _RELAY = 'trap "" HUP INT QUIT TERM; read -r line || exec cat "/proc/self/fd/$1"'
+
+
+class StartError(Exception):
+  """TensorFlow does not start on this GPU; says why, in a line."""
+
+
+class NoGpuError(Exception):
+  """The GPU that was asked for is not there; says why, in a line."""
 
 
 @contextlib.contextmanager
@@ -45,7 +54,7 @@ def quiet_stderr():
 
 
 def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
-               any_environment=False):
+               any_environment=False, gpu_required=False):
   """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
 
   Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
@@ -59,8 +68,10 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
     deterministic: whether sums keep one order: by what this version knows of it, and
       with one thread.
     any_environment: whether to do without the check of versions and GPUs.
+    gpu_required: whether to fail where there is none of `gpu_no`.
 
   Raises:
+    NoGpuError, StartError: as these say.
     compatibility.Refusal: versions or a GPU are not known to work.
     ImportError: TensorFlow is not installed.
   """
@@ -81,10 +92,14 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
     warnings.simplefilter('ignore')
     import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
-  if not any_environment and gpu_no not in ('', '-1') and tf.test.is_built_with_cuda():
+  on_gpu = gpu_no not in ('', '-1')
+  driver = cuda_driver.ask() if on_gpu and tf.test.is_built_with_cuda() else None
+  if driver and not any_environment:
     # Before the first session, which compiles for half an hour where code is missing.
-    compatibility.check_gpus(tf.__version__, _built_for(tf),
-                             zip(gpu_no.split(','), compatibility.capabilities()))
+    compatibility.check_driver(tf.__version__, _built(tf, 'cuda_version'), driver)
+    compatibility.check_gpus(tf.__version__, _built(tf, 'cuda_compute_capabilities'),
+                             zip(gpu_no.split(','), driver.capabilities),
+                             compatibility.cudnn())
   with hushed():
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
@@ -96,16 +111,40 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
       config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = 1
       if hasattr(tf.config.experimental, 'enable_op_determinism'):
         tf.config.experimental.enable_op_determinism()
-    with tf.Graph().as_default(), tf.Session(config=config) as session:
-      session.run(tf.no_op())
+    try:
+      with tf.Graph().as_default(), tf.Session(config=config) as session:
+        session.run(tf.no_op())
+        gpus = [device for device in session.list_devices() if device.device_type == 'GPU']
+    except (RuntimeError, tf.errors.OpError) as error:   # which of them differs by version
+      if not driver or not driver.cuda:
+        raise
+      built_with = _built(tf, 'cuda_version')
+      raise StartError('; '.join([str(error).splitlines()[0], str(driver)] + (
+          [compatibility.in_need_of(tf.__version__, built_with)] if built_with else []) +
+                                 ['--gpu_no -1 takes the CPU']))
+  if gpu_required and on_gpu and len(gpus) < len(gpu_no.split(',')):
+    raise NoGpuError(why_no_gpu(tf, gpu_no))
   return tf, config
 
 
-def _built_for(tf):
-  """Compute capabilities that TensorFlow has code for, or None on 1.x."""
+def why_no_gpu(tf, gpu_no):
+  """Why TensorFlow has not the GPUs that were asked for, in words."""
+  if not tf.test.is_built_with_cuda():
+    return 'this TensorFlow is built without CUDA'
+  driver = cuda_driver.ask()
+  if driver.problem:
+    return driver.problem
+  if len(driver.capabilities) < len(gpu_no.split(',')):
+    return 'the NVIDIA driver shows %d GPUs of these' % len(driver.capabilities)
+  return ('the NVIDIA driver shows it, but TensorFlow cannot open its CUDA libraries; '
+          'TF_CPP_MIN_LOG_LEVEL=0 names them, docs/install.md says what brings them')
+
+
+def _built(tf, fact):
+  """What TensorFlow says of how it was built; None where it does not say, as 1.x."""
   if not hasattr(tf.sysconfig, 'get_build_info'):
     return None
-  return tf.sysconfig.get_build_info()['cuda_compute_capabilities']
+  return tf.sysconfig.get_build_info().get(fact)
 
 
 def failure(tf, error):

@@ -20,7 +20,7 @@ MANY = 2 ** 31 - 1  # what TensorFlow counts with
 WIDEST = 60          # wider, a 3x3 kernel of the last stage has more numbers than MANY
 # Flags that may change when a run is resumed: where things are, not what is computed.
 FREE = run_settings.IMMATERIAL - {'log_every', 'eval_every', 'energy_every'}
-DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment')
+DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment', 'gpu_required')
 ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
 
 
@@ -346,6 +346,7 @@ def _visible_gpus(args, _):
   own = [device.number for device in named if device.kind == 'GPU' and not args.master]
   if named and not own and args.gpu_no is None:
     args.gpu_no = '-1'
+  args.gpu_required = args.gpu_no is not None and not args.master
   args.gpu_no = flags.gpus_or_default(
       args.gpu_no, ','.join(map(str, range(max(own) + 1))) if own else '0')
 
@@ -394,6 +395,7 @@ def recorded(args, data_md5):
   """The flags as args.json has them, a sum of the data, and what these are."""
   flags_of_run = dict(vars(args), data_md5=data_md5,
                       data=official_data.in_words(args.dataset, data_md5))
+  del flags_of_run['gpu_required']   # of the command, not of the run
   if args.bn_stats == 'tower':
     # Their number decides what is trained, elsewhere it does not.
     flags_of_run['bn_stats'] = 'tower of %d' % len(args.devices)

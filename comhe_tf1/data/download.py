@@ -22,6 +22,7 @@ import zlib
 
 from comhe_tf1.basics import files
 from comhe_tf1.basics import words
+from comhe_tf1.records import container
 from comhe_tf1.records import durable
 from comhe_tf1.records import locks
 
@@ -145,7 +146,10 @@ def _explained(what):
   try:
     yield
   except OSError as error:
-    raise DownloadError('cannot %s: %s' % (what, error.strerror or error))
+    remedy = (isinstance(error.filename, str) and
+              container.data_remedy(os.path.dirname(error.filename), error.errno))
+    raise DownloadError('cannot %s: %s%s' % (
+        what, error.strerror or error, '; ' + remedy if remedy else ''))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 """A container of the project's images: whether logs outlive it, and whose they are."""
+import errno
 import os
 import re
 
@@ -32,11 +33,36 @@ def warnings(folder):
            'on the host')
 
 
-def remedy(folder):
-  """What to do where a folder for logs cannot be written."""
+_OWNER = ('start the container as the owner of the folder that is mounted there, with --user '
+          '$(id -u):$(id -g)')
+
+
+def remedy(folder, number):
+  """What to do where a folder for logs cannot be written, by the error's number."""
   if not inside():
     return 'choose another --log_dir'
-  if is_mounted(folder):
-    return ('start the container as the owner of the folder that is mounted there, with '
-            '--user $(id -u):$(id -g); one that was not made before (mkdir) is root\'s')
-  return 'mount a folder of the host there, such as -v $PWD/log:/log'
+  if not is_mounted(folder):
+    return 'mount a folder of the host there, such as -v $PWD/log:/log'
+  if number == errno.EROFS:
+    return 'mount it without :ro'
+  return _OWNER + '; one that was not made before (mkdir) is root\'s'
+
+
+def data_remedy(folder, number):
+  """What to do where data cannot be read or written; None where no mount is the reason."""
+  if not inside():
+    return None
+  if not is_mounted(folder):
+    return 'mount the folder of the data there, with -v FOLDER:/data'
+  if number == errno.EROFS:
+    return 'mount it without :ro'
+  if number in (errno.EACCES, errno.EPERM):
+    return _OWNER + '; under SELinux, mount it with :z'
+  return None
+
+
+def download_warnings(folder):
+  """What a download into a folder should be warned of: lines."""
+  if inside() and not is_mounted(folder):
+    yield ('the data are inside this container and go with it; -v $PWD/data:/data keeps '
+           'them on the host')

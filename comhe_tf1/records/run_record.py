@@ -289,7 +289,7 @@ def start(folder, args):
       return RunRecord(folder, number)
   except OSError as error:
     raise RunError('cannot write logs to %s: %s; %s'
-                   % (folder, error.strerror, container.remedy(folder)))
+                   % (folder, error.strerror, container.remedy(folder, error.errno)))
   raise RunError('all %d log numbers are taken in %s; move old logs away or choose '
                  'another --log_dir' % (legacy_log.MAX_LOGS, folder))
 

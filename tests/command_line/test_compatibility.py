@@ -4,9 +4,11 @@ import shutil
 import subprocess
 import sys
 
+import made_up_driver
 import pytest
 
 from comhe_tf1.command_line import compatibility
+from comhe_tf1.command_line import cuda_driver
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -71,6 +73,20 @@ def test_refuses_gpus_without_code(version, built_for, capability, remedy):
   assert remedy in message and '--gpu_no -1' in message
 
 
+@pytest.mark.parametrize('cudnn, capability, refused', [
+    ('9.24.0.43', (7, 0), True), ('9.24.0.43', (7, 5), False), ('9.11.0.98', (6, 1), True),
+    ('9.10.2.21', (6, 1), False), (None, (6, 1), False), ('9.10.2.21', (5, 2), True)])
+def test_new_cudnn_has_no_code_before_turing(cudnn, capability, refused):
+  try:
+    compatibility.check_gpus('2.21.0', ['sm_60', 'compute_90'], [('0', capability)], cudnn)
+  except compatibility.Refusal as refusal:
+    assert refused and 'repro' in str(refusal)
+    assert ('with cuDNN %s has code for 7.5 to 9.0' % cudnn in str(refusal)) == (
+        capability >= (6, 0))
+  else:
+    assert not refused
+
+
 @pytest.mark.parametrize('version, built_for, capability', [
     ('1.14.0', None, (3, 5)), ('1.14.0', None, (7, 0)), ('1.14.0', None, (7, 5)),
     ('2.21.0', ['sm_60', 'sm_89', 'compute_90'], (6, 0)),
@@ -104,31 +120,50 @@ def test_command_line_refuses_versions_in_one_line(tmp_path):
   assert status == 0 and '9 of 9' in out
 
 
-DRIVER = """
-int cuInit(unsigned flags) {return 0;}
-int cuDeviceGetCount(int *count) {*count = 1; return 0;}
-int cuDeviceGet(int *device, int number) {*device = number; return 0;}
-int cuDeviceGetAttribute(int *value, int attribute, int device) {
-  *value = attribute == 75 ? %d : %d;
-  return 0;
-}
-"""
-
-
 @pytest.mark.skipif(not shutil.which('gcc'), reason='needs a C compiler')
 def test_reads_capabilities_from_the_driver(tmp_path):
-  source, library = tmp_path / 'driver.c', tmp_path / 'libcuda.so.1'
-  source.write_text(u'%s' % (DRIVER % (5, 2)))
-  subprocess.check_call(['gcc', '-shared', '-fPIC', '-o', str(library), str(source)])
+  environment = dict(LD_PRELOAD=made_up_driver.build(tmp_path), MADE_UP_CAPABILITY='52',
+                     MADE_UP_CUDA='11040')
   told = subprocess.check_output(
-      [sys.executable, '-c',
-       'from comhe_tf1.command_line import compatibility; '
-       'print(compatibility.capabilities())'],
-      cwd=ROOT, env=dict(os.environ, LD_LIBRARY_PATH=str(tmp_path)))
-  assert told.decode().strip() == '[(5, 2)]'
+      [sys.executable, '-c', 'from comhe_tf1.command_line import cuda_driver; '
+       'print(cuda_driver.ask()[1:]); print(cuda_driver.ask())'],
+      cwd=ROOT, env=dict(os.environ, **environment))
+  assert told.decode().splitlines() == [
+      '((11, 4), [(5, 2)], None)', 'the NVIDIA driver runs CUDA up to 11.4']
   import tensorflow.compat.v1 as tf
   if tf.test.is_built_with_cuda():
-    status, out, err = run('--first_line', '--gpu_no', '0', LD_LIBRARY_PATH=str(tmp_path))
+    del environment['MADE_UP_CUDA']
+    status, out, err = run('--first_line', '--gpu_no', '0', **environment)
     assert (status, out) == (1, '')
     assert err.startswith('train.py: error: GPU 0 has compute capability 5.2; ')
     assert err.count('\n') == 1 and 'repro' in err
+
+
+@pytest.mark.parametrize('text', [
+    'NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.82.01  Wed Oct 27 2021\nGCC',
+    'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  470.82.01  Release Build'])
+def test_reads_the_number_of_the_driver(tmp_path, monkeypatch, text):
+  (tmp_path / 'version').write_text(u'%s' % text)
+  monkeypatch.setattr(cuda_driver, '_MODULE', str(tmp_path / 'version'))
+  assert cuda_driver._number() == '470.82.01'
+
+
+@pytest.mark.parametrize('built_with, cuda, needed', [
+    ('12.5.1', (11, 8), 'needs CUDA 12.0, driver 525.60.13 or newer'),
+    ('10.0', (9, 2), 'needs CUDA 10.0, driver 410.48 or newer'),
+    ('11.2', (10, 2), 'needs CUDA 11.0, driver 450.80.02 or newer'),
+    ('10.1', (10, 0), 'needs CUDA 10.1, and')])
+def test_refuses_a_driver_that_is_too_old(built_with, cuda, needed):
+  with pytest.raises(compatibility.Refusal) as caught:
+    compatibility.check_driver('2.x', built_with,
+                               cuda_driver.Driver('1.2', cuda, [(8, 0)], None))
+  message = str(caught.value)
+  assert needed in message and '--gpu_no -1' in message
+  assert message.startswith('the NVIDIA driver 1.2 runs CUDA up to %d.%d; ' % cuda)
+
+
+@pytest.mark.parametrize('built_with, cuda', [
+    ('12.5.1', (12, 0)), ('12.5.1', (13, 0)), ('11.8', (11, 0)), ('10.0', (10, 0)),
+    ('12.5.1', None), (None, (9, 0))])
+def test_takes_a_driver_that_is_new_enough_or_unknown(built_with, cuda):
+  compatibility.check_driver('2.x', built_with, cuda_driver.Driver(None, cuda, [], None))

@@ -52,6 +52,7 @@ def test_the_gpu_is_all_that_differs(project):
       project('-f', os.path.join(ROOT, name), 'config')
       for name in ('compose.yaml', 'compose.cpu.yaml')]
   assert with_gpu.count('driver: nvidia') == 3 and 'nvidia' not in without
+  assert with_gpu.count('device_ids') == 3 and 'count' not in with_gpu
   for text in (with_gpu, without):
     assert text.count('/opt/comhe_tf1/train.py') == text.count('init: true') == 3
     assert 'build:' not in text   # the image and its tag are docker build's

@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -14,21 +13,18 @@ from conftest import ROOT
 from engines import output
 import pytest
 
+sys.path.append(os.path.join(ROOT, 'tests', 'helpers'))
+import made_up_driver
+
 UID, GID = 12345, 23456
 HARSH = ['--no-healthcheck', '--ulimit', 'nofile=4096:4096', '--ulimit', 'nproc=4096:4096',
          '--network', 'none', '--init', '--read-only', '--user', '%d:%d' % (UID, GID)]
 TINY = ['--dataset', 'sample', '--batch_size', '8', '--pd', '5', '--pn', '1']
 # MB that an image adds to its base: TensorFlow and CUDA are the base's or the image's.
 SIZES = {'repro': (20, 300), 'modern': (4000, 8000)}
-DRIVER = """
-int cuInit(unsigned flags) {return 0;}
-int cuDeviceGetCount(int *count) {*count = 1; return 0;}
-int cuDeviceGet(int *device, int number) {*device = number; return 0;}
-int cuDeviceGetAttribute(int *value, int attribute, int device) {
-  *value = attribute == 75 ? %d : 0;
-  return 0;
-}
-"""
+# The libraries that TensorFlow 1.14 opens, in the base of `repro`; its stand-in has none.
+CUDA_10 = ['libcudart.so.10.0', 'libcublas.so.10.0', 'libcufft.so.10.0', 'libcurand.so.10.0',
+           'libcusolver.so.10.0', 'libcusparse.so.10.0', 'libcudnn.so.7']
 
 
 def command(image, flags, mounts=(), settings=()):
@@ -83,9 +79,15 @@ def test_reads_data_from_the_mount_or_a_folder_in_it(image, logs, tmp_path):
 
 def test_mistakes(image, logs, tmp_path):
   short = TINY + ['--max_steps', '1']
+  closed = tmp_path / 'closed'
+  closed.mkdir(mode=0o700)   # root's
   for flags, mounts, expected, told in (
       (['--regularizer', 'angel'], [], 2, 'angel'),
-      ([], [(logs, '/log')], 1, '/data/train'),
+      ([], [(logs, '/log')], 1, '/data/train: No such file or directory; mount the folder '
+       'of the data there, with -v FOLDER:/data (CIFAR-100'),
+      ([], [(closed, '/data:ro'), (logs, '/log')], 1, 'Permission denied; start the '
+       'container as the owner of the folder that is mounted there, with --user'),
+      (short, [(logs, '/log:ro')], 1, 'Read-only file system; mount it without :ro'),
       # As a folder that the engine made.
       (short, [(tmp_path, '/log')], 1, 'Permission denied; start the container as the '
        'owner of the folder that is mounted there, with --user'),
@@ -179,18 +181,48 @@ def test_a_stop_at_once_is_not_lost(image):
   assert statuses == 12 * ['143']
 
 
-@pytest.mark.skipif(not shutil.which('gcc'), reason='needs a C compiler')
-def test_refuses_a_gpu_without_code(image, tmp_path):
-  major = {'repro': 9, 'modern': 5}[image.target]
+@pytest.fixture
+def driver(tmp_path):
+  """A mount and settings that make the made-up driver a container's."""
+  folder = tmp_path / 'driver'
+  folder.mkdir()
+  paths = made_up_driver.build(folder)
   tmp_path.chmod(0o755)
-  source, library = tmp_path / 'driver.c', tmp_path / 'libcuda.so.1'
-  source.write_text(DRIVER % major)
-  subprocess.check_call(['gcc', '-shared', '-fPIC', '-o', str(library), str(source)])
-  status, out, err = run(image, ['--first_line'], [(tmp_path, '/driver:ro')],
-                         ['--env', 'LD_LIBRARY_PATH=/driver'])
+  return folder, ['--env', 'LD_PRELOAD=' + paths.replace(str(folder), '/driver'),
+                  '--env', 'LD_LIBRARY_PATH=/driver']
+
+
+def test_refuses_a_gpu_without_code(image, driver):
+  major = {'repro': 9, 'modern': 5}[image.target]
+  folder, settings = driver
+  status, out, err = run(image, ['--first_line'], [(folder, '/driver:ro')],
+                         settings + ['--env', 'MADE_UP_CAPABILITY=%d0' % major])
   assert (status, out) == (1, '')
   other = {'repro': 'modern', 'modern': 'repro'}[image.target]
   assert 'compute capability %d.0' % major in err and 'image ' + other in err
+
+
+def test_takes_a_gpu(image, driver):
+  """As far as the first call that a made-up driver cannot answer."""
+  folder, settings = driver
+  if image.target == 'repro':   # in place of those of the true base
+    for name in CUDA_10:
+      subprocess.check_call(['gcc', '-shared', '-x', 'c', '/dev/null', '-o',
+                             str(folder / name)])
+  status, out, err = run(image, TINY, [(folder, '/driver:ro')],
+                         settings + ['--env', 'MADE_UP_CAPABILITY=75'])
+  assert (status, out) == (1, ''), err
+  assert err.startswith('train.py: error: cudaGetDevice() failed. ') and err.count('\n') == 1
+
+
+def test_any_program_finds_the_gpu_libraries(image):
+  """By the loader's own list: nothing of this project is imported."""
+  if image.target == 'repro':
+    pytest.skip('they are in the base, which is a stand-in')
+  status, out, err = run(
+      image, ['/gpu/libraries.py'], [(os.path.join(ROOT, 'tests', 'gpu'), '/gpu:ro')],
+      ['--entrypoint', 'python', '--workdir', '/'])
+  assert status == 0, out + err
 
 
 def test_holds_what_it_should_and_nothing_else(image):
@@ -210,7 +242,9 @@ def test_holds_what_it_should_and_nothing_else(image):
            for name in (image.name, image.base)]
   added = paths[0] - paths[1]
   assert added
-  assert not [path for path in added if not re.match('/(opt|data|log)(/|$)', path)]
+  assert not [path for path in added if not re.match(
+      '/(opt|data|log)(/|$)|/etc/ld.so.conf.d/comhe_tf1.conf$|/etc/ld.so.cache$|'
+      '/var/cache/ldconfig(/|$)', path)]
 
 
 def test_has_no_rights_secrets_or_tools_of_its_own(image):

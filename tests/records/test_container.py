@@ -1,4 +1,6 @@
 """Advice that is right on a host, and in a container with and without mounts."""
+import errno
+
 import pytest
 
 from comhe_tf1.records import container
@@ -23,13 +25,19 @@ def inside(tmp_path, monkeypatch):
 def test_what_is_mounted(inside, folder, mounted):
   assert container.is_mounted(folder) == mounted
   assert len(list(container.warnings(folder))) == (not mounted)
-  assert ('--user' if mounted else '-v $PWD/log:/log') in container.remedy(folder)
+  assert len(list(container.download_warnings(folder))) == (not mounted)
+  for number, told in ((errno.EACCES, '--user'), (errno.EROFS, 'without :ro')):
+    assert (told if mounted else '-v $PWD/log:/log') in container.remedy(folder, number)
+    assert (told if mounted else '-v FOLDER:/data') in container.data_remedy(folder, number)
+  missing = container.data_remedy(folder, errno.ENOENT)
+  assert (missing is None) if mounted else ('-v FOLDER:/data' in missing)
 
 
 def test_on_a_host(monkeypatch):
   monkeypatch.delenv('COMHE_CONTAINER', raising=False)
-  assert not list(container.warnings('/log'))
-  assert container.remedy('/log') == 'choose another --log_dir'
+  assert not list(container.warnings('/log')) + list(container.download_warnings('/data'))
+  assert container.remedy('/log', errno.EACCES) == 'choose another --log_dir'
+  assert container.data_remedy('/data', errno.EACCES) is None
 
 
 def test_the_advice_is_given(inside, tmp_path):
