@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import axes
 from comhe_tf1.regularizers import draws
+from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 
@@ -54,7 +55,8 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
   Raises:
     methods.SettingError: a value is out of range, the method trains a projection, no layer
       has its neurons on such an axis; when called, also where they do not fit the kernel.
-    TypeError: the method has no such setting; when called, the kernel is not of floats.
+    TypeError: the method has no such setting; when called, the kernel is not of floats, or
+      is not TensorFlow's, as with another backend of Keras 3.
     ValueError: when called, the kernel has fewer than two axes or no known shape.
 
   Source: as the methods'; roles and weights as the original.
@@ -101,7 +103,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
 
   def __call__(self, kernel):
     """Returns the term of a kernel, a scalar tensor of float32 or float64."""
-    tensor = tf.convert_to_tensor(kernel)
+    tensor = energy.as_tensor(kernel)
     if tensor.dtype.base_dtype in _HALF:
       tensor = tf.cast(tensor, tf.float32)
     # Anew at every call: several replicas may call at once.

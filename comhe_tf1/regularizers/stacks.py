@@ -23,14 +23,14 @@ def of_kernels(kernels):
     List of `Stack`, in the order of their first kernels.
 
   Raises:
-    TypeError: a kernel is neither float32 nor float64.
+    TypeError: a kernel is neither float32 nor float64, or as `energy.as_tensor`.
     ValueError: a role is unknown, a name comes twice, or a kernel has no static shape
       of at least two axes.
   """
   groups = collections.OrderedDict()
   names = set()
   for kernel in kernels:
-    tensor = tf.convert_to_tensor(kernel.tensor)
+    tensor = energy.as_tensor(kernel.tensor)
     if kernel.role not in roles.ROLES:
       raise ValueError('the role of kernel %r must be one of %s, got %r'
                        % (kernel.name, ', '.join(roles.ROLES), kernel.role))
