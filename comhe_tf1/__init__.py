@@ -8,6 +8,8 @@ import importlib
 import sys
 import types
 
+from comhe_tf1.regularizers import registration
+
 if sys.version_info < (3, 6):
   sys.exit('error: this is Python %d.%d; use Python 3.6 or newer' % sys.version_info[:2])
 
@@ -35,6 +37,7 @@ _HOMES = {name: module for module, names in {
     'regularizers.trained_projection': [
         'AdversarialProjection', 'AlternatingAngleProjection', 'AngleProjection'],
 }.items() for name in names}
+__all__ = sorted(_HOMES)
 
 
 class _Package(types.ModuleType):
@@ -48,5 +51,9 @@ class _Package(types.ModuleType):
   def __dir__(self):
     return sorted(set(super(_Package, self).__dir__()) | set(_HOMES))
 
+  def __reduce__(self):
+    return importlib.import_module, (__name__,)
+
 
 sys.modules[__name__].__class__ = _Package
+registration.register()
