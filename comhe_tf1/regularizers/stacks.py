@@ -13,6 +13,23 @@ names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N]
 """
 
 
+def listed(kernels):
+  """A list of `kernels.Kernel`.
+
+  Raises:
+    TypeError: the kernels are something else.
+  """
+  if tf.is_tensor(kernels) or hasattr(kernels, '__array__'):
+    kernels = [kernels]   # tensors of a graph cannot be listed
+  kernels = list(kernels)
+  for kernel in kernels:
+    if not isinstance(kernel, roles.Kernel):
+      raise TypeError('kernels must be a sequence of Kernel(name, tensor, role), got one '
+                      'of %s; for one kernel use kernel_regularizer'
+                      % type(kernel).__name__)
+  return kernels
+
+
 def of_kernels(kernels):
   """Groups kernels by role, shape and type.
 
