@@ -13,6 +13,7 @@ if sys.version_info < (3, 6):
   sys.exit('error: this is Python %d.%d; use Python 3.6 or newer' % sys.version_info[:2])
 
 from comhe_tf1.basics import cuda_libraries
+from comhe_tf1.regularizers import registration
 
 __version__ = '0.1.0'
 
@@ -38,6 +39,7 @@ _HOMES = {name: module for module, names in {
     'regularizers.trained_projection': [
         'AdversarialProjection', 'AlternatingAngleProjection', 'AngleProjection'],
 }.items() for name in names}
+__all__ = sorted(_HOMES)
 
 
 class _Package(types.ModuleType):
@@ -51,6 +53,10 @@ class _Package(types.ModuleType):
   def __dir__(self):
     return sorted(set(super(_Package, self).__dir__()) | set(_HOMES))
 
+  def __reduce__(self):
+    return importlib.import_module, (__name__,)
+
 
 sys.modules[__name__].__class__ = _Package
 cuda_libraries.load()
+registration.register()

@@ -75,10 +75,10 @@ class Regularizer(object):
         without it TensorFlow chooses.
 
     Raises:
-      TypeError, ValueError: as `stacks.of_kernels`.
+      TypeError, ValueError: as `stacks.listed` and `stacks.of_kernels`.
       methods.SettingError: a setting does not fit a kernel.
     """
-    kernels = list(kernels)
+    kernels = stacks.listed(kernels)
     with tf.name_scope(self.name):
       found = stacks.of_kernels(kernels)
       terms = self._terms(found, learning_rate, op_seed_of or (lambda name: None))

@@ -26,9 +26,10 @@ def unprojected_energies(kernels, power='2'):
     Ordered dict, layer name -> `Energies` of scalar tensors, without weight.
 
   Raises:
-    TypeError, ValueError: as `stacks.of_kernels` and `pair_energy.of_power`.
+    TypeError, ValueError: as `stacks.listed`, `stacks.of_kernels` and
+      `pair_energy.of_power`.
   """
-  kernels = list(kernels)
+  kernels = stacks.listed(kernels)
   found = {}
   with tf.name_scope('diagnosis'):
     for stack in stacks.of_kernels(kernels):

@@ -9,6 +9,7 @@ energy of a pair is a function of c_ij, see `pair_energy`; for power 2 it is
 Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS
 2018, section 3; norm floor and power as the original CoMHE training.
 """
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import blocks
@@ -16,6 +17,23 @@ from comhe_tf1.regularizers import pair_energy
 
 # Added to the squared norm under the root, so that a zero neuron has a gradient.
 NORM_FLOOR = 1e-4
+
+
+def as_tensor(kernel):
+  """A kernel of TensorFlow or NumPy as a tensor.
+
+  Raises:
+    TypeError: it is another library's, which TensorFlow would copy as a constant: the
+      term would have no gradient.
+  """
+  if (hasattr(kernel, '__array__') and not tf.is_tensor(kernel)
+      and not hasattr(kernel, '__tf_tensor__')
+      and not isinstance(kernel, (np.ndarray, np.generic))):
+    raise TypeError(
+        'kernel must be of TensorFlow or NumPy, got %s.%s: the gradient of its term would '
+        'be lost. With Keras 3 set KERAS_BACKEND=tensorflow'
+        % (type(kernel).__module__, type(kernel).__name__))
+  return tf.convert_to_tensor(kernel)
 
 
 def as_neurons(kernel):
@@ -28,10 +46,10 @@ def as_neurons(kernel):
     Tensor [d, N], one neuron per column.
 
   Raises:
-    TypeError: the kernel is neither float32 nor float64.
+    TypeError: the kernel is neither float32 nor float64, or as `as_tensor`.
     ValueError: the kernel has fewer than two axes or no neuron at all.
   """
-  kernel = tf.convert_to_tensor(kernel)
+  kernel = as_tensor(kernel)
   if kernel.dtype.base_dtype not in (tf.float32, tf.float64):
     raise TypeError('kernel must be float32 or float64, got %s; cast it first'
                     % kernel.dtype.base_dtype.name)
@@ -77,8 +95,11 @@ def cosines(neurons):
 
   Returns:
     Tensor [..., N, N], symmetric.
+
+  Raises:
+    TypeError: as `as_tensor`.
   """
-  directions, _ = unit(neurons)
+  directions, _ = unit(as_tensor(neurons))
   return tf.matmul(directions, directions, transpose_a=True)
 
 
@@ -127,6 +148,7 @@ def of_cosines(neurons, function, *references):
   Returns:
     Tensor [...], one value per set of neurons.
   """
+  neurons = as_tensor(neurons)
   if isinstance(function, MeanOverPairs) and blocks.needed(neurons):
     return _by_blocks(neurons, function)
 

@@ -1,12 +1,13 @@
 """A method as the regulariser of one layer, for whatever takes one of a kernel."""
 import numbers
-import sys
+import types
 
 import tensorflow
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import axes
 from comhe_tf1.regularizers import draws
+from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 
@@ -54,7 +55,8 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
   Raises:
     methods.SettingError: a value is out of range, the method trains a projection, no layer
       has its neurons on such an axis; when called, also where they do not fit the kernel.
-    TypeError: the method has no such setting; when called, the kernel is not of floats.
+    TypeError: the method has no such setting; when called, the kernel is not of floats, or
+      is not TensorFlow's, as with another backend of Keras 3.
     ValueError: when called, the kernel has fewer than two axes or no known shape.
 
   Source: as the methods'; roles and weights as the original.
@@ -62,28 +64,36 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
   return KernelRegularizer(method, role, axis, weight, seed, **settings)
 
 
+def _serializable(cls):
+  """Gives the class its name in the files of this TensorFlow's Keras."""
+  utils = tensorflow.keras.utils
+  if not hasattr(utils, 'register_keras_serializable'):   # before TensorFlow 1.15
+    return cls
+  return utils.register_keras_serializable('comhe_tf1')(cls)
+
+
 # Keras is whatever this TensorFlow brings; its layers ask for its own base class.
+@_serializable
 class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
   """What `kernel_regularizer` returns.
 
   Args, Raises: as `kernel_regularizer`.
 
-  Attributes:
+  Attributes, which cannot be set, since what is compiled would not follow:
     method, role, axis, weight, seed: as given, the weight resolved.
-    settings: ordered dict of the method's other settings, resolved.
+    settings: mapping of the method's other settings, resolved.
   """
 
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
                **settings):
-    _register()
     _check_method(method)
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))
     for name in sorted(set(_WEIGHTS.values()) & set(settings)):
       raise TypeError('kernel_regularizer has no setting %r, use weight' % name)
-    self.settings = methods.resolve(method, settings)
-    weights = {name: self.settings.pop(name) for name in set(_WEIGHTS.values())}
+    settings = methods.resolve(method, settings)
+    weights = {name: settings.pop(name) for name in set(_WEIGHTS.values())}
     if weight is None:
       weight = weights[_WEIGHTS[role]]
     if not isinstance(weight, numbers.Real) or not 0. <= weight <= _MOST:
@@ -92,20 +102,32 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     if seed is not None and not (hasattr(seed, '__index__') and 0 <= seed < 2 ** 31):
       raise methods.SettingError('seed must be a whole number from 0 to %d, or None, got '
                                  '%r' % (2 ** 31 - 1, seed))
+    self.settings = types.MappingProxyType(settings)
     self.method, self.role, self.weight = method, role, float(weight)
     self.seed = None if seed is None else seed.__index__()
     self.axis = axes.checked(axis)
     if self.axis == axes.BOTH and method == 'group':
       raise methods.SettingError('axis (-2, -1) leaves no input channels to group')
+    # Imported here: an import in a function that is traced troubles AutoGraph.
+    self._implementation = methods.implementation(method)
     self._draws = draws.Draws(self.seed)
+
+  def __setattr__(self, name, value):
+    if name in self.__dict__:
+      raise AttributeError('%s of a regularizer cannot be set: what is compiled would not '
+                           'follow; make another one' % name)
+    super().__setattr__(name, value)
+
+  def __reduce__(self):
+    return _from_config, (self.get_config(),)
 
   def __call__(self, kernel):
     """Returns the term of a kernel, a scalar tensor of float32 or float64."""
-    tensor = tf.convert_to_tensor(kernel)
+    tensor = energy.as_tensor(kernel)
     if tensor.dtype.base_dtype in _HALF:
       tensor = tf.cast(tensor, tf.float32)
     # Anew at every call: several replicas may call at once.
-    regularizer = methods.create(self.method, **dict(
+    regularizer = self._implementation(**dict(
         self.settings, energy_weight=self.weight, output_energy_weight=self.weight))
     regularizer.normal = self._normal()
     name = getattr(kernel, 'path', None) or getattr(kernel, 'name', None) or 'the kernel'
@@ -138,6 +160,10 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
         '%s=%r' % item for item in sorted(self.get_config().items()))
 
 
+def _from_config(config):
+  return KernelRegularizer(**config)
+
+
 def _check_method(method):
   usable = [name for name, each in methods.METHODS.items()
             if name != 'none' and not each.implementation.startswith('trained_')]
@@ -150,22 +176,3 @@ def _check_method(method):
         'kernel_regularizer(\'random\')' % (method, method))
   raise methods.SettingError('method must be one of %s, got %r'
                              % (', '.join(usable), method))
-
-
-_told = set()   # names of the Kerases that load what they have saved
-
-
-def _register():
-  """Tells this TensorFlow's Keras and, once it is imported, Keras 2 beside Keras 3."""
-  kerases = {'tensorflow.keras': tensorflow.keras, 'tf_keras': sys.modules.get('tf_keras')}
-  for name, keras in kerases.items():
-    if keras is None or name in _told:
-      continue
-    _told.add(name)
-    if hasattr(keras.utils, 'register_keras_serializable'):
-      keras.utils.register_keras_serializable('comhe_tf1')(KernelRegularizer)
-    else:   # before TensorFlow 1.15
-      keras.utils.get_custom_objects()[KernelRegularizer.__name__] = KernelRegularizer
-
-
-_register()

@@ -220,16 +220,30 @@ def _in_words(setting, default):
                    for weight, powers in by_weight.items())
 
 
+def implementation(method):
+  """The class of a method.
+
+  Raises:
+    SettingError: there is no such method.
+  """
+  if method not in METHODS:
+    raise SettingError('method must be one of %s, got %r' % (', '.join(METHODS), method))
+  module, cls = METHODS[method].implementation.split('.')
+  return getattr(importlib.import_module('comhe_tf1.regularizers.' + module), cls)
+
+
 def create(method, **settings):
   """The regulariser of a method, configured.
 
-  Args, Raises: as `resolve`.
+  Args: as `resolve`.
 
   Returns:
     `base.Regularizer`.
+
+  Raises:
+    TypeError, SettingError: as `resolve` and `implementation`.
   """
-  module, cls = METHODS[method].implementation.split('.')
-  return getattr(importlib.import_module('comhe_tf1.regularizers.' + module), cls)(**settings)
+  return implementation(method)(**settings)
 
 
 def folder(method, settings):

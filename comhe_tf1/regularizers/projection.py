@@ -67,9 +67,9 @@ def reduced_projection_energies(neurons, draws, power='2'):
   Each layer's law is meant: how draws that several layers share make their terms
   depend on each other is not the same.
 
-  W^T W is taken of the neurons over their norms (`energy`), with N times the type's
-  resolution added to its diagonal (3e-5 at N = 256 in float32): it stays positive
-  definite where neurons are zero, alike or, N > d, dependent.
+  W^T W is taken in float64 of the neurons over their norms (`energy`), with N times the
+  type's resolution added to its diagonal (6e-14 at N = 256): it stays positive definite
+  where neurons are zero, alike or, N > d, dependent.
 
   Args:
     neurons: tensor [sets, d, N].
@@ -92,20 +92,23 @@ def _reduced(neurons, draws):
 
   @tf.custom_gradient
   def of_neurons(neurons):
-    directions, inverse_norms = energy.unit(neurons)
+    # In float64: the distance of nearly equal neurons is the difference of two products
+    # that float32 rounds to the same.
+    directions, inverse_norms = energy.unit(tf.cast(neurons, tf.float64))
     gram = tf.matmul(directions, directions, transpose_a=True)
     floor = tf.cast(energy.axis_length(gram, -1), gram.dtype) * (
         np.finfo(gram.dtype.as_numpy_dtype).eps)
     gram = tf.linalg.set_diag(gram, tf.linalg.diag_part(gram) + floor)
-    # In float64, so that only the roundings of the products count.
-    factor = tf.cast(tf.linalg.cholesky(tf.cast(gram, tf.float64)), gram.dtype)
+    factor = tf.linalg.cholesky(gram)
+    projected = tf.matmul(draws, tf.cast(factor, draws.dtype), transpose_b=True)
 
     def gradient(upstream):
       within = tf.linalg.triangular_solve(
-          factor, tf.matmul(draws, upstream, transpose_a=True), adjoint=True)
-      return tf.matmul(directions, within)
+          factor, tf.cast(tf.matmul(draws, upstream, transpose_a=True), gram.dtype),
+          adjoint=True)
+      return tf.cast(tf.matmul(directions, within), neurons.dtype)
 
-    return tf.matmul(draws, factor, transpose_b=True) / inverse_norms, gradient
+    return projected / tf.cast(inverse_norms, neurons.dtype), gradient
 
   return of_neurons(neurons)
 

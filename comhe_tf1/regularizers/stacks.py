@@ -13,6 +13,23 @@ names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N]
 """
 
 
+def listed(kernels):
+  """A list of `kernels.Kernel`.
+
+  Raises:
+    TypeError: the kernels are something else.
+  """
+  if tf.is_tensor(kernels) or hasattr(kernels, '__array__'):
+    kernels = [kernels]   # tensors of a graph cannot be listed
+  kernels = list(kernels)
+  for kernel in kernels:
+    if not isinstance(kernel, roles.Kernel):
+      raise TypeError('kernels must be a sequence of Kernel(name, tensor, role), got one '
+                      'of %s; for one kernel use kernel_regularizer'
+                      % type(kernel).__name__)
+  return kernels
+
+
 def of_kernels(kernels):
   """Groups kernels by role, shape and type.
 
@@ -23,14 +40,14 @@ def of_kernels(kernels):
     List of `Stack`, in the order of their first kernels.
 
   Raises:
-    TypeError: a kernel is neither float32 nor float64.
+    TypeError: a kernel is neither float32 nor float64, or as `energy.as_tensor`.
     ValueError: a role is unknown, a name comes twice, or a kernel has no static shape
       of at least two axes.
   """
   groups = collections.OrderedDict()
   names = set()
   for kernel in kernels:
-    tensor = tf.convert_to_tensor(kernel.tensor)
+    tensor = energy.as_tensor(kernel.tensor)
     if kernel.role not in roles.ROLES:
       raise ValueError('the role of kernel %r must be one of %s, got %r'
                        % (kernel.name, ', '.join(roles.ROLES), kernel.role))

@@ -436,3 +436,12 @@ def test_eager(rng, method):
       comhe_tf1.create(method)(kernels, RATE)
   else:
     assert np.isfinite(small(method)(kernels).thom.numpy())
+
+
+def test_something_else_than_kernels(session):
+  kernel = np.ones([4, 3])
+  for call in (comhe_tf1.RandomProjection(), comhe_tf1.unprojected_energies):
+    for each in (kernel, [kernel], tf.constant(kernel), [('a', kernel, 'hidden')]):
+      with pytest.raises(TypeError, match=r'must be a sequence of Kernel\(name, tensor, '
+                                          r'role\), got one of \w+; for one kernel use'):
+        call(each)

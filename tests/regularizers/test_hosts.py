@@ -1,4 +1,5 @@
 """A layer's regulariser wherever TensorFlow and its Kerases take one."""
+import os
 import subprocess
 import sys
 
@@ -276,3 +277,48 @@ def test_replicas(root):
       universal_newlines=True)
   out, err = process.communicate(timeout=300)
   assert out == 'as one\n', err[-3000:]
+
+
+OTHER_BACKEND = '''
+import tensorflow as tf
+import comhe_tf1
+dense = tf.keras.layers.Dense(3, kernel_regularizer=comhe_tf1.kernel_regularizer('mhe'))
+dense.build([None, 4])
+try:
+  dense.losses
+except TypeError as error:
+  print(error)
+'''
+
+
+@pytest.mark.skipif(TF1, reason='Keras 2 has no backends')
+def test_another_backend_of_keras_is_refused(root):
+  pytest.importorskip('jax')
+  out = subprocess.check_output(
+      [sys.executable, '-c', OTHER_BACKEND], cwd=root, universal_newlines=True,
+      env=dict(os.environ, KERAS_BACKEND='jax'), stderr=subprocess.DEVNULL)
+  assert out == (
+      'kernel must be of TensorFlow or NumPy, got keras.src.backend.Variable: the gradient '
+      'of its term would be lost. With Keras 3 set KERAS_BACKEND=tensorflow\n')
+
+
+class Foreign(object):
+  """Of a library that TensorFlow knows only as something to copy, as torch and jax."""
+  shape = (4, 3)
+
+  def __array__(self, dtype=None, copy=None):
+    return np.ones(self.shape, dtype)
+
+
+@pytest.mark.parametrize('energy', [
+    lambda kernel: comhe_tf1.kernel_regularizer('random')(kernel),
+    comhe_tf1.half_space_energy, comhe_tf1.full_space_energy, comhe_tf1.cosines,
+    lambda kernel: comhe_tf1.neurons_last(kernel, 0),
+    lambda kernel: comhe_tf1.angle_distortion(kernel, np.ones((3, 3))),
+    lambda kernel: comhe_tf1.random_projection_energy(kernel, np.ones((1, 2, 4))),
+    lambda kernel: comhe_tf1.create('random')([
+        comhe_tf1.Kernel('a', kernel, comhe_tf1.HIDDEN)])])
+def test_foreign_kernels_are_refused(session, energy):
+  with pytest.raises(TypeError, match='must be of TensorFlow or NumPy, got .*Foreign: the '
+                                      'gradient of its term would be lost'):
+    energy(Foreign())

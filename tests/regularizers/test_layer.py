@@ -1,4 +1,9 @@
 """One layer's regulariser: values, axes, draws and mistakes. Its hosts: test_hosts.py."""
+import os
+import pickle
+import subprocess
+import sys
+
 import ground_truth
 import numpy as np
 import pytest
@@ -297,3 +302,77 @@ def test_mistakes(session, make, error, words):
   with pytest.raises(error, match=words) as raised:
     make(comhe_tf1.kernel_regularizer)
   assert '\n' not in str(raised.value)
+
+
+@pytest.mark.parametrize('name, value', [
+    ('method', 'mhe'), ('role', 'output'), ('axis', 0), ('weight', 0.), ('seed', 2),
+    ('settings', {})])
+def test_attributes_cannot_be_set(name, value):
+  regularizer = comhe_tf1.kernel_regularizer('random', seed=1)
+  config = regularizer.get_config()
+  with pytest.raises(AttributeError, match=name + ' of a regularizer cannot be set: what '
+                                                  'is compiled would not follow'):
+    setattr(regularizer, name, value)
+  with pytest.raises(TypeError):
+    regularizer.settings['pd'] = 3
+  assert regularizer.get_config() == config
+
+
+@pytest.mark.parametrize('method', STATELESS)
+def test_pickle(session, rng, method):
+  kernel = rng.randn(*SHAPE)
+  regularizer = some_regularizer(method, weight=0.5, seed=3)
+  value = regularizer(kernel)   # by now it has state of this graph
+  again = pickle.loads(pickle.dumps(regularizer))
+  assert again.get_config() == regularizer.get_config()
+  assert session.run(again(kernel)) == session.run(value)
+
+
+@pytest.mark.parametrize('method', list(methods.METHODS))
+def test_pickle_of_the_whole_network_s(method):
+  regularizer = comhe_tf1.create(method)
+  assert pickle.loads(pickle.dumps(regularizer)).settings == regularizer.settings
+
+
+def test_pickle_by_value(session, rng):
+  """As schedulers of other machines send functions."""
+  cloudpickle = pytest.importorskip('cloudpickle')
+  kernel = rng.randn(4, 5)
+  send = cloudpickle.loads(cloudpickle.dumps(lambda: comhe_tf1.half_space_energy(kernel)))
+  assert session.run(send()) == pytest.approx(ground_truth.half_space_energy(kernel))
+
+
+def test_import_of_everything():
+  names = {}
+  exec('from comhe_tf1 import *', names)
+  assert names['half_space_energy'] is comhe_tf1.half_space_energy
+  assert {'kernel_regularizer', 'METHODS', 'OUTPUT', 'Kernel', 'create'} <= set(names)
+
+
+FIRST_CALL = '''
+import tensorflow as tf
+import comhe_tf1
+regularizers = [comhe_tf1.kernel_regularizer(method) for method in (
+    'random', 'mhe', 'group', 'srip')]
+kernel = tf.random.normal([3, 3, 4, 5])
+
+
+@tf.function
+def total():
+  return (sum(regularizer(kernel) for regularizer in regularizers)
+          + comhe_tf1.half_space_energy(kernel))
+
+
+total()
+'''
+
+
+@needs_eager
+def test_first_call_within_a_function(tmp_path, root):
+  """Autograph, which reads the code that it finds in a file, complains of none."""
+  path = tmp_path / 'first_call.py'
+  path.write_text(FIRST_CALL)
+  process = subprocess.run(
+      [sys.executable, str(path)], cwd=root, stderr=subprocess.PIPE,
+      universal_newlines=True, env=dict(os.environ, PYTHONPATH=root), check=True)
+  assert 'AutoGraph' not in process.stderr

@@ -321,3 +321,30 @@ def test_reduced_draw_of_dependent_neurons(session, rng, dtype):
         tensor, tf.constant(rng.randn(3, 2, 4).astype(dtype)))
     for result in session.run([energies, tf.gradients(energies, tensor)[0]]):
       assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize('angle', [1e-2, 1e-3, 3e-4])
+def test_both_draws_have_the_same_law_for_nearly_equal_neurons(session, rng, angle):
+  """In float32, which cannot tell such neurons by the products of W^T W."""
+  times, (d, count), pd = 3000, (20, 5), 8
+  neurons = rng.randn(d, count)
+  aside = rng.randn(d)
+  aside -= neurons[:, 0] * np.dot(aside, neurons[:, 0]) / np.sum(neurons[:, 0] ** 2)
+  aside *= np.linalg.norm(neurons[:, 0]) / np.linalg.norm(aside)
+  neurons[:, 1] = np.cos(angle) * neurons[:, 0] + np.sin(angle) * aside
+  # Across the two neurons' difference their gradients are what float32 leaves of it.
+  apart = neurons[:, 1] - neurons[:, 0]
+  tensor = tf.constant(neurons[None].astype('float32'))
+  samples, along = [], []
+  for energies_of, width in ((projection.random_projection_energies, d),
+                             (projection.reduced_projection_energies, count)):
+    numbers = tf.placeholder(tf.float32, [1, pd, width])
+    energy = energies_of(tensor, numbers)[0, 0]
+    slope = tf.gradients(energy, tensor)[0]
+    values, slopes = zip(*[
+        session.run([energy, slope], {numbers: rng.randn(1, pd, width)})
+        for _ in range(times)])
+    samples.append(np.array(values))
+    along.append(np.array([np.dot(each[0, :, 1], apart) for each in slopes]))
+  assert distance_of_distributions(*samples) < 1.
+  assert distance_of_distributions(*along) < 1.
