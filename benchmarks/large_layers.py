@@ -28,6 +28,7 @@ import report
 import run
 
 from comhe_tf1.command_line import flags
+from comhe_tf1.command_line import starting
 from comhe_tf1.command_line import streams
 
 NEURONS = [1024, 2048, 4096, 8192, 16384, 32768, 65536]
@@ -51,7 +52,7 @@ def measured(contender, python, neurons, args):
       [python, os.path.join(HERE, 'large_layer.py'), contender] + [
           str(each) for each in (neurons, args.inputs, args.projections, args.repeats)],
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-      env=dict(os.environ, CUDA_VISIBLE_DEVICES='-1'))
+      env=dict(starting.ENVIRONMENT, **dict(os.environ, CUDA_VISIBLE_DEVICES='-1')))
   try:
     out, said = process.communicate()
   finally:

@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 
+from comhe_tf1.command_line import starting
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(ROOT, 'benchmarks')
 
@@ -57,7 +59,8 @@ class Process(object):
 
   def _spawn(self, command, folder):
     self._stderr.truncate(0)
-    environment = dict({'TF_CPP_MIN_LOG_LEVEL': '3'}, **os.environ)
+    environment = dict(starting.ENVIRONMENT, TF_CPP_MIN_LOG_LEVEL='3')
+    environment.update(os.environ)
     return subprocess.Popen(
         [self._python] + command, cwd=folder, env=environment, bufsize=1,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,

@@ -92,7 +92,7 @@ class Plain(object):
     self.before_step = self._before_step(losses, variables, learning_rate)
     return base.Terms(
         energies, self.settings['energy_weight'] * total(roles.FIRST, roles.HIDDEN),
-        self.settings['output_energy_weight'] * total(roles.OUTPUT), None, None)
+        self.settings['output_energy_weight'] * total(roles.OUTPUT), None)
 
   def _random(self, neurons, c_in):
     """Mean of E_h(P_i W), every P_i drawn anew."""

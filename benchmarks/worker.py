@@ -34,6 +34,7 @@ from comhe_tf1.networks import op_seeds
 from comhe_tf1.records import environment
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import streams
 from comhe_tf1.training import graph as graphs
 from comhe_tf1.training import loop
 from comhe_tf1.training import loss
@@ -128,9 +129,13 @@ def check(contender, variant):
                for name, role, kernel in agreement.small_kernels()]
     update = update_of(contender, variant, kernels, op_seeds.by_name,
                        agreement.SMALL[variant], agreement.RATE)
+    op_seed_of = {
+        'RandomStandardNormal': lambda op: op.get_attr('seed2'),
+        'StatefulStandardNormalV2': lambda op: starts[op.inputs[0].op.name][1]}
+    starts = streams.positions(session, 0)
     given = {op.outputs[0]: agreement.draw(op.outputs[0].shape.as_list(),
-                                           op.get_attr('seed2'))
-             for op in graph.get_operations() if op.type == 'RandomStandardNormal'}
+                                           op_seed_of[op.type](op))
+             for op in graph.get_operations() if op.type in op_seed_of}
 
     class Given(object):
       """The session, fed with the given draws."""
@@ -176,9 +181,11 @@ def first_steps(contender, variant, data):
   regularizer, drawn = regularizer_of(contender, variant, {}), {}
   normal = regularizer.normal
 
-  def remembered(shape, dtype, op_seed):
-    drawn[shape[-1], op_seed] = normal(shape, dtype, op_seed)
-    return drawn[shape[-1], op_seed]
+  def remembered(shape, dtype, op_seeds):
+    found = normal(shape, dtype, op_seeds)
+    drawn.update({(shape[-1], op_seed): numbers
+                  for op_seed, numbers in zip(op_seeds, found)})
+    return found
 
   regularizer.normal = remembered
   with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:

@@ -2,12 +2,18 @@ import os
 import signal
 import sys
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
+
+from comhe_tf1.command_line import starting
+
+# As the commands, before TensorFlow is imported.
+os.environ.update(dict(starting.ENVIRONMENT, **os.environ))
+
+# isort: split
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
 # In seconds, far above what the longest one takes; for tests marked as slow, and others.
 LIMIT = {True: 7200, False: 1200}

@@ -22,16 +22,18 @@ TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FLAGS = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
          '0.001', '--log_every', '1', '--eval_every', '7', '--energy_every', '5',
          '--save_every', '3', '--keep', '2', '--max_steps', '24']
-OWN = {'random': ['--pd', '10', '--pn', '2'], 'angle': ['--pd', '10'],
-       'adversarial': ['--pd', '10', '--iters', '2'],
-       'srip': ['--model', 'resnet32', '--width', '0.125']}
+OWN = {name: ['--regularizer'] + flags.split() for name, flags in {
+    'random': 'random --pd 10 --pn 2', 'angle': 'angle --pd 10',
+    'reduced': 'random --pd 10 --pn 2 --draw reduced',
+    'adversarial': 'adversarial --pd 10 --iters 2',
+    'srip': 'srip --model resnet32 --width 0.125'}.items()}
 
 
 def start(regularizer, log_dir, *more):
   """Starts a training; returns its process."""
   return subprocess.Popen(
-      [sys.executable, TRAIN, '--regularizer', regularizer, '--log_dir', log_dir]
-      + FLAGS + list(more) + OWN[regularizer], stdout=subprocess.DEVNULL,
+      [sys.executable, TRAIN, '--log_dir', log_dir] + FLAGS + list(more)
+      + OWN[regularizer], stdout=subprocess.DEVNULL,
       stderr=subprocess.PIPE, universal_newlines=True,
       preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}))
 

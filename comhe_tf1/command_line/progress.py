@@ -13,13 +13,12 @@ class Progress(object):
   Args:
     total: number of steps.
     done: how many of them are done already.
-    label: what the bar is about, if it must be said.
   """
 
-  def __init__(self, total, done=0, label=None):
+  def __init__(self, total, done=0):
     # disable=None: no bar where standard error is not a terminal.
-    self._bar = tqdm and tqdm.tqdm(total=total, initial=done, desc=label, unit='step',
-                                   disable=None, dynamic_ncols=True, leave=False)
+    self._bar = tqdm and tqdm.tqdm(total=total, initial=done, unit='step', disable=None,
+                                   dynamic_ncols=True, leave=False)
 
   def __enter__(self):
     return self

@@ -19,8 +19,9 @@ def describe(session):
 
   Returns:
     Dict that JSON can hold: versions of Python, TensorFlow, NumPy, CUDA and cuDNN
-    (as TensorFlow was built with), devices, CPU, system, git commit of this code
-    (None outside a checkout) and whether it has changes on top.
+    (as TensorFlow was built with), whether oneDNN was asked for (the value of
+    TF_ENABLE_ONEDNN_OPTS), devices, CPU, system, git commit of this code (None outside
+    a checkout) and whether it has changes on top.
   """
   return {
       'python': platform.python_version(),
@@ -28,6 +29,7 @@ def describe(session):
       'numpy': np.__version__,
       'cuda_build': _build_info('cuda_version', 'cuda_version_number'),
       'cudnn_build': _build_info('cudnn_version', 'cudnn_version_number'),
+      'onednn': os.environ.get('TF_ENABLE_ONEDNN_OPTS'),
       'devices': [device.name for device in session.list_devices()],
       'gpus': _gpus(),
       'cpu': _cpu(),

@@ -14,8 +14,9 @@ from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import orthogonality
 from comhe_tf1.regularizers import stacks
+from comhe_tf1.regularizers import streams
 
-Terms = collections.namedtuple('Terms', 'energies thom thomf update draws')
+Terms = collections.namedtuple('Terms', 'energies thom thomf update')
 Terms.__doc__ = """What a regulariser adds to a network's loss.
 
 energies: ordered dict, layer name -> its term (scalar tensor, without weight).
@@ -23,13 +24,11 @@ thom: weighted sum over the first and hidden layers, scalar tensor.
 thomf: weighted sum over the output layers, scalar tensor.
 update: operation to run with every training step, which keeps what the regulariser
   trains of its own; or None.
-draws: operation that makes the draws of one training step and nothing else, which
-  brings a new session's streams to a later step; or None.
 """
 
-Computed = collections.namedtuple('Computed', 'energies update draws')
+Computed = collections.namedtuple('Computed', 'energies update')
 Computed.__doc__ = """Terms of layers: a list of tensors [layers], one per stack, and
-operations as `Terms`."""
+an operation as `Terms`."""
 
 
 class Regularizer(object):
@@ -61,9 +60,9 @@ class Regularizer(object):
     del neurons
     return 1
 
-  def normal(self, shape, dtype, op_seed):
-    """Standard normal numbers for one step; what knows no op seeds may replace it."""
-    return tf.random_normal(shape, dtype=dtype, seed=op_seed)
+  def normal(self, shape, dtype, op_seeds):
+    """As `streams.normal`; what knows no op seeds may replace it."""
+    return streams.normal(shape, dtype, op_seeds)
 
   def __call__(self, kernels, learning_rate=None, op_seed_of=None):
     """Returns the `Terms` of `kernels`.
@@ -96,7 +95,7 @@ class Regularizer(object):
           collections.OrderedDict((kernel.name, values[kernel.name])
                                   for kernel in kernels),
           total(roles.FIRST, roles.HIDDEN), total(roles.OUTPUT),
-          terms.update, terms.draws)
+          terms.update)
 
   def _terms(self, found, learning_rate, op_seed_of):
     """`Computed` of a list of `stacks.Stack`."""
@@ -108,13 +107,12 @@ class Energy(Regularizer):
 
   def _terms(self, found, learning_rate, op_seed_of):
     hidden = [stack for stack in found if stack.role == roles.HIDDEN]
-    energies, update, draws = self._hidden(hidden, learning_rate, op_seed_of)
+    energies, update = self._hidden(hidden, learning_rate, op_seed_of)
     energies = iter(energies)
     unprojected = {roles.FIRST: self._first, roles.OUTPUT: self._output}
     return Computed(
         [next(energies) if stack.role == roles.HIDDEN
-         else unprojected[stack.role](stack.neurons) for stack in found],
-        update, draws)
+         else unprojected[stack.role](stack.neurons) for stack in found], update)
 
   def _first(self, neurons):
     """Terms [layers] of first layers, from neurons [layers, d, N]."""
@@ -136,7 +134,7 @@ class Nothing(Regularizer):
   def __call__(self, kernels, learning_rate=None, op_seed_of=None):
     """Returns `Terms` that are 0."""
     del kernels, learning_rate, op_seed_of
-    return Terms(collections.OrderedDict(), tf.zeros([]), tf.zeros([]), None, None)
+    return Terms(collections.OrderedDict(), tf.zeros([]), tf.zeros([]), None)
 
 
 class FullSpace(Energy):
@@ -148,7 +146,7 @@ class FullSpace(Energy):
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
     del learning_rate, op_seed_of
-    return Computed([self._output(stack.neurons) for stack in hidden], None, None)
+    return Computed([self._output(stack.neurons) for stack in hidden], None)
 
 
 class HalfSpace(Energy):
@@ -157,7 +155,7 @@ class HalfSpace(Energy):
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
     del learning_rate, op_seed_of
-    return Computed([self._first(stack.neurons) for stack in hidden], None, None)
+    return Computed([self._first(stack.neurons) for stack in hidden], None)
 
 
 class Group(Energy):
@@ -170,7 +168,7 @@ class Group(Energy):
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
     del learning_rate, op_seed_of
-    return Computed([self._grouped(stack) for stack in hidden], None, None)
+    return Computed([self._grouped(stack) for stack in hidden], None)
 
   def _grouped(self, stack):
     layers, d, neurons = stack.neurons.shape.as_list()
@@ -197,8 +195,7 @@ class Orthogonal(Regularizer):
 
   def _terms(self, found, learning_rate, op_seed_of):
     del learning_rate, op_seed_of
-    return Computed([orthogonality.distance(stack.neurons) for stack in found],
-                    None, None)
+    return Computed([orthogonality.distance(stack.neurons) for stack in found], None)
 
 
 class SpectralIsometry(Regularizer):
@@ -210,12 +207,10 @@ class SpectralIsometry(Regularizer):
 
   def _terms(self, found, learning_rate, op_seed_of):
     del learning_rate
-    starts = []
+    distances = []
     for stack in found:
       layers, _, neurons = stack.neurons.shape.as_list()
-      starts.append(self.normal([layers, neurons, 1], stack.neurons.dtype,
-                                op_seed_of(stack.names[0] + '/start')))
-    return Computed(
-        [orthogonality.spectral_distance(stack.neurons, start)
-         for stack, start in zip(found, starts)],
-        None, tf.group(*starts) if starts else None)
+      start, = self.normal([layers, neurons, 1], stack.neurons.dtype,
+                           [op_seed_of(stack.names[0] + '/start')])
+      distances.append(orthogonality.spectral_distance(stack.neurons, start))
+    return Computed(distances, None)

@@ -117,11 +117,10 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     """As `Regularizer.normal`, which counts where TensorFlow has no op seeds."""
     call = []
 
-    def normal(shape, dtype, op_seed):
-      del op_seed
+    def normal(shape, dtype, op_seeds):
       if not call:   # many methods draw nothing, and need no count
         call.append(self._draws.next_call())
-      return call[0](shape, dtype)
+      return [call[0](shape, dtype) for _ in op_seeds]
 
     return normal
 

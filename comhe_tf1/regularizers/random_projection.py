@@ -52,15 +52,16 @@ class RandomProjection(base.Energy):
       _, d, neurons = stack.neurons.shape.as_list()
       pn, width = self.projections(neurons), neurons if reduced else d
       keys = tuple((width, stack.neurons.dtype, stack.c_in + i) for i in range(pn))
-      for key in keys:
-        if key not in draws:
-          draws[key] = self.normal([self.settings['pd'], width], *key[1:])
+      new = [key for key in keys if key not in draws]
+      if new:
+        draws.update(zip(new, self.normal(
+            [self.settings['pd'], width], stack.neurons.dtype,
+            [op_seed for _, _, op_seed in new])))
       if keys not in stacked:
         stacked[keys] = tf.stack([draws[key] for key in keys])
       energies.append(self._over_projections(
           of_projected(stack.neurons, stacked[keys], self.power), axis=-1))
-    return base.Computed(energies, None,
-                                tf.group(*draws.values()) if draws else None)
+    return base.Computed(energies, None)
 
 
 class MaximumOverRandomProjections(RandomProjection):

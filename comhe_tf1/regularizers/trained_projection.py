@@ -54,7 +54,7 @@ class TrainedProjection(base.Energy):
                  in zip(variables, tf.unstack(current, len(variables)))]
       projected = self._used(loss, tf.matmul(current, stack.neurons), gram, rate)
       energies.append(energy.of_cosines(projected, energy.half_space(self.power)))
-    return base.Computed(energies, tf.group(*kept) if kept else None, None)
+    return base.Computed(energies, tf.group(*kept) if kept else None)
 
   def _used(self, loss, projected, gram, rate):
     """P W as the term takes it."""

@@ -96,7 +96,7 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
         '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
         % (found, network['classes'], title, classes))
   handles = build(layers)
-  variables.restore_network(session, network, arrays, found)
+  variables.restore_network(session, network, arrays, found, facts['steps'])
   if facts.get('data_md5') != data.md5:
     warn('%s was trained with other data than this' % found)
   print(streams.one_line(data.line))

@@ -21,16 +21,16 @@ the training batch. Tensors in a graph, floats in a log.
 """
 
 TrainingGraph = collections.namedtuple(
-    'TrainingGraph', 'images labels learning_rate measures energies draws '
-    'train_step test_fit test_correct network decayed diagnosis')
+    'TrainingGraph', 'images labels learning_rate measures energies train_step '
+    'test_fit test_correct network decayed diagnosis')
 TrainingGraph.__doc__ = """Handles of a training graph.
 
 images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
 int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
-energy. draws: as `base.Terms`. train_step: operation, all updates.
-test_fit: classification loss, and test_correct: [batch], with the moving
-statistics. network: the `network.Network`. decayed: list of the variables that the
-weight decay is of. diagnosis: as `diagnosis.unprojected_energies`, or None.
+energy. train_step: operation, all updates. test_fit: classification loss, and
+test_correct: [batch], with the moving statistics. network: the `network.Network`.
+decayed: list of the variables that the weight decay is of. diagnosis: as
+`diagnosis.unprojected_energies`, or None.
 """
 
 
@@ -86,8 +86,7 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
       test_logits, _ = network.logits(images, training=False)
     return TrainingGraph(
         images, labels, learning_rate, measures, terms.energies,
-        terms.draws, tf.group(step, *(
-            updates + ([] if terms.update is None else [terms.update]))),
+        tf.group(step, *(updates + ([] if terms.update is None else [terms.update]))),
         loss.classification_loss(test_logits, labels),
         loss.correct(test_logits, labels), network, decayed,
         None if diagnosed_power is None

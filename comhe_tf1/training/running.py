@@ -72,7 +72,8 @@ class Run(object):
       return 0
     path, arrays, facts = found
     steps = facts['steps']
-    variables.restore_network(self._session, self._facts['network'], arrays, path)
+    variables.restore_network(self._session, self._facts['network'], arrays, path,
+                              steps)
     try:
       self._batches.restore(arrays, facts['batches'])
       self._record.cut(facts['sizes'])
@@ -81,8 +82,6 @@ class Run(object):
           'checkpoint %s does not say how to go on; the one before may, once this one is '
           'moved away' % path)
     print('continuing after %d steps, from %s' % (steps, path), flush=True)
-    with progress.Progress(steps, label='advancing the random streams') as terminal:
-      variables.advance(self._session, self._graph, steps, terminal.step)
     return steps
 
   def train(self, test_set, schedule, done, power):

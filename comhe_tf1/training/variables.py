@@ -4,6 +4,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.networks import architectures
 from comhe_tf1.records import checkpoint
+from comhe_tf1.regularizers import streams
 from comhe_tf1.training import loop
 
 
@@ -21,18 +22,21 @@ def state(session):
   return values
 
 
-def restore(session, values, path):
+def restore(session, values, path, steps):
   """Gives all variables of the session's graph the values of `state`.
 
   Args:
     session: its graph may have fewer variables than the values are of.
-    values: dict from name to array.
+    values: dict from name to array. Streams that it does not name, as in checkpoints
+      of earlier versions, are set to where they stand after `steps`.
     path: where they come from, for messages.
+    steps: number of steps done when the state was saved.
 
   Raises:
     checkpoint.CheckpointError: a value is missing or has another shape.
   """
   variables = _variables(session)
+  values = dict(streams.positions(session, steps), **values)
   for variable in variables:
     name, shape = variable.op.name, variable.shape.as_list()
     if name not in values or list(values[name].shape) != shape:
@@ -44,7 +48,7 @@ def restore(session, values, path):
                for variable in variables})
 
 
-def restore_network(session, network, values, path):
+def restore_network(session, network, values, path, steps):
   """As `restore`, of a checkpoint that says which network it is of.
 
   Args:
@@ -61,23 +65,8 @@ def restore_network(session, network, values, path):
         '%s is of an earlier version, whose --width multiplied the filters of fc6 too: '
         '%d of them, now always %d. That is another network: train it anew'
         % (path, fc6.shape[-1], architectures.FC6))
-  restore(session, values, path)
+  restore(session, values, path, steps)
 
 
 def _variables(session):
   return session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
-
-
-def advance(session, graph, steps, on_step):
-  """Brings the streams of the stateful random operations to a later step.
-
-  Args:
-    session: new, no step trained in it yet.
-    graph: `TrainingGraph`.
-    steps: number of steps done when the state was saved.
-    on_step: called after every step that was passed over.
-  """
-  if graph.draws is not None:
-    for _ in range(steps):
-      session.run(graph.draws)
-      on_step()

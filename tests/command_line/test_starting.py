@@ -46,6 +46,16 @@ def test_nothing_is_held_where_nothing_could_show_it(environment):
       sys.executable, '-c', program, **environment)) == (3, [], ['the cause'])
 
 
+@pytest.mark.parametrize('given, taken', [({}, '1'), ({'TF_ENABLE_ONEDNN_OPTS': '0'}, '0')])
+def test_onednn_is_asked_for_unless_the_user_says(monkeypatch, given, taken):
+  monkeypatch.delenv('TF_ENABLE_ONEDNN_OPTS')
+  status, out, err = processes.finish(processes.start(
+      sys.executable, '-c', 'from comhe_tf1.command_line import starting\n'
+      'tf, _ = starting.tensorflow("-1")\nfrom comhe_tf1.records import environment\n'
+      'print(environment.describe(tf.Session())["onednn"])', **given))
+  assert (status, out) == (0, [taken]), err
+
+
 @pytest.mark.slow
 def test_every_command_shows_why_tensorflow_aborts(tmp_path):
   cluster = tmp_path / 'cluster.json'

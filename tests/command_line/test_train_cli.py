@@ -759,6 +759,26 @@ def test_a_checkpoint_of_the_earlier_reading_of_width(root, tmp_path):
   assert files_below(tmp_path) == before
 
 
+def test_a_checkpoint_without_positions_of_the_streams(root, tmp_path):
+  """Of a version that drew again what was drawn before: continued to the digit."""
+  flags = SMALL + ['--deterministic', '--max_steps', '6', '--save_every', '3']
+  for log_dir in ('whole', 'cut'):
+    assert call(root, tmp_path, '--log_dir', log_dir, *flags)[0] == 0
+  run, = tmp_path.glob('cut/**/run_00')
+  (run / 'final.json').unlink()
+  newest = checkpoint.paths(str(run / 'checkpoints'))[-1]
+  os.remove(newest)
+  path, arrays, facts = checkpoint.find(str(run), None)
+  kept = {name: value for name, value in arrays.items() if '/stream_' not in name}
+  assert len(kept) < len(arrays)
+  checkpoint.save(os.path.dirname(path), 3, kept, facts, 1)
+  status, out, _ = call(root, tmp_path, '--log_dir', 'cut', '--resume', *flags)
+  assert status == 0 and any('continuing after 3 steps' in line for line in out)
+  whole, cut = [next(tmp_path.glob(name + '/**/log_train_00.txt')).read_text()
+                for name in ('whole', 'cut')]
+  assert cut == whole
+
+
 def test_a_loss_that_is_not_finite(root, tmp_path):
   status, out, err = call(root, tmp_path, *(SMALL + [
       '--base_lr', '1e30', '--save_every', '1', '--max_steps', '9']))

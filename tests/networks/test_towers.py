@@ -196,7 +196,7 @@ def test_places():
   assert by_type['Conv2D'].count(second) == 11
   assert by_type['Conv2D'].count(first) == 22
   assert by_type['Conv2DBackpropFilter'].count(second) == 11
-  for single in ('Placeholder', 'VarHandleOp', 'RandomStandardNormal',
+  for single in ('Placeholder', 'VarHandleOp', 'StatefulStandardNormalV2',
                  'ResourceApplyMomentum', 'ResourceApplyKerasMomentum',
                  'AssignSubVariableOp', 'L2Loss'):
     assert set(by_type.get(single, [first])) == {first}, single

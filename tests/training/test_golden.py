@@ -5,10 +5,13 @@ versions and CPUs, see golden/README.md; step 0 is held to 1e-5. They are kept i
 golden_run.py.
 """
 import os
+import subprocess
+import sys
 
 import golden_run
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 
 @pytest.fixture(scope='module', params=golden_run.PATHS, ids=lambda path: (
@@ -73,3 +76,15 @@ def test_all_that_is_shown_keeps_its_bound(replay):
   found = golden_run.deviations(*replay)
   for name, bound in golden_run.bounds().items():
     assert bound is None or found[name] is None or found[name] <= bound, name
+
+
+@pytest.mark.slow
+def test_also_without_onednn():
+  """Which the commands ask for; its convolutions round in another order."""
+  if tf.__version__ < '2':
+    pytest.skip('TensorFlow 1.14 from PyPI has no oneDNN')
+  process = subprocess.run(
+      [sys.executable, '-m', 'pytest', '-q', '-m', 'not slow', __file__],
+      env=dict(os.environ, TF_ENABLE_ONEDNN_OPTS='0'), stdout=subprocess.PIPE,
+      universal_newlines=True)
+  assert process.returncode == 0, process.stdout

@@ -119,16 +119,51 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
       expected = run(session, handles, batches, 3)
     with tf.Session() as session:
       operations = len(session.graph.get_operations())
-      variables.restore(session, state, 'it')
-      passed = []
-      variables.advance(session, handles, 3, lambda: passed.append(1))
+      variables.restore(session, state, 'it', 3)
       batches = Small()
       batches.batches.restore(arrays, numbers)
       np.testing.assert_allclose(run(session, handles, batches, 3), expected, rtol=1e-5)
-      assert len(passed) == (3 if regularizer.name == 'random' else 0)
       assert len(session.graph.get_operations()) == operations
   assert {'conv1_0/filter', 'conv1_0/filter/Momentum', 'conv1_0/bn/moving_mean'} <= set(
       state)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('make, numbering', [
+    (lambda: comhe_tf1.RandomProjection(pd=2, pn=2), 'tf1.12'),
+    (lambda: comhe_tf1.RandomProjection(pd=2, pn=2, draw='reduced'), 'tf1.12'),
+    (lambda: comhe_tf1.create('random_max', pd=2, pn=2), 'by_name'),
+    (lambda: comhe_tf1.create('srip'), 'by_name')],
+                         ids=['random', 'reduced', 'random_max', 'srip'])
+def test_streams_go_on_after_70000_steps(sample, make, numbering):
+  """As if all had been drawn: from what was saved, and from the number of steps alone,
+  which is all that checkpoints of earlier versions say."""
+  layers = comhe_tf1.cnn(width=0.0625)
+
+  def steps(session, handles):
+    return [loop.step(session, handles, sample[0].images[:2], sample[0].labels[:2], 1e-3)
+            for _ in range(3)]
+
+  with tf.Graph().as_default() as graph:
+    handles = graphs.build(layers, make(), numbering, 345)
+    draws = [op.outputs[0].op for op in graph.get_operations()
+             if op.type == 'StatefulStandardNormalV2']
+    config = tf.ConfigProto(intra_op_parallelism_threads=1,
+                            inter_op_parallelism_threads=1)
+    with tf.Session(config=config) as session:
+      session.run(tf.global_variables_initializer())
+      draw = session.make_callable(tf.group(*draws))
+      for _ in range(70000):
+        draw()
+      saved = variables.state(session)
+      expected = steps(session, handles)
+    named = {name for name in saved if '/stream_' in name}
+    assert len(named) == len(draws)
+    for values in (saved, {name: value for name, value in saved.items()
+                           if name not in named}):
+      with tf.Session(config=config) as session:
+        variables.restore(session, values, 'it', 70000)
+        assert steps(session, handles) == expected
 
 
 def test_restoring_what_does_not_fit(session):
@@ -139,7 +174,7 @@ def test_restoring_what_does_not_fit(session):
                 {name: value for name, value in state.items() if name != 'fc6/project'}):
     with pytest.raises(checkpoint.CheckpointError,
                        match=r'it holds no fc6/project of shape \[4, 4096\]'):
-      variables.restore(session, wrong, 'it')
+      variables.restore(session, wrong, 'it', 0)
 
 
 def test_state_refuses_what_is_not_finite(session):
