@@ -39,7 +39,7 @@ _HOMES = {name: module for module, names in {
     'regularizers.trained_projection': [
         'AdversarialProjection', 'AlternatingAngleProjection', 'AngleProjection'],
 }.items() for name in names}
-__all__ = sorted(_HOMES)
+__all__ = list(_HOMES)
 
 
 class _Package(types.ModuleType):
