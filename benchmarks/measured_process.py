@@ -156,7 +156,9 @@ class Contender(Process):
     return os.path.join(self._data, '%s_projection' % variant)
 
   def _gpu_flags(self):
-    return ['--gpu_no', os.environ.get('CUDA_VISIBLE_DEVICES', '0')]
+    # Only where the caller chose: a GPU that is asked for must be there.
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    return [] if visible is None else ['--gpu_no', visible]
 
 
 class Stepper(Process):
