@@ -30,9 +30,12 @@ def new_session():
   return tf.Session(config=config)
 
 
-@pytest.mark.parametrize('dataset', list(cifar_input.LAYOUTS))
-@pytest.mark.parametrize('model', list(architectures.MODELS))
-@pytest.mark.parametrize('method', list(methods.METHODS))
+# A data set only changes the number of classes: one method takes it with every network.
+@pytest.mark.parametrize('method, model, dataset', [
+    (method, model, dataset) for method in methods.METHODS
+    for model in architectures.MODELS for dataset in cifar_input.LAYOUTS
+    if method == 'random' or (model, dataset) in (('cnn9', 'cifar100'),
+                                                  ('resnet32', 'cifar10'))])
 def test_two_steps(samples, method, model, dataset):
   layers = architectures.MODELS[model](cifar_input.LAYOUTS[dataset].classes, width=0.125)
   with tf.Graph().as_default(), new_session() as session:
