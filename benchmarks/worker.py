@@ -192,7 +192,8 @@ def first_steps(contender, variant, data):
     handles = build(regularizer, architectures.cnn(), NUMBERING)
     squares = {variable.op.name: tf.reduce_sum(tf.square(variable))
                for variable in tf.global_variables()
-               if variable not in handles.network.trainable}
+               if variable.dtype.is_floating   # no position of a stream
+               and variable not in handles.network.trainable}
     session.run(tf.global_variables_initializer())
     variables = session.run({variable.op.name: variable
                              for variable in handles.network.trainable})
