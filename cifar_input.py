@@ -16,22 +16,22 @@ FOLDER = os.path.dirname(os.path.realpath(__file__))
 if FOLDER not in sys.path:   # with python -P, or run by another program
   sys.path.append(FOLDER)
 
-from comhe_tf1.command_line import interruption
+from comhe_tf1.utils import signals
 
 if __name__ == '__main__':
-  interruption.end_at_once()   # before what takes time
+  signals.end_at_once()   # before what takes time
 
-from comhe_tf1.command_line import flags  # first: it says what is missing
+from comhe_tf1.utils import arguments  # first: it says what is missing
 
 # isort: split
 import numpy as np
 
-from comhe_tf1.command_line import streams
 from comhe_tf1.data import pickles
 from comhe_tf1.data import sample
 from comhe_tf1.data.layouts import LAYOUTS
-from comhe_tf1.records import container
 from comhe_tf1.records import official_data
+from comhe_tf1.utils import container
+from comhe_tf1.utils import terminal
 
 SIDE = 32
 CHANNELS = 3
@@ -364,7 +364,7 @@ def main(argv=None):
       raise argparse.ArgumentTypeError(
           'expected http://HOST/..., https://HOST/... or file:///..., got %r' % text)
 
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='cifar_input.py',
       description='Download a data set, check and unpack it. A broken download '
                   'is continued by calling again.')
@@ -378,26 +378,26 @@ def main(argv=None):
       help='a mirror of the archive, with the same bytes: http, https or file '
            '(default: the one at www.cs.toronto.edu/~kriz)')
   parser.add_argument(
-      '--data_dir', type=flags.path, metavar='FOLDER',
+      '--data_dir', type=arguments.path, metavar='FOLDER',
       help='where the pickles go; the archive is kept beside it (default: '
            'cifar-100-python or cifar-10-batches-py, as the archive names it, in '
            'COMHE_DATA_DIR if set)')
   args = parser.parse_args(argv)
   archive = download.ARCHIVES[args.dataset]
   folder = args.data_dir or os.path.join(
-      flags.path_of_environment(parser, 'COMHE_DATA_DIR') or '', archive.folder)
+      arguments.path_of_environment(parser, 'COMHE_DATA_DIR') or '', archive.folder)
   for line in container.download_warnings(folder):
-    streams.note('cifar_input.py', 'warning: %s' % line)
+    terminal.note('cifar_input.py', 'warning: %s' % line)
   try:
     download.download(archive, folder, args.url)
     return 0
   except KeyboardInterrupt:
-    streams.note('cifar_input.py', 'interrupted; calling again continues')
+    terminal.note('cifar_input.py', 'interrupted; calling again continues')
     return 130
   except download.DownloadError as error:
-    streams.note('cifar_input.py', 'error: %s' % error)
+    terminal.note('cifar_input.py', 'error: %s' % error)
     return 1
 
 
 if __name__ == '__main__':
-  streams.command('cifar_input.py', main)
+  terminal.command('cifar_input.py', main)

@@ -11,17 +11,19 @@ FOLDER = os.path.dirname(os.path.realpath(__file__))
 if FOLDER not in sys.path:   # with python -P, or run by another program
   sys.path.append(FOLDER)
 
-from comhe_tf1.command_line import interruption
+from comhe_tf1.utils import signals
 
 if __name__ == '__main__':
-  interruption.end_at_once()   # before what takes time
+  signals.end_at_once()   # before what takes time
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
+from comhe_tf1.utils import arguments  # first: it says what is missing
+
+# isort: split
 from comhe_tf1.comparison import tables
 from comhe_tf1.comparison import verdicts
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
+from comhe_tf1.utils import terminal
 
 PICTURES = ('.pdf', '.png', '.svg')
 DAY = 86400
@@ -34,7 +36,7 @@ agree but for the seed are pooled as seeds, logs of one folder too. Exit status:
 
 def picture(text):
   """Type of --plot."""
-  if os.path.splitext(flags.path(text))[1] not in PICTURES:
+  if os.path.splitext(arguments.path(text))[1] not in PICTURES:
     raise argparse.ArgumentTypeError('expected a file name ending in %s, got %r' % (
         ', '.join(PICTURES), text))
   return text
@@ -42,25 +44,25 @@ def picture(text):
 
 def against(text):
   """Type of --against."""
-  if text not in published.ALL and not os.path.exists(flags.path(text)):
+  if text not in published_runs.ALL and not os.path.exists(arguments.path(text)):
     raise argparse.ArgumentTypeError(
         'expected a folder or file of logs that is there, or one of %s, got %r'
-        % (', '.join(published.ALL), text))
+        % (', '.join(published_runs.ALL), text))
   return text
 
 
 def make_parser():
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='compare.py', description='Compare runs with the published ones, or with '
       'others: first line, test accuracies, losses, and a verdict on the last test '
       'accuracy. Needs no TensorFlow.', epilog=EPILOG)
-  parser.add_argument('runs', type=flags.path, nargs='+', metavar='RUN',
+  parser.add_argument('runs', type=arguments.path, nargs='+', metavar='RUN',
                       help='see below')
   parser.add_argument(
       '--against', type=against, metavar='WHAT',
       help='what to compare with: a published run (%s) or RUN as below (default: the '
            'published run of each one\'s own method); logs are compared line by line '
-           'too' % ', '.join(published.ALL))
+           'too' % ', '.join(published_runs.ALL))
   group = parser.add_argument_group('output').add_mutually_exclusive_group()
   group.add_argument('--markdown', action='store_true', help='print Markdown')
   group.add_argument('--json', action='store_true',
@@ -70,21 +72,21 @@ def make_parser():
       '--watch', action='store_true',
       help='print again whenever something was logged, until all runs are finished')
   parser.add_argument(
-      '--interval', type=flags.whole(1, DAY), default=10, metavar='SECONDS',
+      '--interval', type=arguments.whole(1, DAY), default=10, metavar='SECONDS',
       help='between two looks of --watch (default: 10)')
   parser.add_argument(
       '--plot', type=picture, metavar='FILE',
       help='draw test accuracy, losses and, where recorded, the layers\' energies and '
            'their sum over the steps, as %s; needs matplotlib' % ' or '.join(PICTURES))
   parser.add_argument(
-      '--report', type=flags.path, metavar='FOLDER',
+      '--report', type=arguments.path, metavar='FOLDER',
       help='write FOLDER/index.html: one page with tables, plots (with matplotlib), '
            'environment and command of every run')
   return parser
 
 
 def note(text):
-  streams.note('compare.py', text)
+  terminal.note('compare.py', text)
 
 
 def collect(paths, complain):
@@ -132,7 +134,7 @@ class Look(object):
     self.problems = []
     self.sources, runs = collect(args.runs, self.problems.append)
     reference = args.against
-    if reference in published.ALL:
+    if reference in published_runs.ALL:
       reference = verdicts.published_reference(reference)
     elif reference is not None:
       _, theirs = collect([reference], self.problems.append)
@@ -151,7 +153,7 @@ def formatted(args, compared):
     return tables.as_csv(compared).rstrip('\n')
   parts = tables.blocks(compared)
   render = tables.markdown if args.markdown else tables.text
-  return '\n'.join(map(streams.one_line, render(parts)))
+  return '\n'.join(map(terminal.one_line, render(parts)))
 
 
 def watch(args):
@@ -160,7 +162,7 @@ def watch(args):
   shown = None
   while True:
     look = Look(args)
-    lines = ['error: %s' % streams.one_line(problem) for problem in look.problems]
+    lines = ['error: %s' % terminal.one_line(problem) for problem in look.problems]
     if look.compared:
       lines.append(formatted(args, look.compared))
     text = '\n'.join(lines)
@@ -240,4 +242,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.command('compare.py', main, NoPlots, recorded_run.ReadError)
+  terminal.command('compare.py', main, NoPlots, recorded_run.ReadError)

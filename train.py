@@ -13,28 +13,28 @@ FOLDER = os.path.dirname(os.path.realpath(__file__))
 if FOLDER not in sys.path:   # with python -P, or run by another program
   sys.path.append(FOLDER)
 
-from comhe_tf1.command_line import interruption
+from comhe_tf1.utils import signals
 
 if __name__ == '__main__':
-  interruption.end_at_once()   # before what takes time
+  signals.end_at_once()   # before what takes time
 
-from comhe_tf1.command_line import training_flags  # first: it says what is missing
+from comhe_tf1 import flags  # first: it says what is missing
 
 # isort: split
 import cifar_input
 from comhe_tf1.cluster import devices
 from comhe_tf1.cluster import members
-from comhe_tf1.command_line import compatibility
-from comhe_tf1.command_line import starting
-from comhe_tf1.command_line import streams
 from comhe_tf1.networks import architectures
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import official_data
-from comhe_tf1.records import published
 from comhe_tf1.regularizers import methods
+from comhe_tf1.utils import terminal
+from comhe_tf1.utils import tf_setup
+from comhe_tf1.utils import version_check
 
 
 def note(text):
-  streams.note('train.py', text)
+  terminal.note('train.py', text)
 
 
 def warn(text):
@@ -49,7 +49,7 @@ def load_data(args):
 
 def first_batches(args, parser):
   """Returns a function from seeds to CIFAR-100's first batch, or None, and a line."""
-  folder = args.data_dir or training_flags.default_data_dir(args, parser)
+  folder = args.data_dir or flags.default_data_dir(args, parser)
   try:
     data = cifar_input.read(args.dataset, folder)
   except cifar_input.DataError as error:
@@ -58,7 +58,7 @@ def first_batches(args, parser):
     return None, str(error).split(';')[0]
   if not official_data.known(args.dataset, data.md5):
     return None, data.line
-  return (lambda seed: cifar_input.batches(data.train, published.BATCH_SIZE, seed).next(),
+  return (lambda seed: cifar_input.batches(data.train, published_runs.BATCH_SIZE, seed).next(),
           data.line)
 
 
@@ -66,8 +66,8 @@ def run(args, parser):
   """Does as the flags say; returns the exit status."""
   # Before TensorFlow, so that a mistake shows at once.
   data = first_batches(args, parser) if args.first_line else load_data(args)
-  tf, config = starting.tensorflow(
-      *[getattr(args, name) for name in training_flags.DEVICE])
+  tf, config = tf_setup.tensorflow(
+      *[getattr(args, name) for name in flags.DEVICE])
   from comhe_tf1.cluster import remote
   from comhe_tf1.records import checkpoint
   from comhe_tf1.records import run_record
@@ -79,15 +79,15 @@ def run(args, parser):
       return 0 if first_line.check(print, config, *data) else 1
     if args.master:
       workers = remote.workers(
-          args.master, training_flags.named_devices(args),
+          args.master, flags.named_devices(args),
           members.card(tf.__version__, args.tf32, args.deterministic))
       remote.configure(config, workers)
     else:
-      config.device_count['CPU'] = devices.cpus(training_flags.named_devices(args))
+      config.device_count['CPU'] = devices.cpus(flags.named_devices(args))
     with tf.Graph().as_default(), remote.session(config, workers, give_up) as session:
       return (evaluate if args.eval_only else train)(args, tf, session, workers, *data)
   except (tf.errors.OpError, remote.LostError) as error:
-    text = error if isinstance(error, remote.LostError) else starting.failure(tf, error)
+    text = error if isinstance(error, remote.LostError) else tf_setup.failure(tf, error)
     if workers:
       give_up(text)
     note('error: %s' % text)
@@ -119,28 +119,28 @@ def evaluate(args, tf, session, workers, data, batches):
 
   del tf, workers, batches
   evaluation.evaluate(
-      session, args.eval_only, args.dataset, training_flags.layout_of(args).classes,
+      session, args.eval_only, args.dataset, flags.layout_of(args).classes,
       data, args.batch_size if args.recalibrate_bn else None, warn)
   return 0
 
 
 def train(args, tf, session, workers, data, batches):
   """Builds the graph and trains in `session`; returns the exit status."""
-  from comhe_tf1.command_line import opening
   from comhe_tf1.networks import towers
   from comhe_tf1.records import environment
-  from comhe_tf1.records import final_figures
   from comhe_tf1.records import run_record
+  from comhe_tf1.records import summary_metrics
   from comhe_tf1.training import graph
-  from comhe_tf1.training import running
+  from comhe_tf1.training import runner
+  from comhe_tf1.training import summary
 
-  devices.check_present(training_flags.named_devices(args),
+  devices.check_present(flags.named_devices(args),
                         [device.name for device in session.list_devices()],
                         None if args.master else args.gpu_no)
-  settings = training_flags.method_settings(args)
+  settings = flags.method_settings(args)
   regularizer = methods.create(args.regularizer, **settings)
   network = dict(model=args.model, width=args.width, depth=args.depth,
-                 classes=training_flags.layout_of(args).classes)
+                 classes=flags.layout_of(args).classes)
   power = args.power or '2'   # of the energies that are recorded
   handles = graph.build(
       architectures.plan(**network), regularizer, args.op_seeds, args.random_seed,
@@ -148,45 +148,45 @@ def train(args, tf, session, workers, data, batches):
       towers.Towers(args.devices or (), args.bn_stats == 'tower'))
   session.run(tf.global_variables_initializer())
 
-  folder = training_flags.log_folder(args, regularizer.settings)
-  flags = training_flags.recorded(args, data.md5)
-  with (run_record.resume(folder, flags, training_flags.FREE) if args.resume
-        else run_record.start(folder, flags)) as record:
-    opening.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
-                 data.line, opening.device_line(tf, session, args.devices, args.gpu_no,
+  folder = flags.log_folder(args, regularizer.settings)
+  recorded = flags.recorded(args, data.md5)
+  with (run_record.resume(folder, recorded, flags.FREE) if args.resume
+        else run_record.start(folder, recorded)) as record:
+    summary.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
+                 data.line, summary.device_line(tf, session, args.devices, args.gpu_no,
                                                 warn), record, warn)
-    one_run = running.Run(session, handles, batches, record,
+    one_run = runner.Run(session, handles, batches, record,
                           dict(data_md5=data.md5, network=network))
     done = one_run.resume(warn) if args.resume else 0
     record.begin(session, dict(environment.describe(session), workers=workers), done)
     try:
-      one_run.train(data.test, running.Schedule(*[
-          getattr(args, name) for name in running.Schedule._fields]), done, power)
-    except running.Stopped as stopped:
+      one_run.train(data.test, runner.Schedule(*[
+          getattr(args, name) for name in runner.Schedule._fields]), done, power)
+    except runner.Stopped as stopped:
       note('%s; %s' % (stopped, 'the same command with --resume continues'
                        if args.save_every
                        else '--save_every 0 keeps no checkpoint to continue from'))
-      return interruption.exit_status(stopped.signal)
-    for line in final_figures.lines(record.finish()):
+      return signals.exit_status(stopped.signal)
+    for line in summary_metrics.lines(record.finish()):
       print(line)
   return 0
 
 
 def main(argv=None):
-  args, parser = training_flags.parse(argv)
+  args, parser = flags.parse(argv)
   try:
     return run(args, parser)
-  except starting.NoGpuError as error:
+  except tf_setup.NoGpuError as error:
     parser.error('--gpu_no %s: %s' % (args.gpu_no, error))
   except OSError as error:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
       raise
     note('error: %s; make room, then continue with --resume' % error)
   except ImportError as error:
-    note('error: %s; %s' % (error, compatibility.INSTALL))
+    note('error: %s; %s' % (error, version_check.INSTALL))
   return 1
 
 
 if __name__ == '__main__':
-  streams.command('train.py', main, cifar_input.DataError, compatibility.Refusal,
-                  starting.StartError)
+  terminal.command('train.py', main, cifar_input.DataError, version_check.Refusal,
+                  tf_setup.StartError)

@@ -27,9 +27,9 @@ import numpy as np
 import report
 import run
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import starting
-from comhe_tf1.command_line import streams
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
+from comhe_tf1.utils import tf_setup
 
 NEURONS = [1024, 2048, 4096, 8192, 16384, 32768, 65536]
 # Those that hold all cosines: as many matrices of them at a time, at most.
@@ -47,12 +47,12 @@ def measured(contender, python, neurons, args):
   sets = max(1, args.projections)
   if 4. * sets * neurons ** 2 * MATRICES.get(contender, 0) > free_bytes():
     return None
-  streams.note('large_layers.py', 'measuring %s, %d neurons' % (contender, neurons))
+  terminal.note('large_layers.py', 'measuring %s, %d neurons' % (contender, neurons))
   process = subprocess.Popen(
       [python, os.path.join(HERE, 'large_layer.py'), contender] + [
           str(each) for each in (neurons, args.inputs, args.projections, args.repeats)],
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-      env=dict(starting.ENVIRONMENT, **dict(os.environ, CUDA_VISIBLE_DEVICES='-1')))
+      env=dict(tf_setup.ENVIRONMENT, **dict(os.environ, CUDA_VISIBLE_DEVICES='-1')))
   try:
     out, said = process.communicate()
   finally:
@@ -104,24 +104,24 @@ def measure(args):
 
 def counts(text):
   """Type of --neurons."""
-  return [flags.whole(2, 2 ** 20)(each) for each in text.split(',')]
+  return [arguments.whole(2, 2 ** 20)(each) for each in text.split(',')]
 
 
 def parse(argv):
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='large_layers.py',
       description='Measure time and memory of energies of many neurons.')
   parser.add_argument(
       '--neurons', type=counts, default=NEURONS, metavar='N,...',
       help='how many (default: %s)' % ','.join(map(str, NEURONS)))
   parser.add_argument(
-      '--inputs', type=flags.whole(1, 10 ** 6), default=512, metavar='D',
+      '--inputs', type=arguments.whole(1, 10 ** 6), default=512, metavar='D',
       help='of a neuron (default: 512)')
   parser.add_argument(
-      '--projections', type=flags.whole(0, 4096), default=0, metavar='N',
+      '--projections', type=arguments.whole(0, 4096), default=0, metavar='N',
       help='to 40 dimensions; 0 is none (default)')
   parser.add_argument(
-      '--repeats', type=flags.whole(1, 10 ** 6), default=3, metavar='N',
+      '--repeats', type=arguments.whole(1, 10 ** 6), default=3, metavar='N',
       help='timed repetitions of each, after one that is not (default: 3)')
   parser.add_argument(
       '--torch', type=run.executable, metavar='PATH',
@@ -138,5 +138,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from comhe_tf1.command_line import starting
+from comhe_tf1.utils import tf_setup
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(ROOT, 'benchmarks')
@@ -59,7 +59,7 @@ class Process(object):
 
   def _spawn(self, command, folder):
     self._stderr.truncate(0)
-    environment = dict(starting.ENVIRONMENT, TF_CPP_MIN_LOG_LEVEL='3')
+    environment = dict(tf_setup.ENVIRONMENT, TF_CPP_MIN_LOG_LEVEL='3')
     environment.update(os.environ)
     return subprocess.Popen(
         [self._python] + command, cwd=folder, env=environment, bufsize=1,

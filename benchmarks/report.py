@@ -8,8 +8,8 @@ import json
 
 import numpy as np
 
-from comhe_tf1.command_line import text_table
-from comhe_tf1.records import durable
+from comhe_tf1.utils import durable
+from comhe_tf1.utils import text_table
 
 
 def _grouped(rows):

@@ -51,9 +51,9 @@ import measured_process
 import numpy as np
 import report
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
 from comhe_tf1.data import sample
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
 
 WARM_UPS = 1   # and one more, of which the values are checked
 TRAIN, TEST = 50000, 10000
@@ -181,7 +181,7 @@ def check_folder(parser, flag, path):
 
 
 def parse(argv):
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='run.py',
       description='Measure speed beside the original\'s way of computing the same.')
   parser.add_argument(
@@ -192,7 +192,7 @@ def parse(argv):
       help='methods: some of %s (default: all but none for terms, otherwise random); '
            'none is measured in whole steps only' % ', '.join(jobs.METHODS))
   parser.add_argument(
-      '--repeats', type=flags.whole(1, 10 ** 6), default=5, metavar='N',
+      '--repeats', type=arguments.whole(1, 10 ** 6), default=5, metavar='N',
       help='timed repetitions of each (default: 5)')
   parser.add_argument(
       '--python', type=executable, action='append', default=[], metavar='PATH',
@@ -263,11 +263,11 @@ def run(args, data):
       raise measured_process.ContenderError(
           '--torch computes on the CPU, and TensorFlow found a GPU: hide it with '
           'CUDA_VISIBLE_DEVICES=-1')
-    streams.note('run.py', 'checking that all compute the same')
+    terminal.note('run.py', 'checking that all compute the same')
     check(contenders, chosen)
     rows = []
     for job in chosen:
-      streams.note('run.py', 'measuring %s' % jobs.title(job))
+      terminal.note('run.py', 'measuring %s' % jobs.title(job))
       rows += measure(contenders, job, args.repeats)
   print('\n'.join(report.lines(rows)))
   result = {'date': datetime.datetime.now().isoformat(), 'arguments': vars(args),
@@ -292,11 +292,11 @@ def finish(name, measure):
     measure()
     return 0
   except agreement.Disagreement as error:
-    streams.note(name, 'error: no timings, the contenders disagree: %s' % error)
+    terminal.note(name, 'error: no timings, the contenders disagree: %s' % error)
   except (measured_process.ContenderError, OSError) as error:
-    streams.note(name, 'error: %s' % error)
+    terminal.note(name, 'error: %s' % error)
   except KeyboardInterrupt:
-    streams.note(name, 'interrupted')
+    terminal.note(name, 'interrupted')
     return 130
   return 1
 
@@ -313,5 +313,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

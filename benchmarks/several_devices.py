@@ -31,8 +31,8 @@ import processes
 import report
 import run
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
 
 CORES = (0, 1)
 WORKERS = 4
@@ -182,12 +182,12 @@ def measure(repeats, before=None):
     timed = [setup for setup in TIMED if before or not setup.before]
     times, moved, operations, facts, busy = {}, {}, {}, None, 0.
     for regularizer in METHODS:
-      streams.note('several_devices.py', 'starting all with %s' % regularizer)
+      terminal.note('several_devices.py', 'starting all with %s' % regularizer)
       steppers = collections.OrderedDict(
           ((setup, regularizer), started(setup, regularizer)) for setup in timed)
       check(steppers)
       busy = max(busy, wait_for_quiet())
-      streams.note('several_devices.py', 'timing')
+      terminal.note('several_devices.py', 'timing')
       found = collections.OrderedDict((setup.title, []) for setup in timed)
       for repetition in range(WARM_UPS + repeats):
         for (setup, _), stepper in steppers.items():
@@ -201,7 +201,7 @@ def measure(repeats, before=None):
         facts = facts or stepper.environment
         stepper.stop()
     for setup in COUNTED:
-      streams.note('several_devices.py', 'counting bytes: %s' % setup.title)
+      terminal.note('several_devices.py', 'counting bytes: %s' % setup.title)
       stepper = started(setup, METHODS[0])
       stepper.ask(steps=WARM_UPS)
       moved[setup.title] = [bytes_of(stepper) for _ in range(3)]
@@ -247,7 +247,7 @@ def checkout(text):
 def add_flags(parser):
   """Adds the flags of what is measured."""
   parser.add_argument(
-      '--repeats', type=flags.whole(1, 10 ** 6), default=8, metavar='N',
+      '--repeats', type=arguments.whole(1, 10 ** 6), default=8, metavar='N',
       help='timed steps of each contender (default: 8)')
   parser.add_argument(
       '--before', type=checkout, metavar='FOLDER',
@@ -255,7 +255,7 @@ def add_flags(parser):
 
 
 def main(argv=None):
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='several_devices.py',
       description='Measure what train.py --devices takes and moves, on CPUs.')
   add_flags(parser)
@@ -273,5 +273,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

@@ -27,13 +27,13 @@ if __name__ == '__main__':
 import numpy as np
 import replies
 
-from comhe_tf1.command_line import starting
+from comhe_tf1.utils import tf_setup
 
 
 @contextlib.contextmanager
 def opened(regularizer, settings, devices, master, bn_stats):
   """A graph with its session; yields session, handles of the graph, its environment."""
-  tf, config = starting.tensorflow('-1')
+  tf, config = tf_setup.tensorflow('-1')
   from comhe_tf1.networks import architectures
   from comhe_tf1.networks import op_seeds
   from comhe_tf1.records import environment

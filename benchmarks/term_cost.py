@@ -28,10 +28,10 @@ import report
 import run
 import several_devices
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
-from comhe_tf1.command_line import text_table
 from comhe_tf1.regularizers import methods
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
+from comhe_tf1.utils import text_table
 
 NONE, REDUCED = 'none', 'reduced'
 KNOWN = tuple(methods.METHODS) + (REDUCED,)
@@ -69,7 +69,7 @@ def measure(chosen, checkouts, rounds):
     steppers, references = [], {}
     for title, folder in checkouts.items():
       for method in [NONE] + chosen:
-        streams.note('term_cost.py', 'starting %s%s' % (method, title and ', ' + title))
+        terminal.note('term_cost.py', 'starting %s%s' % (method, title and ', ' + title))
         stepper = stepper_of(method, folder)
         stack.callback(stepper.stop)
         stepper.start()
@@ -81,7 +81,7 @@ def measure(chosen, checkouts, rounds):
             'checkout': title, 'method': method, 'seconds': [],
             'environment': stepper.environment}))
     busy = several_devices.wait_for_quiet()
-    streams.note('term_cost.py', 'timing; others use %.0f %% of the cores' % (100. * busy))
+    terminal.note('term_cost.py', 'timing; others use %.0f %% of the cores' % (100. * busy))
     for _ in range(rounds):
       for stepper, row in steppers:
         row['seconds'].append(np.median(stepper.ask(steps=TURN)['seconds'][1:]))
@@ -110,14 +110,14 @@ def _quartiles(seconds):
 
 
 def main(argv=None):
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='term_cost.py',
       description='Measure what each method adds to a training step of CNN-9, on CPUs.')
   parser.add_argument(
       '--methods', type=run.names(KNOWN), default=METHODS, metavar='NAME,...',
       help='some of %s (default: %s)' % (', '.join(KNOWN[1:]), ', '.join(METHODS)))
   parser.add_argument(
-      '--rounds', type=flags.whole(1, 10 ** 6), default=12, metavar='N',
+      '--rounds', type=arguments.whole(1, 10 ** 6), default=12, metavar='N',
       help='how often each takes %d steps (default: 12)' % TURN)
   parser.add_argument(
       '--before', type=several_devices.checkout, metavar='FOLDER',
@@ -140,5 +140,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

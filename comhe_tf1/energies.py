@@ -1,35 +1,35 @@
 """Energy of every layer of a checkpoint, not projected: `python -m comhe_tf1.energies`."""
-from comhe_tf1.command_line import compatibility
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import starting
-from comhe_tf1.command_line import streams
-from comhe_tf1.command_line import text_table
 from comhe_tf1.regularizers import methods
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
+from comhe_tf1.utils import text_table
+from comhe_tf1.utils import tf_setup
+from comhe_tf1.utils import version_check
 
 
 def note(text):
-  streams.note('comhe_tf1.energies', text)
+  terminal.note('comhe_tf1.energies', text)
 
 
 def main(argv=None):
   """Prints the table, as the flags say; returns the exit status."""
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='comhe_tf1.energies',
       description='Print the energy in full and in half space of every layer of a '
                   'checkpoint: of the kernels as they are, not projected, computed in '
                   'float64.')
   parser.add_argument(
-      'path', type=flags.path, metavar='PATH',
+      'path', type=arguments.path, metavar='PATH',
       help='a checkpoint, or the folder of a run, whose newest one is taken')
   parser.add_argument(
       '--power', choices=list(methods.POWERS) + ['all'], default='2', metavar='POWER',
       help='energy of a pair of neurons: %s, or all of them (default: 2)'
            % ', '.join(methods.POWERS))
-  flags.add_environment_flag(parser)
+  arguments.add_environment_flag(parser)
   args = parser.parse_args(argv)
   try:
-    starting.tensorflow('-1', any_environment=args.any_environment)
-  except (compatibility.Refusal, ImportError) as error:
+    tf_setup.tensorflow('-1', any_environment=args.any_environment)
+  except (version_check.Refusal, ImportError) as error:
     note('error: %s' % error)
     return 1
   from comhe_tf1.records import checkpoint
@@ -45,7 +45,7 @@ def main(argv=None):
   except checkpoint.CheckpointError as error:
     note('error: %s' % error)
     return 1
-  print(streams.one_line('checkpoint: %s, after %d steps' % (path, facts['steps'])))
+  print(terminal.one_line('checkpoint: %s, after %d steps' % (path, facts['steps'])))
   print('\n'.join(table(kernels, diagnosis.of_arrays(kernels, powers))),
         flush=True)
   return 0
@@ -66,4 +66,4 @@ def table(values, energies):
 
 
 if __name__ == '__main__':
-  streams.command('comhe_tf1.energies', main)
+  terminal.command('comhe_tf1.energies', main)

@@ -1,16 +1,16 @@
 """Writes the synthetic sample: `python -m comhe_tf1.sample FOLDER [--dataset cifar10]`."""
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
 from comhe_tf1.data import layouts
 from comhe_tf1.data import sample
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
 
 
 def main(argv=None):
   """Writes the sample, as the flags say; returns the exit status."""
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='comhe_tf1.sample',
       description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
-  parser.add_argument('folder', type=flags.path, help='where to write the pickles')
+  parser.add_argument('folder', type=arguments.path, help='where to write the pickles')
   parser.add_argument(
       '--dataset', choices=list(layouts.LAYOUTS), default='cifar100',
       help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
@@ -19,11 +19,11 @@ def main(argv=None):
   try:
     sample.write(args.folder, args.dataset)
   except OSError as error:
-    streams.note('comhe_tf1.sample', 'error: cannot write the sample: %s' % error)
+    terminal.note('comhe_tf1.sample', 'error: cannot write the sample: %s' % error)
     return 1
   print('wrote the synthetic sample to %s' % args.folder, flush=True)
   return 0
 
 
 if __name__ == '__main__':
-  streams.command('comhe_tf1.sample', main)
+  terminal.command('comhe_tf1.sample', main)

@@ -9,11 +9,11 @@ import signal
 from comhe_tf1.cluster import listening
 from comhe_tf1.cluster import members as clusters
 from comhe_tf1.cluster import reaching
-from comhe_tf1.command_line import compatibility
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import interruption
-from comhe_tf1.command_line import starting
-from comhe_tf1.command_line import streams
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import signals
+from comhe_tf1.utils import terminal
+from comhe_tf1.utils import tf_setup
+from comhe_tf1.utils import version_check
 
 LOOPBACK = '127.0.0.1'
 
@@ -27,28 +27,28 @@ def address(text):
 
 def make_parser():
   """The parser of this command line."""
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='comhe_tf1.worker',
       description='Offer this machine\'s devices to trainings of train.py --master. Runs '
                   'until it is ended by a signal. There is no authentication: whoever '
                   'reaches the port runs what he likes. Use a private network.')
   parser.add_argument(
-      '--cluster', type=flags.path, required=True, metavar='FILE',
+      '--cluster', type=arguments.path, required=True, metavar='FILE',
       help='JSON: the job\'s name and the addresses of all its tasks, the same file on '
            'every machine, such as {"worker": ["10.0.0.5:2222", "10.0.0.6:2222"]}')
   parser.add_argument(
-      '--task', type=flags.whole(0, 2 ** 20), required=True, metavar='N',
+      '--task', type=arguments.whole(0, 2 ** 20), required=True, metavar='N',
       help='which of them this is, from 0')
   parser.add_argument(
       '--bind', type=address, metavar='ADDRESS',
       help='the IPv4 address of this machine at which to listen, and at no other; '
            '0.0.0.0 for all (default: 127.0.0.1, which this machine alone reaches)')
-  flags.add_device_flags(parser)
+  arguments.add_device_flags(parser)
   return parser
 
 
 def note(text):
-  streams.note('comhe_tf1.worker', text)
+  terminal.note('comhe_tf1.worker', text)
 
 
 def main(argv=None):
@@ -62,7 +62,7 @@ def main(argv=None):
     parser.error('--task: %s has tasks 0 to %d, got %d' % (
         args.cluster, len(cluster.addresses) - 1, args.task))
   host, port = clusters.parse_address(cluster.addresses[args.task])
-  interruption.leave_whatever_happens()
+  signals.leave_whatever_happens()
   twins = reaching.twins(cluster.addresses)
   if twins:
     parser.error('%s: %s and %s are one address, and each task needs its own' % (
@@ -80,7 +80,7 @@ def main(argv=None):
     return 1
   try:
     return serve(args, cluster, listens_at, port)
-  except starting.NoGpuError as error:
+  except tf_setup.NoGpuError as error:
     parser.error('--gpu_no %s: %s' % (args.gpu_no, error))
 
 
@@ -94,8 +94,8 @@ def is_loopback(host):
 
 def serve(args, cluster, listens_at, port):
   """Serves until a signal comes; returns the exit status where it cannot."""
-  tf, config = starting.tensorflow(
-      flags.gpus_or_default(args.gpu_no), tf32=args.tf32,
+  tf, config = tf_setup.tensorflow(
+      arguments.gpus_or_default(args.gpu_no), tf32=args.tf32,
       deterministic=args.deterministic, any_environment=args.any_environment,
       gpu_required=args.gpu_no is not None)
   from comhe_tf1.cluster import serving
@@ -108,7 +108,7 @@ def serve(args, cluster, listens_at, port):
     note('error: %s' % error)
     return 1
   except tf.errors.OpError as error:
-    note('error: %s' % starting.failure(tf, error))
+    note('error: %s' % tf_setup.failure(tf, error))
     return 1
   print('worker %d of %d: TensorFlow %s, listening at %s:%d, without authentication'
         % (args.task, len(cluster.addresses), tf.__version__, listens_at, port), flush=True)
@@ -117,5 +117,5 @@ def serve(args, cluster, listens_at, port):
 
 
 if __name__ == '__main__':
-  streams.command('comhe_tf1.worker', main, ImportError, compatibility.Refusal,
-                  starting.StartError)
+  terminal.command('comhe_tf1.worker', main, ImportError, version_check.Refusal,
+                  tf_setup.StartError)

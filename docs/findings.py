@@ -23,8 +23,8 @@ import generated
 # isort: split
 import run as benchmark
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
 
 NAME = 'findings'
 INTERPRETERS = ('tf18', 'tf112', 'tf114')
@@ -301,9 +301,9 @@ def parse(argv):
       NAME, 'Run what docs/findings.md shows of the original, and write that page.')
   parser.add_argument('--original', type=benchmark.checkout, metavar='FOLDER',
                       help='checkout of the authors\' repository')
-  parser.add_argument('--mhe', type=flags.path, metavar='FOLDER',
+  parser.add_argument('--mhe', type=arguments.path, metavar='FOLDER',
                       help='checkout of the MHE authors\' repository')
-  parser.add_argument('--data_dir', type=flags.path, metavar='FOLDER',
+  parser.add_argument('--data_dir', type=arguments.path, metavar='FOLDER',
                       help='the official CIFAR-100\'s pickles')
   for name in INTERPRETERS:
     parser.add_argument(
@@ -327,7 +327,7 @@ def main(argv=None):
                  for name in FOLDERS + INTERPRETERS}
     variables['PYTHON'] = sys.executable
     for name in args.only:
-      streams.note('findings.py', COMMANDS[name])
+      terminal.note('findings.py', COMMANDS[name])
       record[name] = shown_of(name, run_command(COMMANDS[name], variables),
                               patterns_of(name))
 
@@ -335,5 +335,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

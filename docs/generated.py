@@ -13,9 +13,9 @@ WIDTH = 88   # of lines of text
 sys.path[:0] = [ROOT] + [os.path.join(ROOT, name) for name in (
     os.path.join('tests', 'helpers'), 'benchmarks')]
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
-from comhe_tf1.records import durable
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import durable
+from comhe_tf1.utils import terminal
 
 
 def path(name, extension):
@@ -41,7 +41,7 @@ def write(name, record, page):
 
 def parser(name, description):
   """A parser with the flag that all documents' scripts have."""
-  made = flags.Parser(prog='%s.py' % name, description=description)
+  made = arguments.Parser(prog='%s.py' % name, description=description)
   made.add_argument('--render', action='store_true',
                     help='write %s.md from %s.json, without running anything'
                          % (name, name))
@@ -66,10 +66,10 @@ def main(name, args, update, page):
       update(record)
     write(name, record, page(record))
   except (OSError, ValueError) as error:
-    streams.note('%s.py' % name, 'error: %s' % error)
+    terminal.note('%s.py' % name, 'error: %s' % error)
     return 1
   except KeyboardInterrupt:
-    streams.note('%s.py' % name, 'interrupted')
+    terminal.note('%s.py' % name, 'interrupted')
     return 130
   return 0
 

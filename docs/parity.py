@@ -16,11 +16,11 @@ import generated
 import golden_run
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.command_line import starting
-from comhe_tf1.command_line import streams
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import environment
-from comhe_tf1.records import published
 from comhe_tf1.training import first_line
+from comhe_tf1.utils import terminal
+from comhe_tf1.utils import tf_setup
 
 NAME = 'parity'
 FACTS = ('python', 'tensorflow', 'numpy', 'cpu', 'cpu_count')
@@ -77,7 +77,7 @@ NOT_VERIFIED = '''## Not verified
 
 def measure():
   """The figures of this TensorFlow."""
-  starting.tensorflow('-1')
+  tf_setup.tensorflow('-1')
   with tf.Graph().as_default(), tf.Session() as session:
     facts = environment.describe(session)
   lines = []
@@ -106,7 +106,7 @@ def page(record):
   versions = sorted(record, key=lambda version: list(map(int, version.split('.'))))
   lines = [INTRODUCTION]
   recorded = [(title_of(path), golden_run.read(path)) for path in golden_run.PATHS]
-  for variant in published.RUNS:
+  for variant in published_runs.RUNS:
     chosen = [(title, golden) for title, golden in recorded
               if golden['args']['variant'] == variant]
     columns = [(golden_run.NUMBERINGS[golden['tf']], version, title)
@@ -126,7 +126,7 @@ def page(record):
     lines += ['TensorFlow %s:' % version, '']
     lines += ['    ' + line.rstrip() for line in record[version]['first_line']] + ['']
   lines.append(NOT_VERIFIED % ', '.join(
-      '%.4f (%s)' % (run.last, name) for name, run in published.RUNS.items()))
+      '%.4f (%s)' % (run.last, name) for name, run in published_runs.RUNS.items()))
   lines += ['## Measured on', '']
   lines += generated.table(
       ['TensorFlow', 'Python', 'NumPy', 'CPU'],
@@ -154,5 +154,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

@@ -18,14 +18,14 @@ import generated
 import results
 
 # isort: split
-from comhe_tf1.command_line import streams
-from comhe_tf1.command_line import training_flags
+from comhe_tf1 import flags
 from comhe_tf1.comparison import energy_sums
+from comhe_tf1.comparison import published_tables
+from comhe_tf1.published import energy_plot
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import official_data
-from comhe_tf1.records import published
-from comhe_tf1.records import published_energies
-from comhe_tf1.records import published_tables
 from comhe_tf1.records import run_settings
+from comhe_tf1.utils import terminal
 
 NAME = 'published'
 # Files of recipes, the first one that has a figure is named.
@@ -38,8 +38,8 @@ INTRODUCTION = '''# What the authors published, and what re-derives it
 
 Every figure on CIFAR in the authors' repositories and slides, the line of `runs/` that
 re-derives it, and what this project has measured of it, read from `results/`. Written by
-`docs/published.py` from `docs/published.json`, `comhe_tf1/records/published.py`,
-`comhe_tf1/records/published_tables.py` and `runs/`:
+`docs/published.py` from `docs/published.json`, `comhe_tf1/published/published_runs.py`,
+`comhe_tf1/comparison/published_tables.py` and `runs/`:
 
     python docs/published.py
 
@@ -133,7 +133,7 @@ def recipes():
       for number, line in enumerate(file, 1):
         words = shlex.split(line, comments=True)
         if words:
-          args, _ = training_flags.parse(words[2:])
+          args, _ = flags.parse(words[2:])
           settings = {name: value for name, value in vars(args).items()
                       if value is not None}
           settings['data_md5'] = official_data.DIGESTS[args.dataset]
@@ -158,7 +158,7 @@ def rows(record):
 
 
 def _logs(known, runs):
-  for name, facts in published.ALL.items():
+  for name, facts in published_runs.ALL.items():
     wanted = run_settings.of_published(facts)
 
     def same(settings, but=frozenset()):
@@ -167,7 +167,7 @@ def _logs(known, runs):
 
     of_log = [run for run in runs if same(run['settings'], run_settings.DRAWS)]
     yield Row(
-        'Logs of CoMHE' if name in published.RUNS else 'Logs of MHE',
+        'Logs of CoMHE' if name in published_runs.RUNS else 'Logs of MHE',
         '%s, %s' % (name, facts.source),
         'last %.4f, best %.4f at %s' % (
             facts.last, facts.best[0], '{:,}'.format(facts.best[1])),
@@ -207,11 +207,11 @@ def _exactly(cell, settings):
 
 
 def _curves(known, runs):
-  for method, points in published_energies.ENERGIES.items():
+  for method, points in energy_plot.ENERGIES.items():
     wanted = run_settings.of_the_code(method, {})
 
     def same(settings):
-      return published_tables.protocol_of(settings) is published.COMHE and all(
+      return published_tables.protocol_of(settings) is published_runs.COMHE and all(
           settings.get(flag) == value for flag, value in wanted.items())
 
     measured = [
@@ -265,5 +265,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

@@ -26,14 +26,14 @@ import textwrap
 import generated
 
 # isort: split
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
 from comhe_tf1.comparison import cells
+from comhe_tf1.comparison import published_tables
 from comhe_tf1.comparison import verdicts
-from comhe_tf1.records import durable
-from comhe_tf1.records import published_tables
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import durable
+from comhe_tf1.utils import terminal
 
 RESULTS = os.path.join(generated.ROOT, 'results')
 FOLDERS = ('data_dir', 'log_dir')   # flags
@@ -338,9 +338,9 @@ def write(results=RESULTS):
 
 
 def main(argv=None):
-  parser = flags.Parser(prog='results.py', description='Keep finished trainings in '
+  parser = arguments.Parser(prog='results.py', description='Keep finished trainings in '
                         'results/, and write results/README.md from them.')
-  parser.add_argument('--add', type=flags.path, metavar='FOLDER', action='append',
+  parser.add_argument('--add', type=arguments.path, metavar='FOLDER', action='append',
                       default=[], help='a run\'s folder run_NN, or one with a single '
                       'finished run below it; may be repeated')
   parser.add_argument('--name', help='what the run is called in results/ (default: as '
@@ -351,14 +351,14 @@ def main(argv=None):
   try:
     for folder in args.add:
       kept = add(folder, args.name)
-      streams.note('results.py', 'kept in ' + os.path.relpath(kept))
+      terminal.note('results.py', 'kept in ' + os.path.relpath(kept))
     write()
   except (OSError, ValueError, recorded_run.ReadError) as error:
-    streams.note('results.py', 'error: %s' % error)
+    terminal.note('results.py', 'error: %s' % error)
     return 1
   return 0
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

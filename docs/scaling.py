@@ -20,10 +20,10 @@ import measured_process
 import numpy as np
 import several_devices as several
 
-from comhe_tf1.command_line import streams
 from comhe_tf1.networks import architectures
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.utils import terminal
 
 NAME = 'scaling'
 BATCH = 128
@@ -372,10 +372,10 @@ def main(argv=None):
   try:
     return generated.main(NAME, args, update, page)
   except (agreement.Disagreement, measured_process.ContenderError) as error:
-    streams.note('scaling.py', 'error: %s' % error)
+    terminal.note('scaling.py', 'error: %s' % error)
     return 1
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   sys.exit(main())

@@ -23,8 +23,8 @@ import jobs
 import numpy as np
 import run as benchmark
 
-from comhe_tf1.command_line import flags
-from comhe_tf1.command_line import streams
+from comhe_tf1.utils import arguments
+from comhe_tf1.utils import terminal
 
 LAYER = 'conv1_0'   # whose moving statistics are shown
 
@@ -167,15 +167,15 @@ def failure():
 
 
 def parse(argv):
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='watch_original.py', description='Run the authors\' training script, '
       'unmodified, and tell what it does. Further flags are passed on to it.')
   parser.add_argument('checkout', type=benchmark.checkout,
                       help='checkout of the authors\' repository')
   parser.add_argument('variant', choices=jobs.VARIANTS, help='which script')
-  parser.add_argument('--steps', type=flags.whole(1, 10 ** 6), metavar='N',
+  parser.add_argument('--steps', type=arguments.whole(1, 10 ** 6), metavar='N',
                       help='training steps (default: the script\'s 75,000)')
-  parser.add_argument('--data_dir', type=flags.path, metavar='FOLDER',
+  parser.add_argument('--data_dir', type=arguments.path, metavar='FOLDER',
                       help='pickles train and test (default: random images)')
   parser.add_argument('--idle', action='store_true',
                       help='compute nothing: answer training and testing with zeros')
@@ -193,7 +193,7 @@ def main(argv=None):
     import original
     import tensorflow as tf
     if not tf.__version__.startswith('1.'):
-      streams.note('watch_original.py', 'error: TensorFlow %s does not run the '
+      terminal.note('watch_original.py', 'error: TensorFlow %s does not run the '
                      'original; use 1.8 to 1.14, with Python 3.6' % tf.__version__)
       return 1
     tf.logging.set_verbosity(tf.logging.ERROR)
@@ -222,6 +222,6 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-  streams.print_anything()
+  terminal.print_anything()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   sys.exit(main())

@@ -5,10 +5,10 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 
-from comhe_tf1.command_line import starting
+from comhe_tf1.utils import tf_setup
 
 # As the commands, before TensorFlow is imported.
-os.environ.update(dict(starting.ENVIRONMENT, **os.environ))
+os.environ.update(dict(tf_setup.ENVIRONMENT, **os.environ))
 
 # isort: split
 import numpy as np

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 import comhe_tf1
 from comhe_tf1.networks import architectures
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 from comhe_tf1.training import first_line
@@ -185,8 +185,8 @@ def line_of(name, pattern):
 def test_first_lines_of_the_original_are_ours(monkeypatch, name, seed, numbering):
   """At the published sizes, and of seeds that no log was published of."""
   variant = name.split()[0]
-  monkeypatch.setattr(published, 'NUMBERING', numbering)
-  run = published.RUNS[variant]._replace(random_seed=seed)
+  monkeypatch.setattr(published_runs, 'NUMBERING', numbering)
+  run = published_runs.RUNS[variant]._replace(random_seed=seed)
   found = dict(re.findall(r'(\w+)=([\d.]+)', line_of(name, '^====iter_0')))
   # Both are rounded: of 5.01445, one to 5.0144 and the other to 5.0145.
   assert [float(found[term]) for term in first_line.WITHOUT_DATA] == pytest.approx(
@@ -215,10 +215,10 @@ def test_draws_of_the_original_are_those_of_the_plan():
 
 def test_published_lines_are_the_facts():
   lines = '\n'.join(generated.read('findings')['published'])
-  for variant, run in published.RUNS.items():
+  for variant, run in published_runs.RUNS.items():
     assert re.search(r'%s_projection/.*\n====iter_0: fit=%.4f, reg=%.4f, thom=%.4f, '
                      r'thomf=%.4f, acc=%.4f' % ((variant,) + tuple(
-                         getattr(run, name) for name in published.QUANTITIES)), lines)
+                         getattr(run, name) for name in published_runs.QUANTITIES)), lines)
 
 
 def test_reg_of_the_published_run_falls_as_by_weight_decay_alone():

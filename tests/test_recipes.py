@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from comhe_tf1.command_line import training_flags
-from comhe_tf1.records import published_tables
+from comhe_tf1 import flags
+from comhe_tf1.comparison import published_tables
 from comhe_tf1.regularizers import methods
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'runs')
@@ -32,7 +32,7 @@ def commented(name):
         comment = line[2:].strip()
         continue
       assert words[:2] == ['python', 'train.py'] and '#' not in line
-      yield comment, training_flags.parse(words[2:])[0]
+      yield comment, flags.parse(words[2:])[0]
 
 
 @pytest.mark.parametrize('name', FILES)

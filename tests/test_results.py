@@ -9,7 +9,7 @@ import sys
 import pytest
 import synthetic_logs
 
-from comhe_tf1.command_line import training_flags
+from comhe_tf1 import flags
 from comhe_tf1.records import official_data
 from comhe_tf1.records import recorded_run
 
@@ -121,7 +121,7 @@ def recipe(name, number):
   """Flags of the line of a file in runs/, as args.json has them."""
   with open(os.path.join(ROOT, 'runs', name)) as file:
     lines = [shlex.split(line) for line in file if line.startswith('python')]
-  args = vars(training_flags.parse(lines[number][2:])[0])
+  args = vars(flags.parse(lines[number][2:])[0])
   return dict(args, data_md5=official_data.DIGESTS['cifar100'])
 
 

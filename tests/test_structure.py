@@ -1,4 +1,4 @@
-"""Imports between the wings go the way that docs/architecture.md says, and no other."""
+"""Imports between the packages go the way that docs/architecture.md says, and no other."""
 import ast
 import glob
 import os
@@ -11,20 +11,20 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 with open(os.path.join(ROOT, 'docs', 'architecture.md')) as file:
   PAGE = file.read()
-# A row of the page's table: the wing, and the wings that it may import.
-ALLOWED = {wing: set(re.findall('`([a-z_]+)`', uses)) for wing, uses in re.findall(
+# A row of the page's table: the package, and the packages that it may import.
+ALLOWED = {package: set(re.findall('`([a-z_]+)`', uses)) for package, uses in re.findall(
     r'^\| `([a-z_]+)`[^|]*\|([^|]*)\|', PAGE, re.M)}
 DRAWN = set(re.findall(r'^ +([a-z_]+) --> ([a-z_]+)$', PAGE, re.M))
 TOP = ['train.py', 'compare.py', 'cifar_input.py']
-COMMANDS = ['energies', 'health', 'sample', 'worker']
+MODULES = ['energies', 'flags', 'health', 'sample', 'worker']
 
 
 def modules():
-  """Pairs of a module's wing and its path; a command is a wing of its own."""
-  package = os.path.join(ROOT, 'comhe_tf1')
-  for path in sorted(glob.glob(os.path.join(package, '**', '*.py'), recursive=True)):
-    if path != os.path.join(package, '__init__.py'):
-      yield os.path.relpath(path, package).split(os.sep)[0].replace('.py', ''), path
+  """Pairs of a module's package and its path; a command is one of its own."""
+  top = os.path.join(ROOT, 'comhe_tf1')
+  for path in sorted(glob.glob(os.path.join(top, '**', '*.py'), recursive=True)):
+    if path != os.path.join(top, '__init__.py'):
+      yield os.path.relpath(path, top).split(os.sep)[0].replace('.py', ''), path
 
 
 def imported(path):
@@ -42,48 +42,48 @@ def imported(path):
 
 
 def arrows():
-  """Triples of a wing, what it imports of the project, and the importing file."""
-  for wing, path in modules():
+  """Triples of a package, what it imports of the project, and the importing file."""
+  for package, path in modules():
     for name in imported(path):
       first = name.split('.')[0]
       if first == 'comhe_tf1' and '.' in name and not name.startswith('comhe_tf1.__'):
-        yield wing, name.split('.')[1], path
+        yield package, name.split('.')[1], path
       elif first in ('train', 'compare', 'cifar_input'):
-        yield wing, first, path
+        yield package, first, path
 
 
-def test_every_wing_has_its_row_and_says_what_it_is_for():
-  wings = {wing for wing, _ in modules()}
-  assert wings == set(ALLOWED)
-  for wing, path in modules():
+def test_every_package_has_its_row_and_says_what_it_is_for():
+  packages = {package for package, _ in modules()}
+  assert packages == set(ALLOWED)
+  for package, path in modules():
     with open(path) as file:
       assert ast.get_docstring(ast.parse(file.read())), path
 
 
 def test_arrows_go_as_the_page_says():
   wrong = ['%s imports %s, which docs/architecture.md does not allow to %s' % (
-      os.path.relpath(path, ROOT), target, wing)
-           for wing, target, path in arrows()
-           if target != wing and target not in ALLOWED[wing]]
+      os.path.relpath(path, ROOT), target, package)
+           for package, target, path in arrows()
+           if target != package and target not in ALLOWED[package]]
   assert not wrong, '\n'.join(wrong)
 
 
 def test_the_page_allows_no_more_than_there_is():
-  there = {(wing, target) for wing, target, _ in arrows() if wing != target}
-  assert {(wing, target) for wing in ALLOWED for target in ALLOWED[wing]} == there
+  there = {(package, target) for package, target, _ in arrows() if package != target}
+  assert {(package, target) for package in ALLOWED for target in ALLOWED[package]} == there
 
 
-def test_the_drawing_is_the_table():
-  assert DRAWN == {(wing, target) for wing in ALLOWED for target in ALLOWED[wing]}
+def test_the_drapackage_is_the_table():
+  assert DRAWN == {(package, target) for package in ALLOWED for target in ALLOWED[package]}
 
 
 def test_there_is_no_circle():
-  left = {wing: set(uses) for wing, uses in ALLOWED.items()}
+  left = {package: set(uses) for package, uses in ALLOWED.items()}
   while left:
-    bottom = {wing for wing, uses in left.items() if not uses & set(left)}
+    bottom = {package for package, uses in left.items() if not uses & set(left)}
     assert bottom, 'a circle among %s' % sorted(left)
-    for wing in bottom:
-      del left[wing]
+    for package in bottom:
+      del left[package]
 
 
 def test_regularizers_know_nothing_else():
@@ -94,7 +94,7 @@ def test_the_top_level_and_the_commands():
   assert sorted(name for name in os.listdir(ROOT) if name.endswith('.py')) == sorted(TOP)
   assert sorted(name for name in os.listdir(os.path.join(ROOT, 'comhe_tf1'))
                 if name.endswith('.py')) == sorted(
-                    ['__init__.py'] + [name + '.py' for name in COMMANDS])
+                    ['__init__.py'] + [name + '.py' for name in MODULES])
   with open(os.path.join(ROOT, 'train.py')) as file:
     assert len(file.readlines()) < 200
 

@@ -11,8 +11,8 @@ import os
 import re
 
 import comhe_tf1
-from comhe_tf1.basics import files
-from comhe_tf1.basics import words
+from comhe_tf1.utils import files
+from comhe_tf1.utils import words
 
 _LABEL = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
 _ADDRESS = re.compile(r'(%s(?:\.%s)*):([0-9]{1,5})' % (_LABEL, _LABEL))

@@ -8,10 +8,10 @@ import collections
 import decimal
 import math
 
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 
 TEST = 'test acc'
-NAMES = published.QUANTITIES + (TEST,)
+NAMES = published_runs.QUANTITIES + (TEST,)
 # What an image costs whose class has a probability of 0: -ln of the floor, see
 # training/loss.py. Right ones cost less than 0.1.
 WRONG = -math.log(1e-4)
@@ -231,7 +231,7 @@ def _how_far(agreement):
   said = []
   if agreement.reached is not None:
     said.append('%s of the training lines agree through step %s' % (
-        'all five quantities' if len(names) == len(published.QUANTITIES)
+        'all five quantities' if len(names) == len(published_runs.QUANTITIES)
         else ' '.join(names), '{:,}'.format(agreement.reached)))
   test = agreement.quantities.get(TEST)
   if test and test.through is not None:

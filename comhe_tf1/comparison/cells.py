@@ -5,8 +5,8 @@ lowest of many test errors is chosen on the test set.
 """
 import collections
 
+from comhe_tf1.comparison import published_tables
 from comhe_tf1.comparison import verdicts
-from comhe_tf1.records import published_tables
 
 Beside = collections.namedtuple('Beside', 'entry cell lowest last saying')
 Beside.__doc__ = """A run, `verdicts.Entry`, beside a cell, `published_tables.Cell`.

@@ -2,7 +2,7 @@
 
 It is the curve that the CoMHE authors plot, see `published_energies`.
 """
-from comhe_tf1.records import published_energies
+from comhe_tf1.published import energy_plot
 from comhe_tf1.records import recorded_run
 
 LAST = 'score'   # the last layer of every network here
@@ -32,7 +32,7 @@ def but_last(layers):
 
 
 def published_for(settings):
-  """The `published_energies.Points` of a run's method, or None.
+  """The `energy_plot.Points` of a run's method, or None.
 
   None too where network, data set or power are not the authors'; width may differ.
 
@@ -44,4 +44,4 @@ def published_for(settings):
                              for name, value in wanted.items()):
     return None
   method = settings.get('regularizer')
-  return (published_energies.ENERGIES.get(method) if isinstance(method, str) else None)
+  return (energy_plot.ENERGIES.get(method) if isinstance(method, str) else None)

@@ -26,10 +26,10 @@ from PIL import Image  # matplotlib needs it too
 
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import verdicts
-from comhe_tf1.records import durable
-from comhe_tf1.records import published
-from comhe_tf1.records import published_energies
+from comhe_tf1.published import energy_plot
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
+from comhe_tf1.utils import durable
 
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 STYLES = ('-', '--', '-.', ':')
@@ -191,13 +191,13 @@ def _energy_sum(section, suffix, space, count, power, members):
       count, space, '' if power == '2' else ', power ' + power)
   lines = [line for line, _ in members]
   points = collections.OrderedDict()
-  if section.protocol == published.COMHE:
+  if section.protocol == published_runs.COMHE:
     for line, settings in members:
       known = energy_sums.published_for(settings)
       if known:
         points.setdefault(known.name, (known.energies, line.colour))
   drawn = _readable(lines + [
-      Line('published %s (+-%g)' % (name, published_energies.ERROR), list(energies),
+      Line('published %s (+-%g)' % (name, energy_plot.ERROR), list(energies),
            list(energies.values()), None, None, colour, '', MARKERS[i % 6])
       for i, (name, (energies, colour)) in enumerate(points.items())],
                     max(line.steps[-1] for line in lines))
@@ -206,7 +206,7 @@ def _energy_sum(section, suffix, space, count, power, members):
   if len(drawn) > len(lines):
     caption += (' Published: CNN-9 of full width, read off by eye, +-%g, from %s, which '
                 'do not say in which space.' % (
-                    published_energies.ERROR, published_energies.SOURCE))
+                    energy_plot.ERROR, energy_plot.SOURCE))
   return Panel(title, caption, _plot(
       title + suffix, 'energy (no unit)', drawn, section))
 

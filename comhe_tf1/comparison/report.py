@@ -6,7 +6,7 @@ import os
 import shlex
 
 from comhe_tf1.comparison import tables
-from comhe_tf1.records import durable
+from comhe_tf1.utils import durable
 
 NAME = 'index.html'
 _STYLE = '''

@@ -6,15 +6,15 @@ import json
 import math
 import textwrap
 
-from comhe_tf1.command_line import text_table
 from comhe_tf1.comparison import agreement
 from comhe_tf1.comparison import batches
 from comhe_tf1.comparison import cells
 from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.comparison import verdicts
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
+from comhe_tf1.utils import text_table
 
 Block = collections.namedtuple('Block', 'title notes rows')
 Block.__doc__ = """A part of a comparison.
@@ -75,14 +75,14 @@ def _accuracy(value):
 
 
 def _first_lines(compared):
-  rows, notes = [[''] + list(published.QUANTITIES)], []
+  rows, notes = [[''] + list(published_runs.QUANTITIES)], []
   for line in compared.first_lines:
     notes.append('#%d: %s.' % (line.entry.number, line.conclusion))
     if line.figures:
       for name, column in ((line.entry.reference.label, 1),
                            ('#%d' % line.entry.number, 0)):
         row = [name] + [line.figures.get(quantity, (None, None))[column] or NONE
-                        for quantity in published.QUANTITIES]
+                        for quantity in published_runs.QUANTITIES]
         if row not in rows:
           rows.append(row)
   return Block('First line (iter_0), exact digits', notes, rows if rows[1:] else [])
@@ -258,7 +258,7 @@ def _loss_rows(section, same_length):
   lines = [recorded_run.last_line(entry.run) for entry in section.entries]
   lines += [reference and reference.final_train for reference in same_length]
   rows = [['step'] + [_steps(line[0]) if line else NONE for line in lines]]
-  for name in published.QUANTITIES:
+  for name in published_runs.QUANTITIES:
     rows.append([name] + ['%.4f' % line[1][name] if line and name in line[1] else NONE
                           for line in lines])
   return rows

@@ -9,7 +9,7 @@ import os
 
 from comhe_tf1.comparison import agreement
 from comhe_tf1.comparison import seed_statistics
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
 
@@ -81,7 +81,7 @@ reference, for the entries whose reference has logs.
 """
 
 # Last test accuracies of one network under one protocol, and of comparable methods.
-_FAMILY = [facts.last for facts in published.MHE_RUNS.values()
+_FAMILY = [facts.last for facts in published_runs.MHE_RUNS.values()
            if facts.regularizer == 'half_mhe']
 SPREAD_SOURCE = (
     'standard deviation of the last test accuracies of the %d published half-space MHE '
@@ -97,10 +97,10 @@ CAVEAT = (
 
 
 def published_reference(name):
-  """The `Reference` of a run of `published.ALL`."""
-  facts = published.ALL[name]
+  """The `Reference` of a run of `published_runs.ALL`."""
+  facts = published_runs.ALL[name]
   first = collections.OrderedDict(
-      (quantity, getattr(facts, quantity)) for quantity in published.QUANTITIES)
+      (quantity, getattr(facts, quantity)) for quantity in published_runs.QUANTITIES)
   return Reference(
       'published ' + name,
       run_settings.Schedule(facts.protocol, facts.protocol.steps, True),
@@ -333,7 +333,7 @@ def _first_line(entry):
   figures = collections.OrderedDict(
       (name, ('%.4f' % line[1][name] if name in line[1] else None,
               '%.4f' % reference.first[name]))
-      for name in published.QUANTITIES if name in reference.first)
+      for name in published_runs.QUANTITIES if name in reference.first)
   differing = [name for name, (ours, theirs) in figures.items() if ours != theirs]
   if not differing:
     return FirstLine(entry, figures, True,

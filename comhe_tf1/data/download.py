@@ -20,18 +20,18 @@ import urllib.parse
 import urllib.request
 import zlib
 
-from comhe_tf1.basics import files
-from comhe_tf1.basics import words
-from comhe_tf1.records import container
-from comhe_tf1.records import durable
-from comhe_tf1.records import locks
+from comhe_tf1.utils import container
+from comhe_tf1.utils import durable
+from comhe_tf1.utils import files
+from comhe_tf1.utils import locks
+from comhe_tf1.utils import words
 
 try:
   import tqdm
 except ImportError:  # welcome, not needed
   tqdm = None
 
-from comhe_tf1.data import staging
+from comhe_tf1.utils import staging
 
 TIMEOUT = 30          # seconds without a byte
 PAUSES = (1, 3, 9)    # seconds before trying again without having got further

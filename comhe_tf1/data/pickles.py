@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from comhe_tf1.basics import files
+from comhe_tf1.utils import files
 
 PROTOCOL = 5         # the newest that is read
 _LONG = 1 << 10      # bytes that stay where they lie in the file, as they are an array's

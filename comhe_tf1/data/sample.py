@@ -12,7 +12,7 @@ import pickle
 import numpy as np
 
 from comhe_tf1.data import layouts
-from comhe_tf1.data import staging
+from comhe_tf1.utils import staging
 
 CLASSES = 100
 SUPERCLASSES = 20

@@ -15,8 +15,8 @@ import zipfile
 
 import numpy as np
 
-from comhe_tf1.basics import files
-from comhe_tf1.records import durable
+from comhe_tf1.utils import durable
+from comhe_tf1.utils import files
 
 _NAME = re.compile(r'step_(\d{8,})\.npz$')
 _PART = re.compile(r'step_\d{8,}\.npz(\.[0-9a-f]+)?%s$' % re.escape(durable.PART))

@@ -12,10 +12,10 @@ import os
 import re
 import zlib
 
-from comhe_tf1.basics import files
-from comhe_tf1.records import final_figures
-from comhe_tf1.records import legacy_log
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
+from comhe_tf1.records import log_format
+from comhe_tf1.records import summary_metrics
+from comhe_tf1.utils import files
 
 LONGEST = 1 << 16        # bytes of a line
 MOST = 1000000           # lines of a file; the original's logs have 900
@@ -34,7 +34,7 @@ Curve = collections.namedtuple('Curve', 'steps values places')
 Curve.__new__.__defaults__ = (None,)
 Curve.__doc__ = """A quantity over the steps; arrays of equal length.
 
-places: decimal places that each value was printed with, see `legacy_log.Line`; None
+places: decimal places that each value was printed with, see `log_format.Line`; None
 where it was not read off a log.
 """
 
@@ -43,7 +43,7 @@ Run = collections.namedtuple(
 Run.__doc__ = """A run as it was recorded.
 
 name: for the user. key: tells runs apart, whatever they are called.
-curves: dict from the names of `published.QUANTITIES`, and 'test acc', to `Curve`;
+curves: dict from the names of `published_runs.QUANTITIES`, and 'test acc', to `Curve`;
 without those that were not logged.
 args: dict of flags, or None where they are not recorded. environments: list of dicts.
 finished: whether the run's folder says so. problems: list of lines for the user.
@@ -93,9 +93,9 @@ def _source(shown, folder, number):
   run = os.path.join(folder, 'run_' + number)
   if os.path.isdir(run):
     return Source(os.path.join(shown, 'run_' + number),
-                  legacy_log.paths(folder, int(number)), run)
+                  log_format.paths(folder, int(number)), run)
   return Source(os.path.join(shown, 'log_test_%s.txt' % number),
-                legacy_log.paths(folder, int(number)), None)
+                log_format.paths(folder, int(number)), None)
 
 
 def key(source):
@@ -204,7 +204,7 @@ def _read_log(path, curves):
   """Adds the figures of a log file to `curves`; returns lines about what is wrong."""
   strange, good = _Strange(path, 'log line'), 0
   for number, text in lines_of(path):
-    line = None if text is None else legacy_log.parse(text)
+    line = None if text is None else log_format.parse(text)
     # Without its line break, the last figure may be cut too.
     if number == 0 and not (line and re.search(r'\.\d{4}$', text)):
       continue
@@ -213,7 +213,7 @@ def _read_log(path, curves):
         break
       continue
     good += 1
-    names = published.QUANTITIES if line.kind == 'train' else ('test acc',)
+    names = published_runs.QUANTITIES if line.kind == 'train' else ('test acc',)
     for name in names:
       if name in line.values:
         steps, values, places = curves.setdefault(
@@ -314,7 +314,7 @@ def _train_line(run, index):
     return None
   step = run.curves['fit'].steps[index]
   return step, collections.OrderedDict(
-      (name, run.curves[name].values[index]) for name in published.QUANTITIES
+      (name, run.curves[name].values[index]) for name in published_runs.QUANTITIES
       if name in run.curves and run.curves[name].steps[index] == step)
 
 
@@ -325,6 +325,6 @@ def tests(run):
 
 
 def final(run):
-  """As `final_figures.compute`, or None without a test accuracy."""
+  """As `summary_metrics.compute`, or None without a test accuracy."""
   pairs = tests(run)
-  return final_figures.compute(pairs) if pairs else None
+  return summary_metrics.compute(pairs) if pairs else None

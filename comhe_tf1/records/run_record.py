@@ -22,13 +22,13 @@ import time
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.basics import files
-from comhe_tf1.basics import words
-from comhe_tf1.records import container
-from comhe_tf1.records import durable
-from comhe_tf1.records import final_figures
-from comhe_tf1.records import legacy_log
-from comhe_tf1.records import locks
+from comhe_tf1.records import log_format
+from comhe_tf1.records import summary_metrics
+from comhe_tf1.utils import container
+from comhe_tf1.utils import durable
+from comhe_tf1.utils import files
+from comhe_tf1.utils import locks
+from comhe_tf1.utils import words
 
 _RUN = re.compile(r'run_(\d\d)$')
 _NEW = '.new'   # start of the name of a folder that is no run yet, or none any more
@@ -61,7 +61,7 @@ class RunRecord(object):
   Attributes:
     path: the run's folder.
     checkpoints: folder of its checkpoints.
-    log: its `legacy_log.LegacyLog`.
+    log: its `log_format.LegacyLog`.
 
   Raises:
     RunError: another process trains it.
@@ -72,7 +72,7 @@ class RunRecord(object):
     self.path = _path(folder, number)
     self.checkpoints = os.path.join(self.path, 'checkpoints')
     self._lock = _lock(self.path)
-    self.log = legacy_log.LegacyLog(folder, number)
+    self.log = log_format.LegacyLog(folder, number)
     self._metrics = durable.Lines(os.path.join(self.path, 'metrics.jsonl'))
     self._events = None
 
@@ -214,7 +214,7 @@ class RunRecord(object):
       RunError: it was long enough to have one, so its lines are not to be had again.
     """
     with open(self.log.train_file.name, 'rb') as file:
-      lines = [legacy_log.parse(text.decode('utf-8', 'replace').rstrip('\n'))
+      lines = [log_format.parse(text.decode('utf-8', 'replace').rstrip('\n'))
                for text in file]
     steps = max([line.step + 1 for line in lines if line] or [0])
     save_every = read_json(os.path.join(self.path, 'args.json')).get('save_every')
@@ -230,7 +230,7 @@ class RunRecord(object):
     Raises:
       RunError: these are damaged.
     """
-    final = final_figures.compute(_undamaged(
+    final = summary_metrics.compute(_undamaged(
         os.path.join(self.path, 'metrics.jsonl'), _evaluations,
         'there are no final figures; the two logs are whole'))
     write_json(os.path.join(self.path, 'final.json'), final)
@@ -273,7 +273,7 @@ def start(folder, args):
   Two runs started at the same moment take different numbers.
 
   Args:
-    folder: of the logs, as `legacy_log.folder`; made where missing.
+    folder: of the logs, as `log_format.folder`; made where missing.
     args: dict of the resolved flags.
 
   Returns:
@@ -291,7 +291,7 @@ def start(folder, args):
     raise RunError('cannot write logs to %s: %s; %s'
                    % (folder, error.strerror, container.remedy(folder, error.errno)))
   raise RunError('all %d log numbers are taken in %s; move old logs away or choose '
-                 'another --log_dir' % (legacy_log.MAX_LOGS, folder))
+                 'another --log_dir' % (log_format.MAX_LOGS, folder))
 
 
 def _claim(folder, args):
@@ -301,7 +301,7 @@ def _claim(folder, args):
   durable.sweep(new, re.escape(_NEW) + r'(_\d+|\.[0-9a-f]{16})$')
   try:
     write_json(os.path.join(new, 'args.json'), args)
-    for number in legacy_log.free_numbers(folder):
+    for number in log_format.free_numbers(folder):
       try:
         # Fails if another run has made it meanwhile: it is not empty.
         os.rename(new, _path(folder, number))
@@ -326,7 +326,7 @@ def resume(folder, args, free):
   """Continues the newest unfinished run with these flags.
 
   Args:
-    folder: of the logs, as `legacy_log.folder`.
+    folder: of the logs, as `log_format.folder`.
     args: dict of the resolved flags.
     free: names of flags that may differ.
 

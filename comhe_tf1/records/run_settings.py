@@ -6,8 +6,8 @@ import collections
 import os
 import re
 
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import official_data
-from comhe_tf1.records import published
 from comhe_tf1.regularizers import methods
 
 # What does not decide what is trained: where things are, what is written, and the words
@@ -37,7 +37,7 @@ def of_the_code(regularizer, settings):
   """
   flags = dict(
       regularizer=regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
-      batch_size=published.BATCH_SIZE, base_lr=published.BASE_LR, bn_decay=0.999,
+      batch_size=published_runs.BATCH_SIZE, base_lr=published_runs.BASE_LR, bn_decay=0.999,
       bn_stats='batch')
   flags.update(methods.resolve(regularizer, settings))
   return flags
@@ -112,7 +112,7 @@ def described(settings):
 
 
 def variant_of_folder(run):
-  """Name in `published.ALL` that the folders of a run's logs suggest, or None.
+  """Name in `published_runs.ALL` that the folders of a run's logs suggest, or None.
 
   The authors' logs say nothing of their settings but by the folders' names:
   random_projection/.../pd40_pn20 and half_mhe_2.
@@ -122,22 +122,22 @@ def variant_of_folder(run):
     if match:
       return match.group(1)
     name = {'baseline': 'none', 'log_baseline': 'none'}.get(name, name)
-    if name in published.MHE_RUNS:
+    if name in published_runs.MHE_RUNS:
       return name
   return None
 
 
 def variant_of(run):
-  """Name in `published.ALL` of the published run of a run's method, or None.
+  """Name in `published_runs.ALL` of the published run of a run's method, or None.
 
   Other settings than the method and, for the MHE family, the power may differ.
   """
   settings = of_run(run)
   if settings is None:
     return variant_of_folder(run)
-  for name, facts in published.ALL.items():
+  for name, facts in published_runs.ALL.items():
     if facts.regularizer == settings.get('regularizer') and (
-        name in published.RUNS
+        name in published_runs.RUNS
         or facts.settings.get('power') == settings.get('power')):
       return name
   return None
@@ -146,7 +146,7 @@ def variant_of(run):
 Schedule = collections.namedtuple('Schedule', 'protocol steps known')
 Schedule.__doc__ = """How long a run is trained.
 
-protocol: `published.Protocol`; one without milestones of its own if it is neither of
+protocol: `published_runs.Protocol`; one without milestones of its own if it is neither of
 the published ones. steps: number of steps of this run, which may stop earlier than its
 protocol. known: whether that is recorded, not concluded from the lines.
 """
@@ -163,12 +163,12 @@ def _recorded_schedule(settings):
   if not isinstance(steps, int) or not isinstance(drops, list) or not all(
       isinstance(drop, int) for drop in drops):
     return None
-  for protocol in (published.COMHE, published.MHE):
+  for protocol in (published_runs.COMHE, published_runs.MHE):
     if tuple(drops) == protocol.lr_drops and steps <= protocol.steps:
       return Schedule(protocol, steps, True)
-  own = published.Protocol(
+  own = published_runs.Protocol(
       steps, tuple(drop for drop in drops if drop < steps),
-      tuple(step for step in published.COMHE.milestones if step < steps))
+      tuple(step for step in published_runs.COMHE.milestones if step < steps))
   return Schedule(own, steps, True)
 
 
@@ -177,11 +177,11 @@ def _concluded_schedule(run):
   # The MHE authors' logs have no line of step 0, and end with step 42,499.
   last = max(max(curve.steps) for curve in run.curves.values())
   fit = run.curves.get('fit')
-  if last == published.MHE.steps - 1 or (
-      last < published.MHE.steps and fit and fit.steps[0] > 0):
-    protocol = published.MHE
-  elif last < published.COMHE.steps:
-    protocol = published.COMHE
+  if last == published_runs.MHE.steps - 1 or (
+      last < published_runs.MHE.steps and fit and fit.steps[0] > 0):
+    protocol = published_runs.MHE
+  elif last < published_runs.COMHE.steps:
+    protocol = published_runs.COMHE
   else:
-    protocol = published.Protocol(last + 1, (), published.COMHE.milestones)
+    protocol = published_runs.Protocol(last + 1, (), published_runs.COMHE.milestones)
   return Schedule(protocol, protocol.steps, False)

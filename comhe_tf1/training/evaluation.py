@@ -3,7 +3,6 @@ import collections
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.command_line import streams
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import network as networks
 from comhe_tf1.records import checkpoint
@@ -11,6 +10,7 @@ from comhe_tf1.training import graph as graphs
 from comhe_tf1.training import loop
 from comhe_tf1.training import loss
 from comhe_tf1.training import variables
+from comhe_tf1.utils import terminal
 
 TOP = 5
 
@@ -99,8 +99,8 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
   variables.restore_network(session, network, arrays, found, facts['steps'])
   if facts.get('data_md5') != data.md5:
     warn('%s was trained with other data than this' % found)
-  print(streams.one_line(data.line))
-  print(streams.one_line('checkpoint: %s' % found))
+  print(terminal.one_line(data.line))
+  print(terminal.one_line('checkpoint: %s' % found))
 
   def report(label):
     correct, top = accuracy(session, handles, *data.test)

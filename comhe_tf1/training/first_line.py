@@ -7,7 +7,7 @@ the published one did, with its first batch.
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.networks import architectures
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.regularizers import methods
 from comhe_tf1.training import graph as graphs
 
@@ -19,19 +19,19 @@ def compute(variant, run, config=None, batch=None):
 
   Args:
     variant: name of the regulariser.
-    run: `published.Run`.
+    run: `published_runs.Run`.
     config: of the session, `tf.ConfigProto`, or None.
     batch: images [128, 32, 32, 3] uint8 and labels [128] of the step, or None.
 
   Returns:
-    List of strings with four decimals: `published.QUANTITIES`, or without a batch
+    List of strings with four decimals: `published_runs.QUANTITIES`, or without a batch
     `WITHOUT_DATA`.
   """
   with tf.Graph().as_default() as graph:
     handles = graphs.build(
         architectures.cnn(), methods.create(variant, **run.settings),
-        published.NUMBERING, run.random_seed)
-    feed = {handles.learning_rate: published.BASE_LR}
+        published_runs.NUMBERING, run.random_seed)
+    feed = {handles.learning_rate: published_runs.BASE_LR}
     if batch is not None:
       feed[handles.images], feed[handles.labels] = batch
     with tf.Session(graph=graph, config=config) as session:
@@ -60,7 +60,7 @@ def check(write, config=None, first_batch=None, about='no data'):
   row = '  %-12s %6s  %-7s %10s %10s  %s'
   write(row % ('variant', 'seed', '', 'published', 'computed', ''))
   matches = 0
-  for variant, run in published.RUNS.items():
+  for variant, run in published_runs.RUNS.items():
     batch = first_batch and first_batch(run.random_seed)
     for name, computed in zip(names, compute(variant, run, config, batch)):
       expected = '%.4f' % getattr(run, name)
@@ -69,10 +69,10 @@ def check(write, config=None, first_batch=None, about='no data'):
                    'match' if computed == expected else 'DIFFERS'))
   write(about if first_batch else about + '; with the official CIFAR-100, which python '
         'cifar_input.py --download gets, fit and acc of the first batch are compared too')
-  total = len(published.RUNS) * len(names)
+  total = len(published_runs.RUNS) * len(names)
   write('%d of %d figures match to the last digit' % (matches, total))
   return matches == total
 
 
 def _quantities(with_data):
-  return published.QUANTITIES if with_data else WITHOUT_DATA
+  return published_runs.QUANTITIES if with_data else WITHOUT_DATA

@@ -14,7 +14,7 @@ import pytest
 
 from comhe_tf1.cluster import listening
 from comhe_tf1.cluster import members
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 
 SMALL = ['--dataset', 'sample', '--width', '0.125', '--pd', '5', '--pn', '2',
          '--batch_size', '8', '--base_lr', '0.0001', '--log_every', '1', '--save_every',
@@ -25,10 +25,10 @@ OTHER_CODE = [sys.executable, '-c', 'import sys, comhe_tf1; comhe_tf1.__version_
               'from comhe_tf1 import worker; sys.exit(worker.main())']
 OTHER_TENSORFLOW = [
     sys.executable, '-c', 'import sys\n'
-    'from comhe_tf1.command_line import starting\n'
-    'tf, config = starting.tensorflow("-1")\n'
+    'from comhe_tf1.utils import tf_setup\n'
+    'tf, config = tf_setup.tensorflow("-1")\n'
     'tf.__version__ = "1.13.1"\n'
-    'starting.tensorflow = lambda *_, **__: (tf, config)\n'
+    'tf_setup.tensorflow = lambda *_, **__: (tf, config)\n'
     'from comhe_tf1 import worker; sys.exit(worker.main())']
 FOREIGN = ('import sys, time, tensorflow.compat.v1 as tf; tf.train.Server({"worker": '
            '[sys.argv[1]]}, job_name="worker", task_index=0); print("up", flush=True); '
@@ -52,7 +52,7 @@ def rows(log_dir):
   """Logged terms of the loss, by step."""
   path = os.path.join(str(log_dir), LOGS, 'log_train_00.txt')
   with open(path) as file:
-    lines = [legacy_log.parse(line) for line in file.read().splitlines()]
+    lines = [log_format.parse(line) for line in file.read().splitlines()]
   return {line.step: [line.values[name] for name in golden_run.TERMS]
           for line in lines}
 
@@ -129,7 +129,7 @@ def test_killed_worker_and_resume_on_fewer(tmp_path_factory, tmp_path):
     out = []
     for line in process.stdout:
       out.append(line)
-      if line.startswith('====iter_') and legacy_log.parse(line.strip()).step >= steps:
+      if line.startswith('====iter_') and log_format.parse(line.strip()).step >= steps:
         break
     process.send_signal(signal.SIGTERM)
     assert processes.finish(process)[0] == 143
@@ -310,8 +310,8 @@ def test_signals_end_a_worker(tmp_path, number, status):
 @SIGNALS
 def test_signals_end_a_process_that_waits_in_a_library(number, status):
   process = processes.start(sys.executable, '-c', (
-      'from comhe_tf1.command_line import interruption\n'
-      'interruption.leave_whatever_happens(); print("up", flush=True)\n'
+      'from comhe_tf1.utils import signals\n'
+      'signals.leave_whatever_happens(); print("up", flush=True)\n'
       + processes.WAIT_IN_A_LIBRARY))
   assert process.stdout.readline() == 'up\n'
   process.send_signal(number)

@@ -14,7 +14,7 @@ from test_compare import compare
 from test_compare import words
 
 from comhe_tf1.comparison import agreement
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 from comhe_tf1.records import recorded_run
 
 
@@ -22,7 +22,7 @@ def curve(figures):
   """The curve of lines as they are logged: a dict, step -> printed figure."""
   found = recorded_run.Curve(array.array('l'), array.array('d'), array.array('h'))
   for step, text in sorted(figures.items()):
-    line = legacy_log.parse('====iter_%d: fit=%s, acc=0.5' % (step, text))
+    line = log_format.parse('====iter_%d: fit=%s, acc=0.5' % (step, text))
     for values, value in zip(found, (step, line.values['fit'], line.places['fit'])):
       values.append(value)
   return found

@@ -13,7 +13,7 @@ from test_compare import compare
 from test_compare import words
 
 from comhe_tf1.comparison import batches
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 from comhe_tf1.records import recorded_run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -144,11 +144,11 @@ def rewrite(path, scatter):
   """Lets `fit` of a log scatter; the first ten lines stay as they are."""
   lines = []
   for i, text in enumerate(path.read_text().splitlines()):
-    line = legacy_log.parse(text)
+    line = log_format.parse(text)
     values = dict(line.values)
     if i >= 10:
       values['fit'] += 0.1 * scatter[i]
-    lines.append(legacy_log.train_line(line.step, *[values[name] for name in (
+    lines.append(log_format.train_line(line.step, *[values[name] for name in (
         'fit', 'reg', 'thom', 'thomf', 'acc')]))
   path.write_text('\n'.join(lines) + '\n')
 

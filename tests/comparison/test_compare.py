@@ -13,7 +13,7 @@ import time
 import pytest
 import synthetic_logs
 
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import run_settings
 
 FIRST = dict(random=(6.3621, 1.1871, 5.1348, 5.0269, 0.0078),
@@ -50,7 +50,7 @@ def test_logs_with_the_published_figures(root, tmp_path):
   """Logs with the published milestones give the published figures, in one call."""
   for name, folder in (('random', 'random_projection/pd40_pn20'),
                        ('angle', 'angle_projection/pd30_pn1_iter1')):
-    run = published.RUNS[name]
+    run = published_runs.RUNS[name]
     planted = dict(run.tests)
     planted[run.best[1]] = run.best[0]
     synthetic_logs.write_log(tmp_path / folder, last=run.last, first=FIRST[name],
@@ -67,8 +67,8 @@ def test_logs_with_the_published_figures(root, tmp_path):
   comhe, mhe = re.split('Test accuracy: 42,500 steps', out)
   rows = {line.split('  ')[1].strip(): line.split()[-4:] for line in comhe.splitlines()
           if line.startswith('  ') and line.count('0.') >= 4}
-  for step, values in zip(published.COMHE.milestones, zip(
-      published.RUNS['random'].tests.values(), published.RUNS['angle'].tests.values())):
+  for step, values in zip(published_runs.COMHE.milestones, zip(
+      published_runs.RUNS['random'].tests.values(), published_runs.RUNS['angle'].tests.values())):
     expected = ['%.4f' % value for value in values]
     assert rows['{:,}'.format(step)] == expected * 2
   assert rows['last (74,999), the headline'] == ['0.7559', '0.7513'] * 2
@@ -430,11 +430,11 @@ def test_watching_on_a_terminal_until_interrupted(root, tmp_path):
 
 def test_settings_are_told_apart_from_seeds():
   ours = synthetic_logs.flags()
-  for name, facts in published.ALL.items():
+  for name, facts in published_runs.ALL.items():
     settings = run_settings.of_published(facts)
     assert set(settings) <= set(ours) | {'iters'}, name
   assert run_settings.differences(ours, run_settings.of_published(
-      published.RUNS['random'])) == []
+      published_runs.RUNS['random'])) == []
 
 
 @pytest.mark.slow

@@ -166,14 +166,14 @@ def test_means_of_the_energies_of_layers():
   from matplotlib.figure import Figure
 
   from comhe_tf1.comparison import plots
-  from comhe_tf1.records import published
+  from comhe_tf1.published import published_runs
   from comhe_tf1.records import recorded_run
 
   def drawn(count):
     steps = np.arange(count) * 100
     axes = Figure().add_subplot(1, 1, 1)
     plots._energies('', [{'a': recorded_run.Curve(steps, 3. + np.arange(count))}],
-                    published.COMHE)(axes)
+                    published_runs.COMHE)(axes)
     return axes.lines[0].get_xydata(), axes.get_ylabel()
 
   points, label = drawn(75)

@@ -21,7 +21,7 @@ from comhe_tf1.comparison import tables
 from comhe_tf1.comparison import verdicts
 from comhe_tf1.data import download
 from comhe_tf1.records import checkpoint
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 from comhe_tf1.records import recorded_run
 
 _JSON = [b'{', b'}', b'[', b']', b'"', b',', b':', b'null', b'true', b'-', b'NaN',
@@ -73,8 +73,8 @@ def checkpoints():
 
 def _run_reader(name, file, seeds, tokens, read):
   """Reader of one file of a run whose other files are good."""
-  train = [legacy_log.train_line(step, 6.3, 1.2, 5.1, 5., 0.01) for step in (0, 100, 200)]
-  test = [legacy_log.test_line(step, 0.25) for step in (500, 1000)]
+  train = [log_format.train_line(step, 6.3, 1.2, 5.1, 5., 0.01) for step in (0, 100, 200)]
+  test = [log_format.test_line(step, 0.25) for step in (500, 1000)]
   files = {'log_train_00.txt': '\n'.join(train).encode() + b'\n',
            'log_test_00.txt': '\n'.join(test).encode() + b'\n',
            'run_00/args.json': b'{}'}

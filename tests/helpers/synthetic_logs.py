@@ -2,7 +2,7 @@
 import json
 import os
 
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 from comhe_tf1.records import official_data
 from comhe_tf1.regularizers import methods
 
@@ -22,22 +22,22 @@ def write_log(folder, number=0, steps=75000, last=0.75, first=(6.3, 1.2, 5.1, 5.
   os.makedirs(str(folder), exist_ok=True)
   until = steps if until is None else until
   planted = dict(planted)
-  train, test = legacy_log.paths(str(folder), number)
+  train, test = log_format.paths(str(folder), number)
   with open(train, 'w') as file:
     for step in range(0, until, 100):
       values = first if step == 0 else (9.2 * 0.9999 ** step + 0.1, 0.5, 5.12, 4.95, 0.5)
-      file.write(legacy_log.train_line(step, *values) + '\n')
+      file.write(log_format.train_line(step, *values) + '\n')
   evaluated = list(range(500, until, 500)) + ([steps - 1] if until == steps else [])
   with open(test, 'w') as file:
     for step in evaluated:
-      file.write(legacy_log.test_line(
+      file.write(log_format.test_line(
           step, planted.get(step, accuracy(step, steps, last))) + '\n')
 
 
 def write_mhe_log(folder, last=0.70, terms=True):
   """The same of the MHE authors: from step 100, with another field, terms or none."""
   os.makedirs(str(folder))
-  train, test = legacy_log.paths(str(folder), 0)
+  train, test = log_format.paths(str(folder), 0)
   with open(train, 'w') as file:
     for step in range(100, 42500, 100):
       file.write('====iter_%d: fit=0.4000, reg=0.5000, %sacc=0.9000\n' % (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from comhe_tf1.records import checkpoint
-from comhe_tf1.records import durable
+from comhe_tf1.utils import durable
 
 
 def save(folder, step, keep=3, **facts):

@@ -4,7 +4,7 @@ import os
 import pytest
 import synthetic_logs
 
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 
 
@@ -29,14 +29,14 @@ def test_what_a_path_means(tmp_path):
   both = tmp_path / 'copy.txt'
   both.write_bytes(b''.join((folder / ('log_%s_03.txt' % kind)).read_bytes()
                             for kind in ('train', 'test')))
-  assert set(read(both).curves) == set(published.QUANTITIES) | {'test acc'}
+  assert set(read(both).curves) == set(published_runs.QUANTITIES) | {'test acc'}
 
 
 def test_both_formats(tmp_path):
   synthetic_logs.write_log(tmp_path / 'comhe', planted={73000: 0.7572}, last=0.7559)
   run = read(tmp_path / 'comhe')
   assert recorded_run.first_line(run) == (0, dict(zip(
-      published.QUANTITIES, (6.3, 1.2, 5.1, 5.0, 0.01))))
+      published_runs.QUANTITIES, (6.3, 1.2, 5.1, 5.0, 0.01))))
   assert recorded_run.last_line(run)[0] == 74900
   final = recorded_run.final(run)
   assert (final['last']['test_acc'], final['last']['step']) == (0.7559, 74999)

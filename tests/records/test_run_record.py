@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.records import checkpoint
 from comhe_tf1.records import environment
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 from comhe_tf1.records import run_record
 from comhe_tf1.training import graph as graphs
 
@@ -189,7 +189,7 @@ def test_what_was_logged_is_not_cut_where_no_checkpoint_can_make_it_again(
     tmp_path, save_every, kept):
   args = dict(ARGS, save_every=save_every)
   with run_record.start(str(tmp_path), args) as record:
-    record.log.train_file.add(legacy_log.train_line(4, 1, 1, 1, 1, 1))
+    record.log.train_file.add(log_format.train_line(4, 1, 1, 1, 1, 1))
   with run_record.resume(str(tmp_path), args, ()) as record:
     if kept:
       with pytest.raises(run_record.RunError, match='lines of 5 steps'):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from comhe_tf1.records import published
+from comhe_tf1.published import published_runs
 from comhe_tf1.training import first_line
 
 
@@ -16,8 +16,8 @@ def test_the_nine_published_figures():
 
 def test_a_difference_is_reported(monkeypatch):
   # The random log was not made with its script's default seed.
-  monkeypatch.setattr(published, 'RUNS', {
-      'random': published.RUNS['random']._replace(random_seed=345)})
+  monkeypatch.setattr(published_runs, 'RUNS', {
+      'random': published_runs.RUNS['random']._replace(random_seed=345)})
   lines = []
   assert not first_line.check(lines.append)
   assert lines[-1] == '0 of 3 figures match to the last digit'
@@ -25,7 +25,7 @@ def test_a_difference_is_reported(monkeypatch):
 
 
 def test_a_first_batch_adds_fit_and_acc(monkeypatch):
-  monkeypatch.setattr(published, 'RUNS', {'angle': published.RUNS['angle']})
+  monkeypatch.setattr(published_runs, 'RUNS', {'angle': published_runs.RUNS['angle']})
   seeds, lines = [], []
 
   def first_batch(seed):
@@ -35,7 +35,7 @@ def test_a_first_batch_adds_fit_and_acc(monkeypatch):
   assert not first_line.check(lines.append, None, first_batch, 'data: made up')
   assert seeds == [345]
   rows = [line.split() for line in lines[2:-2]]
-  assert [row[2] for row in rows] == list(published.QUANTITIES)
+  assert [row[2] for row in rows] == list(published_runs.QUANTITIES)
   assert rows[0][3] == '6.2162' and rows[0][5] == 'DIFFERS'
   assert rows[4][4] in ('0.0000', '1.0000')   # equal images with equal labels
   assert [row[5] for row in rows[1:4]] == ['match'] * 3

@@ -2,14 +2,14 @@
 import collections
 import os
 
-from comhe_tf1.command_line import interruption
-from comhe_tf1.command_line import progress
 from comhe_tf1.records import checkpoint
 from comhe_tf1.training import loop
 from comhe_tf1.training import optimization
 from comhe_tf1.training import prefetch
 from comhe_tf1.training import profiling
 from comhe_tf1.training import variables
+from comhe_tf1.utils import progress
+from comhe_tf1.utils import signals
 
 Schedule = collections.namedtuple(
     'Schedule', 'base_lr lr_drops max_steps log_every eval_every energy_every save_every '
@@ -100,7 +100,7 @@ class Run(object):
     record = self._record
     profiler = profiling.Profiler(
         self._session, os.path.join(record.path, 'timelines'), done, schedule.profile)
-    interrupted = interruption.Interruption()
+    interrupted = signals.Interruption()
 
     def rate_of(step):
       return optimization.learning_rate(step, schedule.base_lr, schedule.lr_drops)

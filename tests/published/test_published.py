@@ -1,29 +1,29 @@
 import pytest
 
-from comhe_tf1.records import published
-from comhe_tf1.records import published_tables
+from comhe_tf1.comparison import published_tables
+from comhe_tf1.published import published_runs
 from comhe_tf1.regularizers import methods
 
 
 def test_the_figures_that_are_known():
   """As docs/comparing.md states them; read off the authors' logs by hand."""
   assert [(run.last, run.best, '%.4f' % run.median, run.random_seed)
-          for run in published.RUNS.values()] == [
+          for run in published_runs.RUNS.values()] == [
               (0.7559, (0.7572, 73000), '0.7556', 1234),
               (0.7513, (0.7525, 67500), '0.7512', 345),
               (0.7474, (0.7483, 71000), '0.7470', 3456)]
-  assert {name: run.last for name, run in published.MHE_RUNS.items()
+  assert {name: run.last for name, run in published_runs.MHE_RUNS.items()
           if name in ('none', 'half_mhe_2', 'mhe_a0')} == {
               'none': 0.6974, 'half_mhe_2': 0.7399, 'mhe_a0': 0.7197}
 
 
-@pytest.mark.parametrize('name', list(published.ALL))
+@pytest.mark.parametrize('name', list(published_runs.ALL))
 def test_facts_fit_together(name):
-  run = published.ALL[name]
+  run = published_runs.ALL[name]
   methods.resolve(run.regularizer, run.settings)   # settings that the method has
   assert run.runs == 1 and 'github.com/' in run.source
-  assert run.protocol is (published.COMHE if name in published.RUNS else published.MHE)
-  assert (run.fit is not None) == (name in published.RUNS)
+  assert run.protocol is (published_runs.COMHE if name in published_runs.RUNS else published_runs.MHE)
+  assert (run.fit is not None) == (name in published_runs.RUNS)
   if run.tests:
     assert tuple(run.tests) == run.protocol.milestones
     assert run.best[0] >= max(list(run.tests.values()) + [run.last])

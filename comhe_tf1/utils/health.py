@@ -7,7 +7,7 @@ import glob
 import json
 import os
 
-from comhe_tf1.basics import files
+from comhe_tf1.utils import files
 
 PATIENCE = 10     # times the longest silence so far
 AT_LEAST = 600.   # seconds

@@ -7,7 +7,7 @@ import collections
 import os
 import re
 
-from comhe_tf1.records import durable
+from comhe_tf1.utils import durable
 
 MAX_LOGS = 100
 _FIELD = (r'([A-Za-z][A-Za-z0-9_ ]{0,30})='

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from comhe_tf1 import health as command
-from comhe_tf1.command_line import health
+from comhe_tf1.utils import health
 
 
 @pytest.fixture(autouse=True)

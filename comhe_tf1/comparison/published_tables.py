@@ -14,8 +14,8 @@ other authors.
 """
 import collections
 
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import official_data
-from comhe_tf1.records import published
 from comhe_tf1.records import run_settings
 from comhe_tf1.regularizers import methods
 
@@ -41,9 +41,9 @@ in words. error: in percent, None for a training that did not converge.
 settings: flags of `train.py` that re-derive it, but for how long is trained; as stated
 or, where the authors do not state them, as concluded. doubtful: dict from the flags
 that are not stated to the tuple of other values that cannot be excluded.
-protocols: tuple of `published.Protocol`: one that is known (from `log`) or taken from
+protocols: tuple of `published_runs.Protocol`: one that is known (from `log`) or taken from
 other cells of the table; two where that is doubtful, the likelier one first.
-log: name in `published.MHE_RUNS` of the log whose lowest test error it is, None where
+log: name in `published_runs.MHE_RUNS` of the log whose lowest test error it is, None where
 it is not known how it was taken. read_off: error of reading it off a plot, in percent,
 or None.
 """
@@ -53,7 +53,7 @@ Match.__doc__ = """A cell whose settings a run has. otherwise: list of strings s
 '--power 2, not 0', about doubtful settings that the run has otherwise.
 """
 
-_BOTH = published.MHE, published.COMHE
+_BOTH = published_runs.MHE, published_runs.COMHE
 _EUCLIDEAN = '0', '1', '2'
 
 
@@ -62,7 +62,7 @@ def _cell(places, row, column, error, regularizer, settings=(), doubtful=(),
   """A cell; settings: of the method, with weights of full-space MHE as logged."""
   settings, doubtful = dict(settings), dict(doubtful)
   if regularizer == 'mhe':
-    for name, weight in published.smaller_weights(settings['power']).items():
+    for name, weight in published_runs.smaller_weights(settings['power']).items():
       if name not in settings:
         settings[name] = weight
         doubtful[name] = (10. * weight,)
@@ -74,12 +74,12 @@ def _cell(places, row, column, error, regularizer, settings=(), doubtful=(),
   if log:
     doubtful.pop('power', None)
   return Cell(places, row, column, error, flags, doubtful,
-              (published.MHE,) if log else protocols, log, read_off)
+              (published_runs.MHE,) if log else protocols, log, read_off)
 
 
 def _log_of(flags, error):
   """Name of the MHE authors' log whose lowest test error this is, or None."""
-  for name, run in published.MHE_RUNS.items():
+  for name, run in published_runs.MHE_RUNS.items():
     known = run_settings.of_published(run)
     if error is not None and '%.2f' % (100 - 100 * run.best[0]) == '%.2f' % error and (
         all(known[flag] == value for flag, value in flags.items())):
@@ -99,7 +99,7 @@ def _powers():
       ('cifar10', 'CIFAR-10', _BOTH, 7.75, (
           (6.22, 6.74, 6.44), (6.28, 6.54, 6.30), (6.21, 6.77, 6.45),
           (6.52, 6.49, 6.44))),
-      ('cifar100', 'CIFAR-100', (published.MHE,), 28.13, (
+      ('cifar100', 'CIFAR-100', (published_runs.MHE,), 28.13, (
           (27.15, 27.09, 26.16), (25.61, 26.30, 26.18), (26.17, 27.31, 27.90),
           (26.03, 26.52, 26.47)))):
     whole = dataset == 'cifar100'
@@ -129,7 +129,7 @@ def _widths():
       places = (TABLE_2,) + (TABLE_3, DEPTH) * (width == 1)
       if row != 'Baseline':
         yield _of_unstated_power(places, row, column, error, width=width,
-                                 protocols=(published.MHE,))
+                                 protocols=(published_runs.MHE,))
       elif width != 1:   # that one is in table 1
         yield _cell(places, row, column, error, 'none', width=width)
 
@@ -142,7 +142,7 @@ def _depths():
     yield _cell(places, 'Baseline', column, baseline, 'none', depth=depth)
     for row, error in (('MHE', mhe), ('Half-space MHE', half)):
       yield _of_unstated_power(places, row, column, error, depth=depth,
-                               protocols=(published.MHE,))
+                               protocols=(published_runs.MHE,))
   for row, regularizer, errors in (('RP-CoMHE', 'random', (26.73, 24.39, 24.21)),
                                    ('AP-CoMHE', 'angle', (26.55, 24.33, 24.55))):
     for depth, error in zip((6, 9, 15), errors):
@@ -163,7 +163,7 @@ def _layers():
       if error is not None:
         yield _cell((TABLE_4,), row, column, error, regularizer,
                     {'power': power, without: 0.}, doubtful,
-                    protocols=(published.MHE,))
+                    protocols=(published_runs.MHE,))
 
 
 def _weights():
@@ -183,7 +183,7 @@ def _weights():
       yield _cell((WEIGHTS,), row, 'weight %g' % weight, error, regularizer,
                   dict(settings, **{name: weight}),
                   dict(power=tuple(other for other in _EUCLIDEAN if other != power)),
-                  protocols=(published.MHE,), read_off=0.02)
+                  protocols=(published_runs.MHE,), read_off=0.02)
 
 
 def _resnet():
@@ -209,7 +209,7 @@ CELLS = tuple(cell for table in (_powers, _widths, _depths, _layers, _weights, _
               for cell in table())
 
 def protocol_of(settings):
-  """The authors' `published.Protocol` that flags train by to its end, or None."""
+  """The authors' `published_runs.Protocol` that flags train by to its end, or None."""
   for protocol in _BOTH:
     if settings.get('max_steps') == protocol.steps and (
         settings.get('lr_drops') == list(protocol.lr_drops)):
@@ -274,7 +274,7 @@ def known_of(cell):
         '--%s %s' % (name, run_settings.shown(cell.settings[name]))
         for name in sorted(cell.doubtful))
   if cell.settings['regularizer'] == 'mhe':
-    words += ' (%s)' % published.SMALLER_NOTE
+    words += ' (%s)' % published_runs.SMALLER_NOTE
   if cell.read_off:
     words += '; read off a plot, to %g' % cell.read_off
   return words

@@ -1,8 +1,8 @@
 """What a training shows of itself before its first step."""
-from comhe_tf1.command_line import parameter_table
-from comhe_tf1.command_line import starting
-from comhe_tf1.command_line import streams
-from comhe_tf1.records import container
+from comhe_tf1.training import parameter_table
+from comhe_tf1.utils import container
+from comhe_tf1.utils import terminal
+from comhe_tf1.utils import tf_setup
 
 
 def device_line(tf, session, devices, gpu_no, warn):
@@ -23,7 +23,7 @@ def device_line(tf, session, devices, gpu_no, warn):
     where = 'the CPU'
     if gpu_no not in ('', '-1'):
       warn('TensorFlow finds no GPU %s (%s); running on the CPU' % (
-          gpu_no, starting.why_no_gpu(tf, gpu_no)))
+          gpu_no, tf_setup.why_no_gpu(tf, gpu_no)))
   return 'TensorFlow %s on %s; %d operations in the graph' % (
       tf.__version__, where, len(session.graph.get_operations()))
 
@@ -45,9 +45,9 @@ def show(graph, regularizer, settings, random_seed, numbering, data_line, device
   print('%s: %s; seed %d, op seeds %s' % (
       regularizer.name, ', '.join('%s %s' % item for item in settings.items())
       or 'no settings', random_seed, numbering))
-  print(streams.one_line(data_line))
+  print(terminal.one_line(data_line))
   print(device)
-  print(streams.one_line('logs: %s, %s; run: %s' % (
+  print(terminal.one_line('logs: %s, %s; run: %s' % (
       record.log.train_file.name, record.log.test_file.name, record.path)), flush=True)
   for line in container.warnings(record.path):
     warn(line)

@@ -44,18 +44,18 @@ def test_a_full_disk_for_standard_error():
 
 def test_interrupted(tmp_path):
   """As Ctrl-C in the middle of the work: a line, and 130; the work may clear up."""
-  program = ('import os, signal\nfrom comhe_tf1.command_line import interruption, streams\n'
-             'interruption.end_at_once()\n'
-             'streams.command("it", lambda: os.kill(os.getpid(), signal.SIGINT))')
+  program = ('import os, signal\nfrom comhe_tf1.utils import signals, terminal\n'
+             'signals.end_at_once()\n'
+             'terminal.command("it", lambda: os.kill(os.getpid(), signal.SIGINT))')
   assert shell('exec "$@"', '-c', program) == (130, [], ['it: interrupted'])
 
 
 @pytest.mark.parametrize('closed', ['<&-', '<&- >&-'])
 def test_what_tensorflow_says_where_standard_input_is_closed(closed):
   """No file takes its number: the one that holds the text would not be shown."""
-  program = ('import os\nfrom comhe_tf1.command_line import starting, streams\n'
-             'streams.print_anything()\n'
-             'with starting.quiet_stderr():\n  os.write(2, b"the cause\\n"); os.abort()')
+  program = ('import os\nfrom comhe_tf1.utils import terminal, tf_setup\n'
+             'terminal.print_anything()\n'
+             'with tf_setup.quiet_stderr():\n  os.write(2, b"the cause\\n"); os.abort()')
   _, _, err = shell('exec "$@" ' + closed, '-c', program)
   assert err == ['the cause']
 

@@ -18,11 +18,11 @@ import numpy as np
 import processes
 import pytest
 
-from comhe_tf1.command_line import interruption
-from comhe_tf1.command_line import training_flags
+from comhe_tf1 import flags
 from comhe_tf1.data import sample
 from comhe_tf1.records import checkpoint
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
+from comhe_tf1.utils import signals
 
 TRAIN_LINE = re.compile(r'====iter_(\d+): fit=(\d+\.\d{4}), reg=(\d\.\d{4}), '
                         r'thom=(\d\.\d{4}), thomf=(\d\.\d{4}), acc=([01]\.\d{4})$')
@@ -411,7 +411,7 @@ RUNS = os.path.join('log', 'sample', 'random_projection', 'pd40_pn20')
 def log_numbers_taken(tmp_path):
   folder = tmp_path / RUNS
   folder.mkdir(parents=True)
-  for number in range(legacy_log.MAX_LOGS):
+  for number in range(log_format.MAX_LOGS):
     (folder / ('log_train_%02d.txt' % number)).write_text('precious')
   return ['--dataset', 'sample'], 'all 100 log numbers are taken'
 
@@ -423,8 +423,8 @@ def nothing_to_resume(tmp_path):
 def resume_other_flags(tmp_path):
   folder = tmp_path / RUNS / 'run_00'
   folder.mkdir(parents=True)
-  flags = training_flags.parse(['--dataset', 'sample', '--max_steps', '7'])[0]
-  (folder / 'args.json').write_text(json.dumps(vars(flags)))
+  args = flags.parse(['--dataset', 'sample', '--max_steps', '7'])[0]
+  (folder / 'args.json').write_text(json.dumps(vars(args)))
   return ['--dataset', 'sample', '--resume'], '--max_steps was 7, is 75000'
 
 
@@ -598,11 +598,11 @@ def test_a_signal_in_the_first_moments_ends_at_once(root, tmp_path, script, name
 
 def test_the_first_signal_is_noted():
   before = signal.getsignal(signal.SIGTERM)
-  with interruption.Interruption() as interrupted:
+  with signals.Interruption() as interrupted:
     os.kill(os.getpid(), signal.SIGTERM)
     assert interrupted.signal == signal.SIGTERM
   assert signal.getsignal(signal.SIGTERM) == before
-  with interruption.Interruption() as interrupted:   # counts anew
+  with signals.Interruption() as interrupted:   # counts anew
     os.kill(os.getpid(), signal.SIGINT)
     assert interrupted.signal == signal.SIGINT
 
@@ -611,8 +611,8 @@ def test_the_first_signal_is_noted():
                                    processes.WAIT_IN_A_LIBRARY])
 def test_a_second_signal_ends_at_once(where):
   process = processes.start(sys.executable, '-c', (
-      'from comhe_tf1.command_line import interruption\n'
-      'with interruption.Interruption():\n'
+      'from comhe_tf1.utils import signals\n'
+      'with signals.Interruption():\n'
       '  print("up", flush=True)\n  %s' % where))
   assert process.stdout.readline() == 'up\n'
   for number in (signal.SIGTERM, signal.SIGINT):
@@ -625,8 +625,8 @@ def test_a_second_signal_ends_at_once(where):
 def test_another_hangup_does_not_end_at_once():
   """System and shell both send one when a terminal goes."""
   process = processes.start(sys.executable, '-c', (
-      'import os, signal, time\nfrom comhe_tf1.command_line import interruption\n'
-      'with interruption.Interruption() as interrupted:\n'
+      'import os, signal, time\nfrom comhe_tf1.utils import signals\n'
+      'with signals.Interruption() as interrupted:\n'
       '  for _ in range(3):\n    os.kill(os.getpid(), signal.SIGHUP)\n'
       '  time.sleep(1)\n  print(interrupted.signal, flush=True)\n'
       '  os.kill(os.getpid(), signal.SIGTERM)\n  time.sleep(60)'))
@@ -634,12 +634,12 @@ def test_another_hangup_does_not_end_at_once():
 
 
 @pytest.mark.parametrize('setting', [
-    'interruption.Interruption().__enter__()', 'interruption.leave_whatever_happens()'])
+    'signals.Interruption().__enter__()', 'signals.leave_whatever_happens()'])
 def test_a_signal_that_was_ignored_stays_so(setting):
   numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
   process = processes.start('sh', '-c', (
       'trap "" INT TERM HUP; exec "$0" -c \'import os, signal, time\n'
-      'from comhe_tf1.command_line import interruption\n%s\n'
+      'from comhe_tf1.utils import signals\n%s\n'
       'for number in (%s):\n  os.kill(os.getpid(), number)\n'
       'time.sleep(1)\nprint("on")\'' % (setting, ', '.join(
           str(int(number)) for number in numbers))), sys.executable)
@@ -673,7 +673,7 @@ def test_a_line_fails_before_the_hangup_comes(root, tmp_path, come, status, step
   """Or where none comes: the terminal is not the process's own, as after setsid."""
   program = (
       'import os, runpy, signal, sys\n'
-      'from comhe_tf1.command_line import progress\n'
+      'from comhe_tf1.utils import progress\n'
       'show = progress.Progress.line\n'
       'def line(self, text):\n'
       '  if "iter_2" in text:\n    sys.stdin.read()   # ends once the terminal has gone\n'

@@ -1,7 +1,7 @@
 """The table of a network's parameters and of what regularises each layer."""
-from comhe_tf1.command_line.text_table import aligned
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.utils.text_table import aligned
 
 HEADINGS = ('layer', 'kernel', 'parameters', 'energy term', 'weight', 'weight decay')
 

@@ -5,8 +5,8 @@ import subprocess
 import tempfile
 import warnings
 
-from comhe_tf1.command_line import compatibility
-from comhe_tf1.command_line import cuda_driver
+from comhe_tf1.utils import cuda_driver
+from comhe_tf1.utils import version_check
 
 # For whoever does not set them. TensorFlow 2 takes oneDNN's convolutions by itself only
 # on CPUs with AVX512-VNNI or more; they are faster on those with AVX2, too. 1.14 from
@@ -72,12 +72,12 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
 
   Raises:
     NoGpuError, StartError: as these say.
-    compatibility.Refusal: versions or a GPU are not known to work.
+    version_check.Refusal: versions or a GPU are not known to work.
     ImportError: TensorFlow is not installed.
   """
   if not any_environment:
     # Before the import, which fails where versions do not fit.
-    compatibility.check_versions(compatibility.installed())
+    version_check.check_versions(version_check.installed())
   os.environ['CUDA_VISIBLE_DEVICES'] = gpu_no
   os.environ.update(dict(ENVIRONMENT, **os.environ))
   if deterministic:
@@ -96,10 +96,10 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
   driver = cuda_driver.ask() if on_gpu and tf.test.is_built_with_cuda() else None
   if driver and not any_environment:
     # Before the first session, which compiles for half an hour where code is missing.
-    compatibility.check_driver(tf.__version__, _built(tf, 'cuda_version'), driver)
-    compatibility.check_gpus(tf.__version__, _built(tf, 'cuda_compute_capabilities'),
+    version_check.check_driver(tf.__version__, _built(tf, 'cuda_version'), driver)
+    version_check.check_gpus(tf.__version__, _built(tf, 'cuda_compute_capabilities'),
                              zip(gpu_no.split(','), driver.capabilities),
-                             compatibility.cudnn())
+                             version_check.cudnn())
   with hushed():
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
@@ -120,7 +120,7 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
         raise
       built_with = _built(tf, 'cuda_version')
       raise StartError('; '.join([str(error).splitlines()[0], str(driver)] + (
-          [compatibility.in_need_of(tf.__version__, built_with)] if built_with else []) +
+          [version_check.in_need_of(tf.__version__, built_with)] if built_with else []) +
                                  ['--gpu_no -1 takes the CPU']))
   if gpu_required and on_gpu and len(gpus) < len(gpu_no.split(',')):
     raise NoGpuError(why_no_gpu(tf, gpu_no))

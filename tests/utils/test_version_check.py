@@ -7,8 +7,8 @@ import sys
 import made_up_driver
 import pytest
 
-from comhe_tf1.command_line import compatibility
-from comhe_tf1.command_line import cuda_driver
+from comhe_tf1.utils import cuda_driver
+from comhe_tf1.utils import version_check
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -27,7 +27,7 @@ def versions(python, tensorflow, numpy, protobuf):
 
 @pytest.mark.parametrize('found', RECORDED)
 def test_takes_what_is_known_to_work(found):
-  compatibility.check_versions(versions(*found))
+  version_check.check_versions(versions(*found))
 
 
 @pytest.mark.parametrize('found, told', [
@@ -43,8 +43,8 @@ def test_takes_what_is_known_to_work(found):
     (('3.13.0', '2.21.0', '2.4.6', '5.29.5'), 'protobuf 5.29.5'),
 ])
 def test_refuses_the_rest_with_a_remedy(found, told):
-  with pytest.raises(compatibility.Refusal) as caught:
-    compatibility.check_versions(versions(*found))
+  with pytest.raises(version_check.Refusal) as caught:
+    version_check.check_versions(versions(*found))
   message = str(caught.value)
   assert told in message and '--any_environment' in message
   assert 'requirements.txt' in message or 'use 3.6 to 3.13' in message
@@ -52,13 +52,13 @@ def test_refuses_the_rest_with_a_remedy(found, told):
 
 @pytest.mark.parametrize('unknown', ['tensorflow', 'numpy', 'protobuf'])
 def test_what_is_unknown_is_not_judged(unknown):
-  compatibility.check_versions(dict(versions(*RECORDED[-1]), **{unknown: None}))
+  version_check.check_versions(dict(versions(*RECORDED[-1]), **{unknown: None}))
 
 
 def test_these_versions_are_known():
-  found = compatibility.installed()
+  found = version_check.installed()
   assert all(found.values())
-  compatibility.check_versions(found)
+  version_check.check_versions(found)
 
 
 @pytest.mark.parametrize('version, built_for, capability, remedy', [
@@ -66,8 +66,8 @@ def test_these_versions_are_known():
     ('1.14.0', None, (9, 0), 'modern'), ('2.21.0', ['sm_60', 'compute_90'], (5, 2), 'repro'),
     ('2.21.0', ['sm_60', 'compute_90'], (12, 0), 'no TensorFlow that this project knows')])
 def test_refuses_gpus_without_code(version, built_for, capability, remedy):
-  with pytest.raises(compatibility.Refusal) as caught:
-    compatibility.check_gpus(version, built_for, [('3', capability)])
+  with pytest.raises(version_check.Refusal) as caught:
+    version_check.check_gpus(version, built_for, [('3', capability)])
   message = str(caught.value)
   assert 'GPU 3 has compute capability %d.%d' % capability in message
   assert remedy in message and '--gpu_no -1' in message
@@ -78,8 +78,8 @@ def test_refuses_gpus_without_code(version, built_for, capability, remedy):
     ('9.10.2.21', (6, 1), False), (None, (6, 1), False), ('9.10.2.21', (5, 2), True)])
 def test_new_cudnn_has_no_code_before_turing(cudnn, capability, refused):
   try:
-    compatibility.check_gpus('2.21.0', ['sm_60', 'compute_90'], [('0', capability)], cudnn)
-  except compatibility.Refusal as refusal:
+    version_check.check_gpus('2.21.0', ['sm_60', 'compute_90'], [('0', capability)], cudnn)
+  except version_check.Refusal as refusal:
     assert refused and 'repro' in str(refusal)
     assert ('with cuDNN %s has code for 7.5 to 9.0' % cudnn in str(refusal)) == (
         capability >= (6, 0))
@@ -94,7 +94,7 @@ def test_new_cudnn_has_no_code_before_turing(cudnn, capability, refused):
     ('2.21.0', ['sm_60', 'sm_89', 'compute_90'], (9, 0)),
     ('2.30.0', ['sm_70', 'sm_100a'], (10, 3))])
 def test_takes_gpus_with_code(version, built_for, capability):
-  compatibility.check_gpus(version, built_for, [('0', capability)])
+  version_check.check_gpus(version, built_for, [('0', capability)])
 
 
 def run(*flags, **environment):
@@ -125,7 +125,7 @@ def test_reads_capabilities_from_the_driver(tmp_path):
   environment = dict(LD_PRELOAD=made_up_driver.build(tmp_path), MADE_UP_CAPABILITY='52',
                      MADE_UP_CUDA='11040')
   told = subprocess.check_output(
-      [sys.executable, '-c', 'from comhe_tf1.command_line import cuda_driver; '
+      [sys.executable, '-c', 'from comhe_tf1.utils import cuda_driver; '
        'print(cuda_driver.ask()[1:]); print(cuda_driver.ask())'],
       cwd=ROOT, env=dict(os.environ, **environment))
   assert told.decode().splitlines() == [
@@ -154,8 +154,8 @@ def test_reads_the_number_of_the_driver(tmp_path, monkeypatch, text):
     ('11.2', (10, 2), 'needs CUDA 11.0, driver 450.80.02 or newer'),
     ('10.1', (10, 0), 'needs CUDA 10.1, and')])
 def test_refuses_a_driver_that_is_too_old(built_with, cuda, needed):
-  with pytest.raises(compatibility.Refusal) as caught:
-    compatibility.check_driver('2.x', built_with,
+  with pytest.raises(version_check.Refusal) as caught:
+    version_check.check_driver('2.x', built_with,
                                cuda_driver.Driver('1.2', cuda, [(8, 0)], None))
   message = str(caught.value)
   assert needed in message and '--gpu_no -1' in message
@@ -166,4 +166,4 @@ def test_refuses_a_driver_that_is_too_old(built_with, cuda, needed):
     ('12.5.1', (12, 0)), ('12.5.1', (13, 0)), ('11.8', (11, 0)), ('10.0', (10, 0)),
     ('12.5.1', None), (None, (9, 0))])
 def test_takes_a_driver_that_is_new_enough_or_unknown(built_with, cuda):
-  compatibility.check_driver('2.x', built_with, cuda_driver.Driver(None, cuda, [], None))
+  version_check.check_driver('2.x', built_with, cuda_driver.Driver(None, cuda, [], None))

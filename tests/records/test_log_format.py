@@ -2,14 +2,14 @@ import os
 
 import pytest
 
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 
 
 def test_lines():
-  assert legacy_log.train_line(
+  assert log_format.train_line(
       100, fit=9.06694, reg=1.20456, thom=5.1611, thomf=4.96466, acc=0.015625) == (
           '====iter_100: fit=9.0669, reg=1.2046, thom=5.1611, thomf=4.9647, acc=0.0156')
-  assert legacy_log.test_line(74999, 0.7559) == '++++iter_74999: test acc=0.7559'
+  assert log_format.test_line(74999, 0.7559) == '++++iter_74999: test acc=0.7559'
 
 
 @pytest.mark.parametrize('levels, expected', [
@@ -17,7 +17,7 @@ def test_lines():
     (('sample', '', 'mhe', 'power2'), 'sample/mhe/power2'),
     (('cifar10', 'resnet32', 'none', 'default'), 'cifar10/resnet32/none/default')])
 def test_folder(levels, expected):
-  assert legacy_log.folder('logs', *levels) == os.path.join('logs', *expected.split('/'))
+  assert log_format.folder('logs', *levels) == os.path.join('logs', *expected.split('/'))
 
 
 def measures(step):
@@ -25,15 +25,15 @@ def measures(step):
 
 
 def test_every_line_is_on_disk_at_once(tmp_path):
-  with legacy_log.LegacyLog(str(tmp_path), 7) as log:
+  with log_format.LegacyLog(str(tmp_path), 7) as log:
     for step in range(2):
-      assert log.train(**measures(step)) == legacy_log.train_line(**measures(step))
+      assert log.train(**measures(step)) == log_format.train_line(**measures(step))
       lines = (tmp_path / 'log_train_07.txt').read_text().splitlines()
       assert len(lines) == step + 1
     log.test(500, 0.01)
     assert (tmp_path / 'log_test_07.txt').read_text() == (
         '++++iter_500: test acc=0.0100\n')
-  with legacy_log.LegacyLog(str(tmp_path), 7) as log:   # continued
+  with log_format.LegacyLog(str(tmp_path), 7) as log:   # continued
     log.test(1000, 0.01)
   assert len((tmp_path / 'log_test_07.txt').read_text().splitlines()) == 2
 
@@ -42,5 +42,5 @@ def test_free_numbers(tmp_path):
   for name in ('log_train_00.txt', 'log_test_00.txt', 'log_test_01.txt',
                'log_train_02.txt', 'log_train_04.txt'):
     (tmp_path / name).write_text('')
-  assert legacy_log.free_numbers(str(tmp_path)) == [3] + list(range(5, 100))
-  assert legacy_log.free_numbers(str(tmp_path / 'new')) == list(range(100))
+  assert log_format.free_numbers(str(tmp_path)) == [3] + list(range(5, 100))
+  assert log_format.free_numbers(str(tmp_path / 'new')) == list(range(100))

@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 
-from comhe_tf1.basics import files
+from comhe_tf1.utils import files
 
 # End of the name of a file that is being written.
 PART = '.part'

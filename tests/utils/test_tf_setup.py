@@ -7,8 +7,8 @@ import sys
 import processes
 import pytest
 
-HELD = ('import os, signal, sys\nfrom comhe_tf1.command_line import starting\n'
-        'with starting.quiet_stderr():\n'
+HELD = ('import os, signal, sys\nfrom comhe_tf1.utils import tf_setup\n'
+        'with tf_setup.quiet_stderr():\n'
         '  os.write(2, b"the cause\\n")\n  %s\nos.write(2, b"after\\n")')
 
 
@@ -50,8 +50,8 @@ def test_nothing_is_held_where_nothing_could_show_it(environment):
 def test_onednn_is_asked_for_unless_the_user_says(monkeypatch, given, taken):
   monkeypatch.delenv('TF_ENABLE_ONEDNN_OPTS')
   status, out, err = processes.finish(processes.start(
-      sys.executable, '-c', 'from comhe_tf1.command_line import starting\n'
-      'tf, _ = starting.tensorflow("-1")\nfrom comhe_tf1.records import environment\n'
+      sys.executable, '-c', 'from comhe_tf1.utils import tf_setup\n'
+      'tf, _ = tf_setup.tensorflow("-1")\nfrom comhe_tf1.records import environment\n'
       'print(environment.describe(tf.Session())["onednn"])', **given))
   assert (status, out) == (0, [taken]), err
 

@@ -3,8 +3,8 @@ import errno
 
 import pytest
 
-from comhe_tf1.records import container
 from comhe_tf1.records import run_record
+from comhe_tf1.utils import container
 
 # As the kernel writes it: the fifth word is where, a blank in it a number.
 LINES = ('22 1 0:20 / / rw - overlay overlay rw\n'

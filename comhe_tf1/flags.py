@@ -7,14 +7,14 @@ import re
 
 from comhe_tf1.cluster import devices
 from comhe_tf1.cluster import members
-from comhe_tf1.command_line import flags
 from comhe_tf1.data import layouts
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import op_seeds
-from comhe_tf1.records import legacy_log
+from comhe_tf1.records import log_format
 from comhe_tf1.records import official_data
 from comhe_tf1.records import run_settings
 from comhe_tf1.regularizers import methods
+from comhe_tf1.utils import arguments
 
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
 WIDEST = 60          # wider, a 3x3 kernel of the last stage has more numbers than MANY
@@ -54,9 +54,9 @@ def _master(text):
 def _values(setting):
   """What argparse should take for a setting."""
   if setting.kind is int:
-    return {'type': flags.whole(setting.least, setting.most)}
+    return {'type': arguments.whole(setting.least, setting.most)}
   if setting.kind is float:
-    return {'type': flags.real(lambda value: setting.least <= value <= setting.most,
+    return {'type': arguments.real(lambda value: setting.least <= value <= setting.most,
                                'from %g to %g' % (setting.least, setting.most))}
   return {'choices': setting.kind}
 
@@ -81,7 +81,7 @@ def _network_flags(group):
       help='network (default: cnn9; original)')
   group.add_argument(
       '--width', default=1., metavar='FACTOR',
-      type=flags.real(lambda value: 0 < value <= WIDEST, 'above 0, at most %d' % WIDEST),
+      type=arguments.real(lambda value: 0 < value <= WIDEST, 'above 0, at most %d' % WIDEST),
       help='factor of the filters of every stage, %s at 1; a fraction will do; fc6 '
            'of cnn9 keeps its %d (default: 1; original)' % (
                ', '.join(map(str, architectures.STAGES)), architectures.FC6))
@@ -98,28 +98,28 @@ def _data_flags(group):
            'the spot, for trying things, and reads nothing (default: cifar100; '
            'original)')
   group.add_argument(
-      '--data_dir', type=flags.path, metavar='FOLDER',
+      '--data_dir', type=arguments.path, metavar='FOLDER',
       help='folder of the set\'s pickles, or the one the archive was unpacked in '
            '(default: COMHE_DATA_DIR if set, else %s, as the archives unpack)'
            % ' or '.join(layout.folder for layout in layouts.LAYOUTS.values()))
   group.add_argument(
-      '--batch_size', type=flags.whole(1, MANY), default=128, metavar='IMAGES',
+      '--batch_size', type=arguments.whole(1, MANY), default=128, metavar='IMAGES',
       help='training images per step (default: 128; original)')
 
 
 def _optimisation_flags(group):
   group.add_argument(
-      '--base_lr', type=flags.real(lambda value: value > 0, 'above 0'), default=0.1,
+      '--base_lr', type=arguments.real(lambda value: value > 0, 'above 0'), default=0.1,
       metavar='RATE', help='learning rate of step 0 (default: 0.1; original)')
   group.add_argument(
       '--lr_drops', type=_steps, default=[30000, 50000, 65000], metavar='STEP,...',
       help='steps before which the rate is multiplied by 0.1; \'\' for none '
            '(default: 30000,50000,65000; original)')
   group.add_argument(
-      '--max_steps', type=flags.whole(1, MANY), default=75000, metavar='STEPS',
+      '--max_steps', type=arguments.whole(1, MANY), default=75000, metavar='STEPS',
       help='training steps (default: 75000; original)')
   group.add_argument(
-      '--bn_decay', type=flags.real(lambda value: 0 <= value < 1, 'in [0, 1)'),
+      '--bn_decay', type=arguments.real(lambda value: 0 <= value < 1, 'in [0, 1)'),
       default=0.999, metavar='DECAY',
       help='decay per step of the moving statistics that testing uses; smaller '
            'for runs of less than some 3,000 steps (default: 0.999; original)')
@@ -127,7 +127,7 @@ def _optimisation_flags(group):
 
 def _reproduction_flags(group):
   group.add_argument(
-      '--random_seed', type=flags.whole(0, 2 ** 32 - 1), metavar='SEED',
+      '--random_seed', type=arguments.whole(0, 2 ** 32 - 1), metavar='SEED',
       help='seed of weights, projections, shuffling and augmentation (default: '
            '3456 for adversarial, else 345; original; the published log of random '
            'took 1234)')
@@ -147,17 +147,17 @@ def _reproduction_flags(group):
 
 def _output_flags(group):
   group.add_argument(
-      '--log_dir', type=flags.path, metavar='FOLDER',
+      '--log_dir', type=arguments.path, metavar='FOLDER',
       help='folder of the logs, which are named and numbered below it as the '
            'original\'s (default: COMHE_LOG_DIR if set, else log; original: log)')
   group.add_argument(
-      '--log_every', type=flags.whole(1, MANY), default=100, metavar='STEPS',
+      '--log_every', type=arguments.whole(1, MANY), default=100, metavar='STEPS',
       help='steps between training lines (default: 100; original)')
   group.add_argument(
-      '--eval_every', type=flags.whole(1, MANY), default=500, metavar='STEPS',
+      '--eval_every', type=arguments.whole(1, MANY), default=500, metavar='STEPS',
       help='steps between test lines (default: 500; original)')
   group.add_argument(
-      '--energy_every', type=flags.whole(0, MANY), default=0, metavar='STEPS',
+      '--energy_every', type=arguments.whole(0, MANY), default=0, metavar='STEPS',
       help='steps between records of every layer\'s energy, full and half space, of '
            'the kernels as they are, not projected, in metrics.jsonl and for '
            'TensorBoard, with --power, or 2 where there is none; 0 for none (default: '
@@ -166,18 +166,18 @@ def _output_flags(group):
 
 def _checkpoints_flags(group):
   group.add_argument(
-      '--save_every', type=flags.whole(0, MANY), default=1000, metavar='STEPS',
+      '--save_every', type=arguments.whole(0, MANY), default=1000, metavar='STEPS',
       help='steps between checkpoints, one more after the last step; 0 for none '
            '(default: 1000; the original has none)')
   group.add_argument(
-      '--keep', type=flags.whole(1, MANY), default=3, metavar='N',
+      '--keep', type=arguments.whole(1, MANY), default=3, metavar='N',
       help='checkpoints kept, the newest ones (default: 3)')
   group.add_argument(
       '--resume', action='store_true',
       help='continue the newest unfinished run with these flags, exactly where its '
            'newest checkpoint left it')
   group.add_argument(
-      '--eval_only', type=flags.path, metavar='PATH',
+      '--eval_only', type=arguments.path, metavar='PATH',
       help='print the test accuracy and top-5 accuracy of a checkpoint\'s network, or '
            'of the newest one of a run\'s folder, on --dataset or --data_dir, and exit')
   group.add_argument(
@@ -187,11 +187,11 @@ def _checkpoints_flags(group):
 
 
 def _device_flags(group):
-  flags.add_device_flags(group)
+  arguments.add_device_flags(group)
   group.add_argument(
       '--xla', action='store_true', help='let XLA compile what it can')
   group.add_argument(
-      '--profile', type=flags.whole(0, MANY), default=0, metavar='STEPS',
+      '--profile', type=arguments.whole(0, MANY), default=0, metavar='STEPS',
       help='write timelines of so many steps, after five others, to the run\'s folder, '
            'for ui.perfetto.dev (default: 0)')
 
@@ -227,7 +227,7 @@ GROUPS = (('method', _method_flags),
 
 def make_parser():
   """The parser of the declarations above."""
-  parser = flags.Parser(
+  parser = arguments.Parser(
       prog='train.py',
       description='Train a network with CoMHE regularisation (Lin et al., CVPR 2020) '
                   'on CIFAR.',
@@ -309,7 +309,7 @@ def _data(args, parser):
 
 def _logs(args, parser):
   if args.log_dir is None:
-    args.log_dir = flags.path_of_environment(parser, 'COMHE_LOG_DIR') or 'log'
+    args.log_dir = arguments.path_of_environment(parser, 'COMHE_LOG_DIR') or 'log'
 
 
 def _devices_do_not_evaluate(args, parser):
@@ -347,7 +347,7 @@ def _visible_gpus(args, _):
   if named and not own and args.gpu_no is None:
     args.gpu_no = '-1'
   args.gpu_required = args.gpu_no is not None and not args.master
-  args.gpu_no = flags.gpus_or_default(
+  args.gpu_no = arguments.gpus_or_default(
       args.gpu_no, ','.join(map(str, range(max(own) + 1))) if own else '0')
 
 
@@ -368,7 +368,7 @@ def layout_of(args):
 
 def default_data_dir(args, parser):
   """Where the data are looked for without --data_dir."""
-  return (flags.path_of_environment(parser, 'COMHE_DATA_DIR')
+  return (arguments.path_of_environment(parser, 'COMHE_DATA_DIR')
           or layout_of(args).folder)
 
 
@@ -387,7 +387,7 @@ def log_folder(args, settings):
   label = architectures.label(args.model, args.width, args.depth)
   if args.bn_stats == 'tower':
     label = (label or args.model) + '_bntower%d' % len(args.devices)
-  return legacy_log.folder(args.log_dir, args.dataset, label,
+  return log_format.folder(args.log_dir, args.dataset, label,
                            *methods.folder(args.regularizer, settings))
 
 

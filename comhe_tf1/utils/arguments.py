@@ -13,7 +13,7 @@ except ImportError as problem:
   sys.exit('error: %s; install what is needed with pip install -r requirements.txt'
            % problem)
 
-from comhe_tf1.command_line import streams
+from comhe_tf1.utils import terminal
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
     super(Parser, self).__init__(allow_abbrev=False, **settings)
 
   def error(self, message):
-    streams.note(self.prog, 'error: %s (see --help)' % message)
+    terminal.note(self.prog, 'error: %s (see --help)' % message)
     self.exit(2)
 
   def _print_message(self, message, file=None):
@@ -86,7 +86,7 @@ def gpus(text):
 
 
 def add_device_flags(group):
-  """Adds the flags of what acts on a whole process, see `starting.tensorflow`."""
+  """Adds the flags of what acts on a whole process, see `tf_setup.tensorflow`."""
   group.add_argument(
       '--gpu_no', type=gpus, metavar='N',
       help='number of the GPU, -1 for the CPU (default: CUDA_VISIBLE_DEVICES if '
@@ -108,7 +108,7 @@ def gpus_or_default(given, default='0'):
 
 
 def add_environment_flag(group):
-  """Adds the flag by which `starting.tensorflow` does without its check."""
+  """Adds the flag by which `tf_setup.tensorflow` does without its check."""
   group.add_argument(
       '--any_environment', action='store_true',
       help='start under any versions of Python, TensorFlow, NumPy and protobuf and on '

@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 
-from comhe_tf1.command_line import interruption
+from comhe_tf1.utils import signals
 
 
 def one_line(text):
@@ -80,7 +80,7 @@ def command(program, main, *known):
   """
   print_anything()
   try:
-    interruption.raise_at_sigint()
+    signals.raise_at_sigint()
     status = main()
   except SystemExit as error:   # of the flags' parser
     status = error.code

@@ -1,1 +1,0 @@
-"""What the commands share: flags, the terminal, signals, how TensorFlow is started."""
