@@ -69,7 +69,7 @@ def run(args, parser):
   tf, config = tf_setup.tensorflow(
       *[getattr(args, name) for name in flags.DEVICE])
   from comhe_tf1.cluster import remote
-  from comhe_tf1.records import checkpoint
+  from comhe_tf1.records import checkpoints
   from comhe_tf1.records import run_record
   from comhe_tf1.training import first_line
   from comhe_tf1.training import loop
@@ -95,7 +95,7 @@ def run(args, parser):
     parser.error('--%s' % error)
   except devices.DeviceError as error:
     parser.error('--devices: %s' % error)
-  except (checkpoint.CheckpointError, members.ClusterError, run_record.RunError,
+  except (checkpoints.CheckpointError, members.ClusterError, run_record.RunError,
           loop.NonFiniteError) as error:
     note('error: %s' % error)
   return 1
@@ -150,19 +150,26 @@ def train(args, tf, session, workers, data, batches):
 
   folder = flags.log_folder(args, regularizer.settings)
   recorded = flags.recorded(args, data.md5)
-  with (run_record.resume(folder, recorded, flags.FREE) if args.resume
-        else run_record.start(folder, recorded)) as record:
+  record = run_record.resume(folder, recorded, flags.FREE) if args.resume else None
+  if isinstance(record, dict):
+    print('this run is finished')
+    print('\n'.join(summary_metrics.lines(record)))
+    return 0
+  resumed = record is not None
+  if args.resume and not resumed:
+    print('no run to continue in %s: starting one' % terminal.one_line(folder))
+  with record or run_record.start(folder, recorded) as record:
     summary.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
                  data.line, summary.device_line(tf, session, args.devices, args.gpu_no,
                                                 warn), record, warn)
     one_run = runner.Run(session, handles, batches, record,
-                          dict(data_md5=data.md5, network=network))
-    done = one_run.resume(warn) if args.resume else 0
+                         dict(data_md5=data.md5, network=network), note)
+    done = one_run.resume(warn) if resumed else 0
     record.begin(session, dict(environment.describe(session), workers=workers), done)
     try:
       one_run.train(data.test, runner.Schedule(*[
           getattr(args, name) for name in runner.Schedule._fields]), done, power)
-    except runner.Stopped as stopped:
+    except runner.Interrupted as stopped:
       note('%s; %s' % (stopped, 'the same command with --resume continues'
                        if args.save_every
                        else '--save_every 0 keeps no checkpoint to continue from'))

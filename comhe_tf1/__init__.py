@@ -48,7 +48,13 @@ class _Package(types.ModuleType):
   def __getattr__(self, name):
     if name not in _HOMES:
       raise AttributeError('module %r has no attribute %r' % (__name__, name))
-    return getattr(importlib.import_module('comhe_tf1.' + _HOMES[name]), name)
+    try:
+      return getattr(importlib.import_module('comhe_tf1.' + _HOMES[name]), name)
+    except ImportError as error:
+      if error.name != 'tensorflow':
+        raise
+      raise ImportError('comhe_tf1 needs TensorFlow, and there is none: pip install '
+                        'tensorflow, or tensorflow-cpu') from None
 
   def __dir__(self):
     return sorted(set(super(_Package, self).__dir__()) | set(_HOMES))

@@ -32,17 +32,17 @@ def main(argv=None):
   except (version_check.Refusal, ImportError) as error:
     note('error: %s' % error)
     return 1
-  from comhe_tf1.records import checkpoint
+  from comhe_tf1.records import checkpoints
   from comhe_tf1.regularizers import diagnosis
 
   powers = list(methods.POWERS) if args.power == 'all' else [args.power]
   try:
-    path, arrays, facts = checkpoint.find(args.path, lambda text: note(
+    path, arrays, facts = checkpoints.find(args.path, lambda text: note(
         'warning: %s' % text))
     kernels = diagnosis.kernels_of(arrays)
     if not kernels:
-      raise checkpoint.CheckpointError('%s holds no <layer>/filter' % path)
-  except checkpoint.CheckpointError as error:
+      raise checkpoints.CheckpointError('%s holds no <layer>/filter' % path)
+  except checkpoints.CheckpointError as error:
     note('error: %s' % error)
     return 1
   print(terminal.one_line('checkpoint: %s, after %d steps' % (path, facts['steps'])))

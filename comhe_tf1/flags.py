@@ -3,6 +3,7 @@
 What is parsed has every setting of the method filled in, and only that method's.
 """
 import argparse
+import os
 import re
 
 from comhe_tf1.cluster import devices
@@ -174,12 +175,14 @@ def _checkpoints_flags(group):
       help='checkpoints kept, the newest ones (default: 3)')
   group.add_argument(
       '--resume', action='store_true',
-      help='continue the newest unfinished run with these flags, exactly where its '
-           'newest checkpoint left it')
+      help='go on with the newest unfinished run of these flags, exactly where its '
+           'newest checkpoint left it; if there is none, start one; if the run is '
+           'finished, print its results')
   group.add_argument(
       '--eval_only', type=arguments.path, metavar='PATH',
-      help='print the test accuracy and top-5 accuracy of a checkpoint\'s network, or '
-           'of the newest one of a run\'s folder, on --dataset or --data_dir, and exit')
+      help='print the test accuracy and top-5 accuracy of a checkpoint (such as '
+           'run_00/checkpoints/model.ckpt-75000), or of the newest one in a run\'s folder, '
+           'on --dataset or --data_dir, and exit')
   group.add_argument(
       '--recalibrate_bn', action='store_true',
       help='with --eval_only: also with the moving statistics replaced by their mean '
@@ -310,6 +313,10 @@ def _data(args, parser):
 def _logs(args, parser):
   if args.log_dir is None:
     args.log_dir = arguments.path_of_environment(parser, 'COMHE_LOG_DIR') or 'log'
+  try:
+    os.fsencode(args.log_dir).decode()
+  except UnicodeDecodeError:
+    parser.error('--log_dir %r is not in UTF-8, as TensorFlow takes paths' % args.log_dir)
 
 
 def _devices_do_not_evaluate(args, parser):

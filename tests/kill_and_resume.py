@@ -1,17 +1,19 @@
-"""Kills trainings with SIGKILL at random moments, resumes them, compares the logs.
+"""Ends trainings by signals at random moments, continues them, compares the logs.
 
-    python tests/kill_and_resume.py --times 20 [--regularizer angle] [--seed 0]
+    python tests/kill_and_resume.py --deaths 20 [--regularizer angle] [--seed 0]
 
-An uninterrupted run is the reference; every other one is killed once, at a random
-moment after a random number of log lines, and continued with --resume. Both log
-files must equal the reference's byte for byte, and metrics.jsonl but for the wall
-times. All runs are held to one CPU core.
+An uninterrupted run is the reference. The others are started again and again with the
+same command, --resume in it from the first, as a scheduler does, and are ended again
+and again: while TensorFlow loads, between steps, in evaluations, as they save. When one
+comes to its end its status must be 0, both log files must equal the reference's byte for
+byte, and metrics.jsonl but for the wall times. All runs are held to one CPU core.
 """
 import argparse
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,8 @@ TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FLAGS = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
          '0.001', '--log_every', '1', '--eval_every', '7', '--energy_every', '5',
          '--save_every', '3', '--keep', '2', '--max_steps', '24']
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
+           signal.SIGUSR1, signal.SIGXCPU)
 OWN = {name: ['--regularizer'] + flags.split() for name, flags in {
     'random': 'random --pd 10 --pn 2', 'angle': 'angle --pd 10',
     'reduced': 'random --pd 10 --pn 2 --draw reduced',
@@ -70,65 +74,90 @@ def count_lines(contents):
   return sum(content.count(b'\n') for content in contents.values())
 
 
-def started(log_dir):
-  """Whether a run has come so far that it can be continued."""
-  return any('args.json' in names for _, _, names in os.walk(log_dir))
+def end(process, log_dir, chance, total):
+  """Ends a process by a random signal at a random moment, if it does not end before.
+
+  Args:
+    process: of a training.
+    log_dir: its logs' folder.
+    chance: `random.Random`.
+    total: number of lines of a whole training.
+
+  Returns:
+    The signal, or None if the process came to its end.
+
+  Raises:
+    RuntimeError: the process ended otherwise.
+  """
+  if chance.random() < 0.3:   # while TensorFlow loads or the graph is built
+    time.sleep(chance.uniform(0., 5.))
+  else:
+    before = count_lines(logs(log_dir))
+    wanted = min(before + chance.randint(1, 8), total)
+    while count_lines(logs(log_dir)) < wanted and process.poll() is None:
+      time.sleep(0.005)
+    # A step and its checkpoint take about a tenth of a second.
+    time.sleep(chance.uniform(0., 0.3))
+  number = chance.choice(SIGNALS)
+  process.send_signal(number)
+  error = process.communicate()[1]
+  if process.returncode not in (0, -number, 128 + number):
+    raise RuntimeError('exit status %d after %s: %s' % (process.returncode, number, error))
+  return number if process.returncode else None
 
 
-def check(regularizer, times, chance, write, more=()):
-  """Kills and resumes `times` times; returns how often the logs were equal.
+def check(regularizer, deaths, chance, write, more=()):
+  """Lets trainings die `deaths` times in all; returns how many differ in their logs.
 
   Args:
     regularizer: one of `OWN`.
-    times: number of runs beside the reference.
+    deaths: number of them.
     chance: `random.Random`.
-    write: takes a line on each run.
+    write: takes a line on each training.
     more: flags of all runs; those of `OWN` go before them.
+
+  Raises:
+    RuntimeError: one ended with a status that it should not have.
   """
   folder = tempfile.mkdtemp()
   try:
     finish(start(regularizer, os.path.join(folder, 'reference'), *more))
     reference = logs(os.path.join(folder, 'reference'))
     recorded = metrics(os.path.join(folder, 'reference'))
-    total, equal = count_lines(reference), 0
-    for i in range(times):
-      log_dir = os.path.join(folder, str(i))
-      process = start(regularizer, log_dir, *more)
-      wanted = chance.randrange(total)
-      # No line yet: while TensorFlow loads or the graph is built. Later: a step and
-      # its checkpoint take about a tenth of a second.
-      while count_lines(logs(log_dir)) < wanted and process.poll() is None:
-        time.sleep(0.005)
-      time.sleep(chance.uniform(0., 0.3 if wanted else 5.))
-      process.kill()
-      process.communicate()
-      lines = count_lines(logs(log_dir))
-      if all(os.path.basename(path) != 'final.json'
-             for _, _, names in os.walk(log_dir) for path in names):
-        finish(start(regularizer, log_dir, *(
-            list(more) + (['--resume'] if started(log_dir) else []))))
+    total, died, different = count_lines(reference), 0, 0
+    while died < deaths:
+      log_dir = os.path.join(folder, 'from_%d' % died)
+      ends = []
+      while died < deaths:
+        process = start(regularizer, log_dir, '--resume', *more)
+        number = end(process, log_dir, chance, total)
+        if number is None:
+          break
+        died += 1
+        ends.append('%s at line %d' % (signal.Signals(number).name,
+                                       count_lines(logs(log_dir))))
+      finish(start(regularizer, log_dir, '--resume', *more))
       same = logs(log_dir) == reference and metrics(log_dir) == recorded
-      equal += same
-      write('%s %2d: killed after %d of %d lines: %s' % (
-          regularizer, i, lines, total, 'equal' if same else 'DIFFERENT'))
-    return equal
+      different += not same
+      write('%s: %s, %s' % (regularizer, '; '.join(ends) or 'not ended',
+                            'equal' if same else 'DIFFERENT'))
+    return different
   finally:
     shutil.rmtree(folder)
 
 
 def main():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument('--times', type=int, default=20)
+  parser.add_argument('--deaths', type=int, default=20, help='for each regularizer')
   parser.add_argument('--regularizer', choices=sorted(OWN), action='append')
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args()
-  failed = 0
+  different = 0
   for regularizer in args.regularizer or sorted(OWN):
-    equal = check(regularizer, args.times, random.Random(args.seed),
-                  lambda line: print(line, flush=True))
-    print('%s: %d of %d equal' % (regularizer, equal, args.times), flush=True)
-    failed += args.times - equal
-  return 1 if failed else 0
+    different += check(regularizer, args.deaths, random.Random(args.seed),
+                       lambda line: print(line, flush=True))
+  print('%d different' % different)
+  return 1 if different else 0
 
 
 if __name__ == '__main__':

@@ -140,8 +140,7 @@ def test_a_comment_is_a_job_that_does_nothing():
         assert subprocess.check_output(['sh', '-c', command]) == b''
 
 
-SLURM = ('exec sh -c "exec $(sed -n ${SLURM_ARRAY_TASK_ID}p %s) '
-         '${SLURM_RESTART_COUNT:+--resume}"')
+SLURM = 'exec sh -c "exec $(sed -n ${SLURM_ARRAY_TASK_ID}p %s) --resume"'
 
 
 @pytest.fixture
@@ -172,25 +171,22 @@ def sweep(tmp_path):
 
 def test_a_line_trains_and_resumes_by_its_number(sweep, tmp_path):
   resume = 'sh -c "$(sed -n 2p %s) --resume"'
-  status, _, err = sweep(resume)
-  assert status == 1 and '(0 finished)' in err.splitlines()[-1]
-  status, out, err = sweep('sed -n 2p %s | sh')
+  status, out, err = sweep(resume)
   assert status == 0, err
-  assert '====iter_2:' in out
+  assert 'no run to continue in' in out and '====iter_2:' in out
   run, = tmp_path.glob('log/**/run_00')
   assert 'mhe' in str(run)
   # As if it had been interrupted after its second step.
   (run / 'final.json').unlink()
-  (run / 'checkpoints' / 'step_00000003.npz').unlink()
+  (run / 'checkpoints' / 'model.ckpt-3.index').unlink()
   for command, variables in (
-      (resume, {}), (SLURM, dict(SLURM_ARRAY_TASK_ID='2', SLURM_RESTART_COUNT='1'))):
+      (resume, {}), (SLURM, dict(SLURM_ARRAY_TASK_ID='2'))):
     status, out, err = sweep(command, **variables)
     assert status == 0, err
     assert 'continuing after ' in out and (run / 'final.json').exists()
+    status, out, err = sweep(command, **variables)
+    assert status == 0 and 'this run is finished' in out
     (run / 'final.json').unlink()
-  (run / 'final.json').write_text('{}')
-  status, _, err = sweep(resume)
-  assert status == 1 and 'is finished: nothing is left' in err.splitlines()[-1]
 
 
 def test_the_readme_has_the_commands_that_are_tested():

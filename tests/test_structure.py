@@ -106,3 +106,15 @@ def test_imports_without_tensorflow(name):
   subprocess.check_call([
       sys.executable, '-c', 'import sys, %s; sys.exit("tensorflow" in sys.modules)' % name],
                         cwd=ROOT)
+
+
+def test_without_tensorflow_a_line_says_what_to_do():
+  process = subprocess.run(
+      [sys.executable, '-c', 'import sys\nclass Without:\n'
+       '  def find_spec(self, name, path=None, target=None):\n'
+       '    if name == "tensorflow":\n      raise ModuleNotFoundError(name, name=name)\n'
+       'sys.meta_path.insert(0, Without())\n'
+       'import comhe_tf1\ncomhe_tf1.half_space_energy'], cwd=ROOT,
+      stderr=subprocess.PIPE, universal_newlines=True)
+  assert process.returncode == 1
+  assert 'comhe_tf1 needs TensorFlow, and there is none' in process.stderr.splitlines()[-1]

@@ -4,20 +4,19 @@
   run_NN/env.json          what it ran on, once for the start and each resumption
   run_NN/metrics.jsonl     an object for every logged line
   run_NN/events.*          the same for TensorBoard, and the graph
-  run_NN/checkpoints/      see `checkpoint`
+  run_NN/checkpoints/      see `checkpoints`
   run_NN/final.json        last, best and median test accuracy, once it is finished
 
 Every file is valid whenever the process ends: JSON files are replaced as a whole,
 lines are written one at a time.
 """
+import collections
 import contextlib
-import errno
 import json
 import os
 import platform
 import re
 import secrets
-import shutil
 import time
 
 import tensorflow.compat.v1 as tf
@@ -30,8 +29,9 @@ from comhe_tf1.utils import files
 from comhe_tf1.utils import locks
 from comhe_tf1.utils import words
 
+# Flags that tell apart the runs of one folder in the lists of runs/.
+APART = {'random_seed', 'lr_drops'}
 _RUN = re.compile(r'run_(\d\d)$')
-_NEW = '.new'   # start of the name of a folder that is no run yet, or none any more
 
 
 class RunError(Exception):
@@ -49,7 +49,7 @@ def read_json(path):
     return json.load(file)
 
 
-class RunRecord(object):
+class RunRecord:
   """The log files and the folder of one run; made by `start` or `resume`.
 
   A context manager; leaving it closes all files.
@@ -84,29 +84,10 @@ class RunRecord(object):
     with contextlib.suppress(*[Exception] if error else []), (
         contextlib.ExitStack()) as stack:
       stack.callback(self._lock.close)
-      if error:
-        stack.callback(self._withdraw)
       stack.push(self.log)
       stack.push(self._metrics)
       if self._events is not None:
         stack.callback(self._events.close)
-
-  def _withdraw(self):
-    """Makes the run's number free again, if it failed before its first line."""
-    if any(os.path.getsize(name) for name in self._names()) or (
-        os.path.exists(self.checkpoints)):
-      return
-    for name in self._names():
-      os.remove(name)
-    # Renamed while it is locked, removed when it is not: on NFS and FUSE a folder in
-    # which a file is open cannot be removed.
-    gone = _new(os.path.dirname(self.path))
-    os.rename(self.path, gone)
-    self._lock.close()
-    shutil.rmtree(gone)
-
-  def _names(self):
-    return [self.log.train_file.name, self.log.test_file.name]
 
   def begin(self, session, environment, step):
     """Records the environment and opens the event file.
@@ -186,43 +167,39 @@ class RunRecord(object):
         tf.Summary.Value(tag=name, simple_value=value)
         for name, value in sorted(values.items())]))
 
-  def _files(self):
-    return {'train': self.log.train_file, 'test': self.log.test_file,
-            'metrics': self._metrics}
+  def _lines(self):
+    return [self.log.train_file, self.log.test_file, self._metrics]
 
   def sync(self):
-    """Brings all lines to the disk; returns the sizes of the files in bytes."""
-    return {name: file.sync() for name, file in self._files().items()}
+    """Brings all lines to the disk."""
+    for file in self._lines():
+      file.sync()
 
-  def cut(self, sizes):
-    """Cuts the files back to the sizes that `sync` returned; to nothing without.
-
-    Raises:
-      RunError: a file is shorter than that.
-    """
-    for name, file in self._files().items():
-      size = sizes.get(name, 0)
-      if file.size() < size:
-        raise RunError('%s is shorter than when the checkpoint was made; it was '
-                       'changed, so the run cannot be continued' % file.name)
-      file.cut(size)
-
-  def restart(self):
-    """Cuts the files back to nothing, as of a run without a checkpoint.
+  def cut(self, steps):
+    """Removes all that was written of the step number `steps` and later ones.
 
     Raises:
-      RunError: it was long enough to have one, so its lines are not to be had again.
+      RunError: there are none before, though there were more than until the first
+        checkpoint: these would be lost.
     """
-    with open(self.log.train_file.name, 'rb') as file:
-      lines = [log_format.parse(text.decode('utf-8', 'replace').rstrip('\n'))
-               for text in file]
-    steps = max([line.step + 1 for line in lines if line] or [0])
+    if not steps:
+      self._check_that_little_is_lost()
+    for file, step_of in zip(self._lines(), (_step_of_line, _step_of_line,
+                                             _step_of_entry)):
+      file.cut(lambda text: step_of(text) < steps)
+
+  def _check_that_little_is_lost(self):
+    lines = map(log_format.parse, self.log.train_file.read())
+    done = max([line.step + 1 for line in lines if line], default=0)
     save_every = read_json(os.path.join(self.path, 'args.json')).get('save_every')
-    if isinstance(save_every, int) and steps > save_every:
+    if isinstance(save_every, int) and done > save_every:
       raise RunError('%s has lines of %d steps, which would be lost, and no checkpoint to '
                      'continue from; to train anew, leave out --resume' % (
-                         self.path, steps))
-    self.cut({})
+                         self.path, done))
+
+  def is_tested(self, step):
+    """Whether the evaluation after a step is recorded."""
+    return step in map(_step_of_line, self.log.test_file.read())
 
   def finish(self):
     """Writes and returns the final figures, from the recorded evaluations.
@@ -256,6 +233,20 @@ def _evaluations(path):
           if entry['kind'] == 'test']
 
 
+def _step_of_line(text):
+  """Step of a line of the logs; of what is none, as a torn last one, infinity."""
+  line = log_format.parse(text)
+  return line.step if line else float('inf')
+
+
+def _step_of_entry(text):
+  """As `_step_of_line`, of metrics.jsonl."""
+  try:
+    return json.loads(text)['step']
+  except (ValueError, KeyError, TypeError):
+    return float('inf')
+
+
 def _lock(path):
   """Holds the run's folder for this process, or raises RunError."""
   file = open(os.path.join(path, 'lock'), 'a', opener=files.regular)
@@ -284,9 +275,11 @@ def start(folder, args):
   """
   try:
     os.makedirs(folder, exist_ok=True)
-    number = _claim(folder, args)
-    if number is not None:
-      return RunRecord(folder, number)
+    for number in log_format.free_numbers(folder):
+      with contextlib.suppress(FileExistsError):   # another run has it
+        os.mkdir(_path(folder, number))
+        write_json(os.path.join(_path(folder, number), 'args.json'), args)
+        return RunRecord(folder, number)
   except OSError as error:
     raise RunError('cannot write logs to %s: %s; %s'
                    % (folder, error.strerror, container.remedy(folder, error.errno)))
@@ -294,36 +287,12 @@ def start(folder, args):
                  'another --log_dir' % (log_format.MAX_LOGS, folder))
 
 
-def _claim(folder, args):
-  """Makes the folder of a new run, args.json in it; returns its number, if any."""
-  new = _new(folder)
-  os.mkdir(new)
-  durable.sweep(new, re.escape(_NEW) + r'(_\d+|\.[0-9a-f]{16})$')
-  try:
-    write_json(os.path.join(new, 'args.json'), args)
-    for number in log_format.free_numbers(folder):
-      try:
-        # Fails if another run has made it meanwhile: it is not empty.
-        os.rename(new, _path(folder, number))
-        return number
-      except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-          raise
-    return None
-  finally:
-    shutil.rmtree(new, ignore_errors=True)
-
-
-def _new(folder):
-  return durable.unique(os.path.join(folder, _NEW))
-
-
 def _path(folder, number):
   return os.path.join(folder, 'run_%02d' % number)
 
 
 def resume(folder, args, free):
-  """Continues the newest unfinished run with these flags.
+  """Goes on with the run of these flags.
 
   Args:
     folder: of the logs, as `log_format.folder`.
@@ -331,50 +300,50 @@ def resume(folder, args, free):
     free: names of flags that may differ.
 
   Returns:
-    `RunRecord`.
+    `RunRecord` of the newest unfinished run with these flags; else the final figures of
+    a finished one, as `summary_metrics.compute`; or None if there is neither.
 
   Raises:
-    RunError: there is none, all differ, or it is being trained just now; the message
-      is about the newest one.
+    RunError: the newest one has other flags than these, so that it is not clear what is
+      meant: it is unfinished, or would only have to be longer; or it is being trained
+      just now, or damaged. Runs with another of `APART` are other runs, and in no way.
   """
-  numbers = sorted((int(match.group(1)) for match in map(_RUN.match, _listing(folder))
-                    if match), reverse=True)
-  complaints, finished = [], 0
-  for number in numbers:
+  finished, complaints = None, []
+  for number in _numbers(folder):
     path = _path(folder, number)
-    done = os.path.exists(os.path.join(path, 'final.json'))
-    finished += done
+    final = os.path.join(path, 'final.json')
     try:
       then = read_json(os.path.join(path, 'args.json'))
       if not isinstance(then, dict):
         raise ValueError('args.json holds no flags')
       differing = _differences(then, args, free)
-      if not differing and not done:
+      if not differing and not os.path.exists(final):
         return RunRecord(folder, number)
       if not differing:
-        complaints.append('%s has these flags and is finished: nothing is left to '
-                          'continue; to run it once more, leave out --resume' % path)
-      elif not done:
-        complaints.append('%s was run with other flags: %s'
-                          % (path, ', '.join(differing)))
-    except RunError as error:
-      complaints.append(str(error))
+        finished = finished or read_json(final)
+      elif not APART & set(differing) and (
+          not os.path.exists(final) or list(differing) == ['max_steps']):
+        complaints.append('%s was run with other flags: %s; to start another run, leave out '
+                          '--resume' % (path, ', '.join(differing.values())))
     except (OSError, ValueError, RecursionError) as error:
-      if not done:
-        complaints.append('cannot continue %s: %s' % (path, error))
-  raise RunError(complaints[0] if complaints else
-                 'no unfinished run in %s (%d finished); its name follows from '
-                 '--dataset, --model, --regularizer, their settings and, with --bn_stats '
-                 'tower, the number of --devices: correct these, or start a run without '
-                 '--resume' % (folder, finished))
+      complaints.append('cannot continue %s: %s' % (path, error))
+  if finished is None and complaints:
+    raise RunError(complaints[0])
+  return finished
 
 
-def _listing(folder):
-  return os.listdir(folder) if os.path.isdir(folder) else []
+def _numbers(folder):
+  """Numbers of the runs in a folder that were started, the newest first."""
+  names = os.listdir(folder) if os.path.isdir(folder) else []
+  return sorted((int(match.group(1)) for match in map(_RUN.match, names) if match
+                 and os.path.exists(os.path.join(folder, match.group(), 'args.json'))),
+                reverse=True)
 
 
 def _differences(then, now, free):
-  return ['--%s was %s, is %s' % tuple(map(words.short, (
-              name, then.get(name), now.get(name))))
-          for name in sorted(set(then) | set(now))
-          if name not in free and then.get(name) != now.get(name)]
+  """Dict from the names of flags that differ to words about them."""
+  return collections.OrderedDict(
+      (name, '--%s was %s, is %s' % tuple(map(words.short, (
+          name, then.get(name), now.get(name)))))
+      for name in sorted(set(then) | set(now))
+      if name not in free and then.get(name) != now.get(name))

@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import network as networks
-from comhe_tf1.records import checkpoint
+from comhe_tf1.records import checkpoints
 from comhe_tf1.training import graph as graphs
 from comhe_tf1.training import loop
 from comhe_tf1.training import loss
@@ -42,7 +42,7 @@ def build(layers):
   _, update = network.logits(images, training=True)
   logits, _ = network.logits(images, training=False)
   hits = tf.stack([loss.correct(logits, labels),
-                   tf.cast(tf.nn.in_top_k(logits, labels, TOP), tf.float32)])
+                   loss.correct_among(TOP, logits, labels)])
   return Evaluation(images, labels, hits, averaged, update)
 
 
@@ -72,7 +72,7 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
 
   Args:
     session: on a graph with nothing in it.
-    path: as `checkpoint.find`.
+    path: as `checkpoints.find`.
     title: name of the data set, for messages.
     classes: its number of classes.
     data: `cifar_input.Data`; its line is printed first.
@@ -81,22 +81,21 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
     warn: called with a line about what is not as it should be.
 
   Raises:
-    checkpoint.CheckpointError: it cannot be used, or has another number of classes.
+    checkpoints.CheckpointError: it cannot be used, or has another number of classes.
   """
-  found, arrays, facts = checkpoint.find(path, warn)
-  # Version 0.1.0 knew one network and did not say which.
-  network = facts.get('network', dict(model='cnn9', width=1, depth=9, classes=100))
+  found, values, facts = checkpoints.find(path, warn)
+  network = facts.get('network')
   try:
     layers = architectures.plan(**network)
   except (KeyError, TypeError, ValueError):
-    raise checkpoint.CheckpointError('checkpoint %s is of no network that this version '
-                                     'knows: %.200r' % (found, network))
+    raise checkpoints.CheckpointError('checkpoint %s is of no network that this version '
+                                      'knows: %.200r' % (found, network))
   if network['classes'] != classes:
-    raise checkpoint.CheckpointError(
+    raise checkpoints.CheckpointError(
         '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
         % (found, network['classes'], title, classes))
   handles = build(layers)
-  variables.restore_network(session, network, arrays, found, facts['steps'])
+  variables.restore(session, values, found)
   if facts.get('data_md5') != data.md5:
     warn('%s was trained with other data than this' % found)
   print(terminal.one_line(data.line))

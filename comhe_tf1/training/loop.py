@@ -1,4 +1,6 @@
-"""The session loop: steps, evaluations and diagnoses, each in its turn."""
+"""The session loop: steps, evaluations and energies of layers, each in its turn."""
+import collections
+
 import numpy as np
 
 EVALUATION_BATCH = 100
@@ -8,8 +10,41 @@ class NonFiniteError(Exception):
   """The training has broken down; the message is for the user."""
 
 
+class Stopped(Exception):
+  """Somebody wished the training to end.
+
+  Attributes:
+    steps: number of steps done.
+  """
+
+  def __init__(self, steps):
+    super().__init__('stopped after %d steps' % steps)
+    self.steps = steps
+
+
+Schedule = collections.namedtuple('Schedule', 'max_steps log_every eval_every energy_every')
+Schedule.__doc__ = """When a training does what, in steps.
+
+max_steps: number of steps in all. log_every: between logged steps, step 0 included.
+eval_every: between evaluations, step 0 excluded; the last step is always evaluated,
+once; evaluations follow the step's update. energy_every: between the layers' energies,
+step 0 included, and once more after the last step; 0 for none; they precede the step's
+update.
+"""
+
+Listener = collections.namedtuple('Listener', 'on_train on_test on_energies on_step stop')
+Listener.__doc__ = """Functions that a training calls.
+
+on_train: with a logged step, its `Measures` and its layers' energies. on_test: with the
+step and the test accuracy. on_energies: with the number of steps done and the
+energies of `graph.diagnosis`. on_step: with the number of steps done, after each; all that
+is due after a step has been done by then. stop: without arguments, between any two
+calls of the session; whether to end.
+"""
+
+
 def step(session, graph, images, labels, rate, with_energies=False):
-  """One training step: the regulariser's own steps and the network's, in one call.
+  """One training step: the regularizer's own steps and the network's, in one call.
 
   Returns:
     `Measures` of floats before the network's update, and the dict of the layers'
@@ -20,27 +55,38 @@ def step(session, graph, images, labels, rate, with_energies=False):
   return session.run([graph.measures, energies, graph.train_step], feed)[:2]
 
 
-def evaluate(session, graph, images, labels):
+def evaluate(session, graph, images, labels, stop=lambda: False):
   """Accuracy with the moving statistics over a whole set, in its order.
 
   In batches of 100, as the original; a last, smaller batch counts by its size.
+
+  Returns:
+    The accuracy, or None if `stop` became true.
   """
-  return mean_over(session, graph.test_correct, graph, images, labels)
+  return mean_over(session, graph.test_correct, graph, images, labels, stop)
 
 
-def mean_over(session, per_image, graph, images, labels):
+def mean_over(session, per_image, graph, images, labels, stop=lambda: False):
   """Mean of a tensor [..., batch] over all images of a set; see `evaluate`."""
   total = 0.
   for i in range(0, len(images), EVALUATION_BATCH):
+    if stop():
+      return None
     feed = {graph.images: images[i:i + EVALUATION_BATCH],
             graph.labels: labels[i:i + EVALUATION_BATCH]}
     total += np.sum(session.run(per_image, feed), axis=-1, dtype=np.float64)
   return total / len(images)
 
 
-def train(session, graph, batches, test, rate_of, first_step, max_steps, log_every,
-          eval_every, energy_every, on_train, on_test, on_energies, on_step):
-  """Trains from `first_step` until `max_steps` are done.
+def is_evaluated(step_number, schedule):
+  """Whether the test set is evaluated after a step, see `Schedule`."""
+  return (step_number > 0 and step_number % schedule.eval_every == 0) or (
+      step_number == schedule.max_steps - 1)
+
+
+def train(session, graph, batches, test, rate_of, first_step, schedule, listener,
+          evaluate_first=False):
+  """Trains from `first_step` until `schedule.max_steps` are done.
 
   Args:
     session: with initialised variables.
@@ -49,35 +95,51 @@ def train(session, graph, batches, test, rate_of, first_step, max_steps, log_eve
     test: pair of test images and labels.
     rate_of: function from the step to its learning rate.
     first_step: first step to be trained.
-    max_steps: number of steps in all.
-    log_every: steps between logged steps, step 0 included.
-    eval_every: steps between evaluations, step 0 excluded; the last step is
-      always evaluated, once. Evaluations follow the step's update.
-    energy_every: steps between diagnoses, step 0 included, and once more after the
-      last step; 0 for none. They precede the step's update.
-    on_train: called with the step, its `Measures` and its energies.
-    on_test: called with the step and the test accuracy.
-    on_energies: called with the number of steps done and the `diagnosis`.
-    on_step: called with the number of steps done, after each.
+    schedule: `Schedule`.
+    listener: `Listener`.
+    evaluate_first: whether the evaluation after the step before `first_step`, which an
+      earlier call was stopped in, is to be made up for.
 
   Raises:
     NonFiniteError: a term of the loss is NaN or infinite.
+    Stopped: `listener.stop` became true before the training's end. What was being
+      evaluated is dropped.
   """
-  for i in range(first_step, max_steps):
-    if energy_every and i % energy_every == 0:
-      on_energies(i, session.run(graph.diagnosis))
+  def test_after(i):
+    accuracy = evaluate(session, graph, *test, stop=listener.stop)
+    if accuracy is None:
+      raise Stopped(i + 1)
+    listener.on_test(i, accuracy)
+
+  def energies_after(steps):
+    if listener.stop():
+      raise Stopped(steps)
+    listener.on_energies(steps, session.run(graph.diagnosis))
+
+  if evaluate_first:
+    test_after(first_step - 1)
+  for i in range(first_step, schedule.max_steps):
+    if schedule.energy_every and i % schedule.energy_every == 0:
+      energies_after(i)
     images, labels = batches.next()
-    logged = i % log_every == 0
+    logged = i % schedule.log_every == 0
     measures, energies = step(session, graph, images, labels, rate_of(i), logged)
-    broken = ['%s is %s' % item for item in measures._asdict().items()
-              if not np.isfinite(item[1])]
-    if broken:
-      raise NonFiniteError('the loss is not finite at step %d: %s; try a smaller '
-                           '--base_lr or --energy_weight' % (i, ', '.join(broken)))
+    _check_finite(i, measures)
     if logged:
-      on_train(i, measures, energies)
-    if (i > 0 and i % eval_every == 0) or i == max_steps - 1:
-      on_test(i, evaluate(session, graph, *test))
-    on_step(i + 1)
-  if energy_every:
-    on_energies(max_steps, session.run(graph.diagnosis))
+      listener.on_train(i, measures, energies)
+    if is_evaluated(i, schedule):
+      test_after(i)
+    listener.on_step(i + 1)
+    if listener.stop() and i + 1 < schedule.max_steps:
+      raise Stopped(i + 1)
+  if schedule.energy_every:
+    energies_after(schedule.max_steps)
+
+
+def _check_finite(step_number, measures):
+  broken = ['%s is %s' % item for item in measures._asdict().items()
+            if not np.isfinite(item[1])]
+  if broken:
+    raise NonFiniteError('the loss is not finite at step %d: %s; try a smaller '
+                         '--base_lr or --energy_weight' % (
+                             step_number, ', '.join(broken)))

@@ -43,6 +43,8 @@ def weight_decay(variables):
 def correct(logits, labels):
   """1 for every image whose largest logit is its label's, else 0.
 
+  Of equal logits the first class counts, as in the original.
+
   Args:
     logits: [batch, classes].
     labels: [batch], integers.
@@ -52,6 +54,13 @@ def correct(logits, labels):
   """
   predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
   return tf.cast(tf.equal(predicted, labels), tf.float32)
+
+
+def correct_among(count, logits, labels):
+  """As `correct`, where the label is among the first `count` classes by their logits."""
+  first = tf.nn.top_k(logits, count).indices   # of equal ones the first
+  found = tf.equal(tf.cast(first, labels.dtype), labels[:, tf.newaxis])
+  return tf.cast(tf.reduce_any(found, axis=-1), tf.float32)
 
 
 def accuracy(logits, labels):

@@ -1,8 +1,11 @@
 """A run: the session loop with its record, its checkpoints and the signals that end it."""
 import collections
 import os
+import time
 
-from comhe_tf1.records import checkpoint
+import numpy as np
+
+from comhe_tf1.records import checkpoints
 from comhe_tf1.training import loop
 from comhe_tf1.training import optimization
 from comhe_tf1.training import prefetch
@@ -11,32 +14,33 @@ from comhe_tf1.training import variables
 from comhe_tf1.utils import progress
 from comhe_tf1.utils import signals
 
+TIMED = 100   # steps that the time left is told from
+
 Schedule = collections.namedtuple(
-    'Schedule', 'base_lr lr_drops max_steps log_every eval_every energy_every save_every '
-                'keep profile')
+    'Schedule', 'base_lr lr_drops save_every keep profile ' + ' '.join(
+        loop.Schedule._fields))
 Schedule.__doc__ = """When a run does what; all in steps but `base_lr` and `keep`.
 
-base_lr, lr_drops: as `optimization.learning_rate`. max_steps, log_every, eval_every,
-energy_every: as `loop.train`. save_every: between checkpoints, one more after the last
-step and at a signal; 0 for none. keep: number of checkpoints that stay. profile: number
-of steps of which there is a timeline.
+base_lr, lr_drops: as `optimization.learning_rate`. save_every: between checkpoints, one
+more after the last step and at a signal; 0 for none. keep: number of checkpoints that
+stay. profile: number of steps of which there is a timeline. The others: as
+`loop.Schedule`.
 """
 
 
-class Stopped(Exception):
+class Interrupted(Exception):
   """A signal ended the training; what was asked to be saved is saved.
 
   Attributes:
-    steps: number of steps done.
     signal: number of the signal.
   """
 
-  def __init__(self, steps, number):
-    super(Stopped, self).__init__('stopped after %d steps' % steps)
-    self.steps, self.signal = steps, number
+  def __init__(self, text, number):
+    super().__init__(text)
+    self.signal = number
 
 
-class Run(object):
+class Run:
   """One run in one session.
 
   Args:
@@ -46,11 +50,13 @@ class Run(object):
     record: `run_record.RunRecord`.
     facts: dict that JSON can hold, of every checkpoint; `network` among them, the
       arguments of `architectures.plan`.
+    note: called with a line for standard error.
   """
 
-  def __init__(self, session, graph, batches, record, facts):
+  def __init__(self, session, graph, batches, record, facts, note):
     self._session, self._graph, self._batches = session, graph, batches
-    self._record, self._facts = record, facts
+    self._record, self._facts, self._note = record, facts, note
+    self._saved = None   # number of steps of the newest checkpoint
 
   def resume(self, warn):
     """Restores the newest good checkpoint, and cuts the record back to it.
@@ -62,27 +68,28 @@ class Run(object):
       Number of steps done, 0 if there is no checkpoint.
 
     Raises:
-      checkpoint.CheckpointError: none can be used.
-      run_record.RunError: a file of the record was changed.
+      checkpoints.CheckpointError: none can be used.
+      run_record.RunError: logs would be lost.
     """
-    found = checkpoint.newest(self._record.checkpoints, warn)
+    found = checkpoints.newest(self._record.checkpoints, warn)
     if not found:
-      self._record.restart()
+      self._record.cut(0)
       print('no checkpoint yet: starting again from step 0', flush=True)
       return 0
-    path, arrays, facts = found
-    steps = facts['steps']
-    variables.restore_network(self._session, self._facts['network'], arrays, path,
-                              steps)
+    path, values, facts = found
+    variables.restore(self._session, values, path)
     try:
-      self._batches.restore(arrays, facts['batches'])
-      self._record.cut(facts['sizes'])
+      batches = facts['batches']
+      self._batches.restore({name: np.array(values, dtype)
+                             for name, (dtype, values) in batches['arrays'].items()},
+                            batches['numbers'])
     except (KeyError, TypeError, ValueError):
-      raise checkpoint.CheckpointError(
-          'checkpoint %s does not say how to go on; the one before may, once this one is '
-          'moved away' % path)
-    print('continuing after %d steps, from %s' % (steps, path), flush=True)
-    return steps
+      raise checkpoints.CheckpointError(
+          '%s.json does not say how to go on with this data set; the checkpoint before '
+          'may, once this one is moved away' % path)
+    self._record.cut(facts['steps'])
+    print('continuing after %d steps, from %s' % (facts['steps'], path), flush=True)
+    return facts['steps']
 
   def train(self, test_set, schedule, done, power):
     """Trains to the end of the schedule, and writes all lines.
@@ -94,13 +101,16 @@ class Run(object):
       power: of the energies that are recorded.
 
     Raises:
-      Stopped: a signal came before the last step was done.
+      Interrupted: a signal came before all was done.
       loop.NonFiniteError: as `loop.train`.
     """
     record = self._record
     profiler = profiling.Profiler(
         self._session, os.path.join(record.path, 'timelines'), done, schedule.profile)
     interrupted = signals.Interruption()
+    steps_of = loop.Schedule(*[getattr(schedule, name) for name in loop.Schedule._fields])
+    self._saved = done or None
+    began = []
 
     def rate_of(step):
       return optimization.learning_rate(step, schedule.base_lr, schedule.lr_drops)
@@ -114,25 +124,47 @@ class Run(object):
     def on_energies(step, energies):
       record.energies(step, power, energies)
 
+    def save(steps):
+      if schedule.save_every and steps != self._saved:
+        self._save(writer, made_ahead, steps)
+        self._saved = steps
+
     def on_step(steps):
       terminal.step()
       profiler.begin(steps)
-      last = interrupted.signal or steps == schedule.max_steps
-      if schedule.save_every and (last or steps % schedule.save_every == 0):
-        self._save(made_ahead, steps, schedule.keep)
-      if interrupted.signal and steps < schedule.max_steps:
-        raise Stopped(steps, interrupted.signal)
+      began.append(time.time())
+      if len(began) == TIMED + 1:
+        self._tell_time_left(began[-1] - began[0], schedule.max_steps - steps)
+      if steps == schedule.max_steps or (
+          schedule.save_every and steps % schedule.save_every == 0):
+        save(steps)
 
+    listener = loop.Listener(on_train, on_test, on_energies, on_step,
+                             lambda: interrupted.signal is not None)
+    evaluate_first = done > 0 and loop.is_evaluated(done - 1, steps_of) and (
+        not record.is_tested(done - 1))
     with interrupted, progress.Progress(schedule.max_steps, done) as terminal, (
-        prefetch.Prefetched(self._batches)) as made_ahead:
-      loop.train(profiler, self._graph, made_ahead, test_set, rate_of, done,
-                 schedule.max_steps, schedule.log_every, schedule.eval_every,
-                 schedule.energy_every, on_train, on_test, on_energies, on_step)
+        prefetch.Prefetched(self._batches)) as made_ahead, (
+            checkpoints.Writer(record.checkpoints, schedule.keep)) as writer:
+      try:
+        loop.train(profiler, self._graph, made_ahead, test_set, rate_of, done, steps_of,
+                   listener, evaluate_first)
+      except loop.Stopped as stopped:
+        save(stopped.steps)
+        raise Interrupted(str(stopped), interrupted.signal)
 
-  def _save(self, batches, steps, keep):
+  def _tell_time_left(self, seconds, steps):
+    """Says how long a long training on the CPU will take."""
+    devices = {device.device_type for device in self._session.list_devices()}
+    hours = seconds / TIMED * steps / 3600
+    if 'GPU' not in devices and hours > 1:
+      self._note('%.2f s a step on the CPU: about %.0f hours for the %d steps left' % (
+          seconds / TIMED, hours, steps))
+
+  def _save(self, writer, batches, steps):
     """Saves all that `resume` and `evaluation.evaluate` need."""
+    self._record.sync()
     arrays, numbers = batches.state()
-    arrays.update(variables.state(self._session))
-    checkpoint.save(
-        self._record.checkpoints, steps, arrays,
-        dict(self._facts, steps=steps, batches=numbers, sizes=self._record.sync()), keep)
+    writer.save(steps, variables.state(self._session), dict(self._facts, batches=dict(
+        numbers=numbers, arrays={name: [array.dtype.name, array.tolist()]
+                                 for name, array in arrays.items()})))

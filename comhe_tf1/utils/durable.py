@@ -90,7 +90,7 @@ def sync_folder(path):
     os.close(descriptor)
 
 
-class Lines(object):
+class Lines:
   """A text file that grows by whole lines.
 
   A context manager; leaving it closes the file.
@@ -107,7 +107,7 @@ class Lines(object):
 
   def __init__(self, path):
     self.name = path
-    self._file = open(path, 'ab', buffering=0, opener=files.regular)
+    self._file = _open_lines(path)
 
   def __enter__(self):
     return self
@@ -122,7 +122,7 @@ class Lines(object):
     """
     if not os.fstat(self._file.fileno()).st_nlink:
       raise OSError(errno.ENOENT, 'removed while it was being written', self.name)
-    size, rest = self.size(), (line + '\n').encode()
+    size, rest = os.fstat(self._file.fileno()).st_size, (line + '\n').encode()
     try:
       while rest:
         rest = rest[self._file.write(rest):]
@@ -131,15 +131,26 @@ class Lines(object):
         self._file.truncate(size)
       raise OSError(error.errno, error.strerror, self.name)
 
-  def size(self):
-    """Size in bytes."""
-    return os.fstat(self._file.fileno()).st_size
+  def read(self):
+    """The lines that the file has, as list; with whatever ends an editor gave them."""
+    with open(self.name, encoding='utf-8-sig', errors='replace') as file:
+      return file.read().splitlines()
 
-  def cut(self, size):
-    """Cuts the file back to a size it had before."""
-    self._file.truncate(size)
+  def cut(self, keep):
+    """Removes the lines of which `keep` is false.
+
+    Args:
+      keep: function of a line.
+    """
+    text = ''.join(line + '\n' for line in self.read() if keep(line))
+    write_atomically(self.name, lambda file: file.write(text.encode()))
+    self._file.close()
+    self._file = _open_lines(self.name)
 
   def sync(self):
-    """Brings the file to the disk; returns its size in bytes."""
+    """Brings the file to the disk."""
     sync(self._file.fileno())
-    return self.size()
+
+
+def _open_lines(path):
+  return open(path, 'ab', buffering=0, opener=files.regular)

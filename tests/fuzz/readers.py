@@ -20,7 +20,7 @@ from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import tables
 from comhe_tf1.comparison import verdicts
 from comhe_tf1.data import download
-from comhe_tf1.records import checkpoint
+from comhe_tf1.records import checkpoints
 from comhe_tf1.records import log_format
 from comhe_tf1.records import recorded_run
 
@@ -52,23 +52,24 @@ def pickles():
       b'O8', b'V8', b'M8', b'(lp0\n', b'r\xff\xff\xff\x7f', b'p2147483648\n', b'h\0'])
 
 
-def checkpoints():
-  rng = np.random.RandomState(0)
+def checkpoints_facts():
   with tempfile.TemporaryDirectory() as folder:
-    path = checkpoint.save(folder, 7, {
-        'order': np.arange(20), 'weights': rng.randn(3, 3, 4).astype(np.float32),
-        'step': np.array(7)}, {'steps': 7, 'rng': [1, 2]}, 1)
-    seeds = [_content(path)]
+    with checkpoints.Writer(folder, 1) as writer:
+      prefix = writer.save(7, {'weights': np.arange(6, dtype=np.float32)},
+                           {'rng': [1, 2], 'network': {'model': 'cnn9'}})
+    others = {ending: _content(prefix + ending)
+              for ending in ('.index', '.data-00000-of-00001')}
+    seeds = [_content(prefix + '.json')]
 
   def read(content, folder):
-    path = os.path.join(folder, 'step_00000007.npz')
-    _write(path, content)
-    checkpoint.load(path)
+    prefix = os.path.join(folder, 'model.ckpt-7')
+    for ending, other in others.items():
+      _write(prefix + ending, other)
+    _write(prefix + '.json', content)
+    checkpoints.load(prefix)
 
-  return engine.Reader('checkpoints', seeds, read, checkpoint.CheckpointError, [
-      b'PK\x03\x04', b'PK\x01\x02', b'PK\x05\x06', b'PK\x06\x06', b'PK\x06\x07',
-      b'\x93NUMPY', b"'|O'", b"'<f4'", b'(', b')', b'{', b'999999999', b'\x08\0', b'\x0c\0',
-      b'\x01\0', b'\x63\0'])
+  return engine.Reader('checkpoints', seeds, read, checkpoints.CheckpointError, [
+      b'{', b'}', b'[', b'null', b'"steps"', b'7', b'NaN', b'1e999', b'\xff'])
 
 
 def _run_reader(name, file, seeds, tokens, read):

@@ -3,15 +3,12 @@ import fcntl
 import json
 import multiprocessing
 import os
-import shutil
 import stat
-import subprocess
 import threading
 
 import pytest
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.records import checkpoint
 from comhe_tf1.records import environment
 from comhe_tf1.records import log_format
 from comhe_tf1.records import run_record
@@ -82,11 +79,12 @@ def test_cutting_back(session, tmp_path):
   with run_record.start(str(tmp_path), ARGS) as record:
     begin(record, session)
     record.train(0, MEASURES, {}, 0.1)
-    sizes = record.sync()
+    record.sync()
+    record.energies(1, '2', {})   # of the step that is made again
     record.train(1, MEASURES, {}, 0.1)
     record.test(1, 0.01)
   with run_record.resume(str(tmp_path), ARGS, ()) as record:
-    record.cut(json.loads(json.dumps(sizes)))
+    record.cut(1)
     begin(record, session, 1)
     record.train(1, MEASURES, {}, 0.1)
   assert [line.split(':')[0] for line in lines_of(tmp_path / 'log_train_00.txt')] == [
@@ -95,10 +93,27 @@ def test_cutting_back(session, tmp_path):
   assert len(lines_of(tmp_path / 'run_00' / 'metrics.jsonl')) == 2
   assert [env['from_step'] for env in run_record.read_json(
       str(tmp_path / 'run_00' / 'env.json'))] == [0, 1]
-  (tmp_path / 'log_train_00.txt').write_text('')
+
+
+@pytest.mark.parametrize('change', [
+    lambda content: content.replace(b'\n', b'\r\n'), lambda content: content[:-1],
+    lambda content: content + b'====iter_2: fit=1.0', lambda content: b'\xef\xbb\xbf' + content,
+    lambda content: content + b'====iter_7: fit=1.0000, acc=0.5000\n'],
+                         ids=['CRLF', 'no end', 'torn', 'byte-order mark', 'beyond'])
+def test_logs_whose_ends_were_changed_go_on(session, tmp_path, change):
+  log = tmp_path / 'log_train_00.txt'
+  with run_record.start(str(tmp_path), ARGS) as record:
+    begin(record, session)
+    for step in (0, 1):
+      record.train(step, MEASURES, {}, 0.1)
+  wanted = log.read_bytes()
+  log.write_bytes(change(wanted))
   with run_record.resume(str(tmp_path), ARGS, ()) as record:
-    with pytest.raises(run_record.RunError, match='log_train_00.txt is shorter'):
-      record.cut(sizes)
+    record.cut(2)
+    begin(record, session, 2)
+    record.train(2, MEASURES, {}, 0.1)
+  assert log.read_bytes() == wanted + wanted.splitlines(True)[0].replace(
+      b'iter_0', b'iter_2')
 
 
 def start_and_leave(folder, **args):
@@ -107,10 +122,14 @@ def start_and_leave(folder, **args):
     return record
 
 
+def finish(tmp_path, name, final='{"last": {}}'):
+  (tmp_path / name / 'final.json').write_text(final)
+
+
 def test_the_newest_unfinished_run_with_these_flags(session, tmp_path):
   for base_lr in (0.1, 0.2, 0.1, 0.2):
     start_and_leave(tmp_path, base_lr=base_lr)
-  (tmp_path / 'run_02' / 'final.json').write_text('{}')
+  finish(tmp_path, 'run_02')
   for base_lr, expected in ((0.1, 'run_00'), (0.2, 'run_03')):
     with run_record.resume(str(tmp_path), dict(ARGS, base_lr=base_lr), ()) as record:
       assert os.path.basename(record.path) == expected
@@ -119,6 +138,28 @@ def test_the_newest_unfinished_run_with_these_flags(session, tmp_path):
     run_record.resume(str(tmp_path), dict(ARGS, base_lr=0.3, pd=30), ())
   with run_record.resume(str(tmp_path), dict(ARGS, log_dir='x'), ('log_dir',)) as record:
     assert os.path.basename(record.path) == 'run_00'
+
+
+def test_a_finished_run_gives_its_results(tmp_path):
+  start_and_leave(tmp_path)
+  finish(tmp_path, 'run_00')
+  assert run_record.resume(str(tmp_path), ARGS, ()) == {'last': {}}
+
+
+def test_a_finished_run_is_not_lengthened(tmp_path):
+  start_and_leave(tmp_path, max_steps=7)
+  finish(tmp_path, 'run_00')
+  with pytest.raises(run_record.RunError, match='--max_steps was 7, is 9'):
+    run_record.resume(str(tmp_path), dict(ARGS, max_steps=9), ())
+  # With other settings too it is another run, and that is not begun yet.
+  assert run_record.resume(str(tmp_path), dict(ARGS, max_steps=9, base_lr=1), ()) is None
+
+
+@pytest.mark.parametrize('name', ['random_seed', 'lr_drops'])
+def test_runs_of_one_list_are_not_in_each_others_way(tmp_path, name):
+  """So that every job of an array can be put back into its queue."""
+  start_and_leave(tmp_path, **{name: 1})
+  assert run_record.resume(str(tmp_path), dict(ARGS, **{name: 2}), ()) is None
 
 
 @pytest.mark.parametrize('content, words', [
@@ -157,12 +198,13 @@ def test_damaged_metrics_at_the_end(session, tmp_path):
 
 def test_nothing_to_resume(tmp_path):
   for folder in (tmp_path, tmp_path / 'missing'):
-    with pytest.raises(run_record.RunError, match=r'no unfinished run in .* \(0 fin'):
-      run_record.resume(str(folder), ARGS, ())
+    assert run_record.resume(str(folder), ARGS, ()) is None
   start_and_leave(tmp_path)
   (tmp_path / 'run_00' / 'args.json').write_text('{"pd": ')
   with pytest.raises(run_record.RunError, match='cannot continue .*run_00'):
     run_record.resume(str(tmp_path), ARGS, ())
+  (tmp_path / 'run_00' / 'args.json').unlink()   # ended before it was written
+  assert run_record.resume(str(tmp_path), ARGS, ()) is None
 
 
 @pytest.mark.parametrize('name', [
@@ -193,28 +235,16 @@ def test_what_was_logged_is_not_cut_where_no_checkpoint_can_make_it_again(
   with run_record.resume(str(tmp_path), args, ()) as record:
     if kept:
       with pytest.raises(run_record.RunError, match='lines of 5 steps'):
-        record.restart()
+        record.cut(0)
     else:
-      record.restart()
-    assert bool(record.log.train_file.size()) == kept
+      record.cut(0)
+    assert bool(record.log.train_file.read()) == kept
 
 
 def test_a_run_in_progress_is_left_alone(tmp_path):
   with run_record.start(str(tmp_path), ARGS):
     with pytest.raises(run_record.RunError, match='trained by another process'):
       run_record.resume(str(tmp_path), ARGS, ())
-
-
-def test_a_run_that_fails_before_its_first_line_leaves_no_trace(tmp_path):
-  with pytest.raises(KeyError):
-    with run_record.start(str(tmp_path), ARGS):
-      raise KeyError
-  assert not os.listdir(str(tmp_path))
-  with pytest.raises(KeyError):
-    with run_record.start(str(tmp_path), ARGS) as record:
-      checkpoint.save(record.checkpoints, 1, {}, {}, 1)
-      raise KeyError
-  assert 'run_00' in os.listdir(str(tmp_path))
 
 
 def test_taken_numbers(tmp_path):
@@ -286,54 +316,6 @@ def test_processes_of_the_same_number_that_start_together(tmp_path, same_number)
   assert_different(tmp_path, 8)
 
 
-def test_what_killed_starts_left_is_in_no_way_and_goes_when_it_is_old(
-    tmp_path, same_number):
-  for name in ('.new_1', '.new_12', '.new.%016x' % 1, '.new.%016x' % 2, '.newest'):
-    (tmp_path / name).mkdir()
-    (tmp_path / name / 'args.json').write_text('{}')
-  for name in ('.new_12', '.new.%016x' % 2, '.newest'):
-    os.utime(str(tmp_path / name), (1e9, 1e9))
-  start_and_leave(tmp_path)
-  assert sorted(name for name in os.listdir(str(tmp_path)) if name.startswith('.')) == [
-      '.new.%016x' % 1, '.new_1', '.newest']
-
-
-def test_a_clean_up_that_fails_does_not_hide_the_cause(tmp_path, monkeypatch):
-  def fails(*_):
-    raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
-
-  for module, name in ((shutil, 'rmtree'), (os, 'rename'), (os, 'remove')):
-    with monkeypatch.context() as patch, pytest.raises(KeyError):
-      with run_record.start(str(tmp_path), ARGS) as record:
-        patch.setattr(module, name, fails)
-        raise KeyError
-    # All the same its files are closed.
-    with pytest.raises(ValueError, match='closed'):
-      record.log.test_file.size()
-
-
-@pytest.fixture
-def through_fuse(tmp_path):
-  """A folder on FUSE, where an open file that is removed stays under another name."""
-  if not shutil.which('bindfs') or not os.access('/dev/fuse', os.R_OK | os.W_OK):
-    pytest.skip('needs bindfs and FUSE')
-  below, folder = tmp_path / 'below', tmp_path / 'through'
-  below.mkdir()
-  folder.mkdir()
-  if subprocess.run(['bindfs', str(below), str(folder)], timeout=60).returncode:
-    pytest.skip('FUSE may not be used here')
-  yield folder
-  subprocess.run(['fusermount', '-u', '-z', str(folder)], check=True, timeout=60)
-
-
-def test_a_failure_before_the_first_line_on_fuse(session, through_fuse):
-  with pytest.raises(KeyError):
-    with run_record.start(str(through_fuse / 'log'), ARGS) as record:
-      begin(record, session)
-      raise KeyError
-  assert os.listdir(str(through_fuse / 'log')) == []
-
-
 @pytest.mark.parametrize('code', [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, code):
   def flock(*_):
@@ -359,9 +341,7 @@ def test_a_file_system_that_does_not_sync_folders(session, tmp_path, monkeypatch
   with run_record.start(str(tmp_path), ARGS) as record:
     begin(record, session)
     record.test(1, 0.5)
-    checkpoint.save(record.checkpoints, 1, {}, {'steps': 1}, 1)
     record.finish()
-  assert checkpoint.newest(record.checkpoints, None)[2] == {'steps': 1}
 
 
 def test_a_disk_that_fails_as_it_syncs_a_folder(tmp_path, monkeypatch):
@@ -371,4 +351,3 @@ def test_a_disk_that_fails_as_it_syncs_a_folder(tmp_path, monkeypatch):
   monkeypatch.setattr(os, 'fsync', fsync)
   with pytest.raises(run_record.RunError, match='Input/output error'):
     run_record.start(str(tmp_path), ARGS)
-  assert not os.listdir(str(tmp_path))

@@ -41,6 +41,16 @@ def test_top_1_and_top_5_over_the_whole_set(session, graph, images, rng):
       evaluation.accuracy(session, graph, images, labels), expected, atol=1e-9)
 
 
+def test_ties_are_no_hits_for_all(session, graph, images):
+  """Of equal logits the first classes count: 5 of 7 labels, not all of them."""
+  session.run([variable.assign(tf.zeros_like(variable)) for variable in tf.global_variables()
+               if variable.op.name.startswith('b/')])
+  labels = np.arange(250) % 7
+  np.testing.assert_allclose(
+      evaluation.accuracy(session, graph, images, labels),
+      [np.mean(labels == 0), np.mean(labels < 5)], atol=1e-9)
+
+
 def test_recalibration_takes_the_mean_of_the_batches_statistics(
     session, graph, images):
   evaluation.recalibrate(session, graph, images, 100)   # 50 images are left out

@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 import cifar_input
 import comhe_tf1
 from comhe_tf1.data import sample as synthetic
-from comhe_tf1.records import checkpoint
+from comhe_tf1.records import checkpoints
 from comhe_tf1.training import graph as graphs
 from comhe_tf1.training import loop
 from comhe_tf1.training import variables
@@ -119,7 +119,7 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
       expected = run(session, handles, batches, 3)
     with tf.Session() as session:
       operations = len(session.graph.get_operations())
-      variables.restore(session, state, 'it', 3)
+      variables.restore(session, state, 'it')
       batches = Small()
       batches.batches.restore(arrays, numbers)
       np.testing.assert_allclose(run(session, handles, batches, 3), expected, rtol=1e-5)
@@ -136,8 +136,7 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
     (lambda: comhe_tf1.create('srip'), 'by_name')],
                          ids=['random', 'reduced', 'random_max', 'srip'])
 def test_streams_go_on_after_70000_steps(sample, make, numbering):
-  """As if all had been drawn: from what was saved, and from the number of steps alone,
-  which is all that checkpoints of earlier versions say."""
+  """As if all had been drawn."""
   layers = comhe_tf1.cnn(width=0.0625)
 
   def steps(session, handles):
@@ -157,13 +156,9 @@ def test_streams_go_on_after_70000_steps(sample, make, numbering):
         draw()
       saved = variables.state(session)
       expected = steps(session, handles)
-    named = {name for name in saved if '/stream_' in name}
-    assert len(named) == len(draws)
-    for values in (saved, {name: value for name, value in saved.items()
-                           if name not in named}):
-      with tf.Session(config=config) as session:
-        variables.restore(session, values, 'it', 70000)
-        assert steps(session, handles) == expected
+    with tf.Session(config=config) as session:
+      variables.restore(session, saved, 'it')
+      assert steps(session, handles) == expected
 
 
 def test_restoring_what_does_not_fit(session):
@@ -172,9 +167,9 @@ def test_restoring_what_does_not_fit(session):
   state = variables.state(session)
   for wrong in (dict(state, **{'fc6/project': np.zeros((5, 4096))}),
                 {name: value for name, value in state.items() if name != 'fc6/project'}):
-    with pytest.raises(checkpoint.CheckpointError,
+    with pytest.raises(checkpoints.CheckpointError,
                        match=r'it holds no fc6/project of shape \[4, 4096\]'):
-      variables.restore(session, wrong, 'it', 0)
+      variables.restore(session, wrong, 'it')
 
 
 def test_state_refuses_what_is_not_finite(session):
@@ -245,7 +240,7 @@ class Endless(object):
 def test_when_lines_are_logged(monkeypatch):
   monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, logged: (
       some_measures(fit=rate), {'layer': 1.} if logged else {}))
-  monkeypatch.setattr(loop, 'evaluate', lambda s, g, i, l: 0.5)
+  monkeypatch.setattr(loop, 'evaluate', lambda s, g, i, l, stop: None if stop() else 0.5)
 
   class Session(object):
     def run(self, fetched):
@@ -254,17 +249,24 @@ def test_when_lines_are_logged(monkeypatch):
   handles = graphs.TrainingGraph(*[None] * len(graphs.TrainingGraph._fields))
   handles = handles._replace(diagnosis='energies')
 
-  def run(first_step, max_steps, log_every, eval_every, energy_every=0):
+  def run(first_step, *schedule, **more):
     events, done = [], []
-    loop.train(Session(), handles, Endless(), (None, None), lambda step: step + 0.5,
-                   first_step, max_steps, log_every, eval_every, energy_every,
-                   lambda step, measures, energies: events.append(
-                       ('train', step, measures.fit, energies['layer'])),
-                   lambda step, acc: events.append(('test', step, acc)),
-                   lambda step, energies: events.append((energies, step)), done.append)
-    assert done == list(range(first_step + 1, max_steps + 1))
+    listener = loop.Listener(
+        on_train=lambda step, measures, energies: events.append(
+            ('train', step, measures.fit, energies['layer'])),
+        on_test=lambda step, acc: events.append(('test', step, acc)),
+        on_energies=lambda step, energies: events.append((energies, step)),
+        on_step=done.append, stop=lambda: bool(stop_at) and events[-1:] == stop_at)
+    try:
+      loop.train(Session(), handles, Endless(), (None, None), lambda step: step + 0.5,
+                 first_step, loop.Schedule(*(schedule + (0,))[:4]), listener, **more)
+    except loop.Stopped as stopped:
+      events.append(stopped.steps)
+    else:
+      assert done == list(range(first_step + 1, schedule[0] + 1))
     return events
 
+  stop_at = []
   # Tests follow the step's update; the last step is tested once.
   whole = [('train', 0, 0.5, 1.), ('train', 2, 2.5, 1.), ('test', 3, 0.5),
            ('train', 4, 4.5, 1.), ('test', 5, 0.5)]
@@ -278,6 +280,16 @@ def test_when_lines_are_logged(monkeypatch):
       ('energies', 0), ('train', 0, 0.5, 1.), ('energies', 2), ('energies', 4),
       ('train', 4, 4.5, 1.), ('test', 4, 0.5), ('energies', 5)]
   assert run(5, 5, 4, 4, 2) == [('energies', 5)]
+  # Stopped after a step, in an evaluation, before energies; what was dropped is made again.
+  stop_at[:] = [('train', 2, 2.5, 1.)]
+  assert run(0, 6, 2, 3) == whole[:2] + [3]
+  stop_at[:] = [('train', 4, 4.5, 1.)]
+  assert run(3, 9, 2, 4) == stop_at + [5]
+  assert run(8, 8, 2, 4, evaluate_first=True) == [('test', 7, 0.5)]
+  stop_at[:] = [('train', 0, 0.5, 1.)]
+  assert run(0, 1, 1, 1) == stop_at + [1]
+  stop_at[:] = [('test', 3, 0.5)]
+  assert run(0, 4, 4, 4, 4) == [('energies', 0), ('train', 0, 0.5, 1.)] + stop_at + [4]
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])
@@ -286,6 +298,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, value):
       some_measures(**({'thom': value} if rate == 2 else {})), {}))
   done = []
   with pytest.raises(loop.NonFiniteError, match='at step 2: thom is %s' % value):
-    loop.train(None, None, Endless(), (None, None), lambda step: step, 0, 9, 100,
-                   100, 0, lambda *_: None, None, None, done.append)
+    loop.train(None, None, Endless(), (None, None), lambda step: step, 0,
+               loop.Schedule(9, 100, 100, 0),
+               loop.Listener(lambda *_: None, None, None, done.append, lambda: False))
   assert done == [1, 2]
