@@ -21,7 +21,7 @@ import results
 from comhe_tf1.command_line import streams
 from comhe_tf1.command_line import training_flags
 from comhe_tf1.comparison import energy_sums
-from comhe_tf1.records import official_data
+from comhe_tf1.data import datasets
 from comhe_tf1.records import published
 from comhe_tf1.records import published_energies
 from comhe_tf1.records import published_tables
@@ -136,7 +136,7 @@ def recipes():
           args, _ = training_flags.parse(words[2:])
           settings = {name: value for name, value in vars(args).items()
                       if value is not None}
-          settings['data_md5'] = official_data.DIGESTS[args.dataset]
+          settings['data_md5'] = datasets.DATASETS[args.dataset].digest
           found.append(Recipe('runs/%s.sh' % name, number, line.strip(), settings))
   return found
 

@@ -28,7 +28,7 @@ from comhe_tf1.records import container
 from comhe_tf1.records import durable
 from comhe_tf1.records import final_figures
 from comhe_tf1.records import legacy_log
-from comhe_tf1.records import locks
+from comhe_tf1.utils import locks
 
 _RUN = re.compile(r'run_(\d\d)$')
 _NEW = '.new'   # start of the name of a folder that is no run yet, or none any more
