@@ -54,11 +54,13 @@ class Data(NamedTuple):
     test: the test set.
     md5: the `digest` of both. Where the test set was read alone, the official digest if
       its pickle is the official one, else None.
+    test_md5: the `digest` of the test set.
     line: what the data are, for the user.
   """
   train: Optional[Images]
   test: Images
   md5: Optional[str]
+  test_md5: str
   line: str
 
 
@@ -92,7 +94,8 @@ def read(name, path=None, with_train=True):
     train, (test, md5) = None, _load_test(path, datasets.DATASETS[name])
     about = f'{path}, {datasets.describe(name, md5)}' if md5 else path
   counts = f'{len(train.images)} training and ' if train else ''
-  return Data(train, test, md5, f'data: {about}; {counts}{len(test.images)} test images')
+  return Data(train, test, md5, digest(test),
+              f'data: {about}; {counts}{len(test.images)} test images')
 
 
 def load(path, data_set=CIFAR100):

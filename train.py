@@ -158,7 +158,7 @@ def train(args, tf, session, workers, data, batches):
                  data.line, opening.device_line(tf, session, args.devices, args.gpu_no,
                                                 warn), record, warn)
     one_run = running.Run(session, handles, batches, record,
-                          dict(data_md5=data.md5, network=network))
+                          dict(test_md5=data.test_md5, network=network))
     done = one_run.resume(warn) if args.resume else 0
     record.begin(session, dict(environment.describe(session), workers=workers), done)
     try:

@@ -97,7 +97,7 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
         % (found, network['classes'], title, classes))
   handles = build(layers)
   variables.restore_network(session, network, arrays, found, facts['steps'])
-  if data.md5 not in (None, facts.get('data_md5')):   # None: not known of a test set alone
+  if facts.get('test_md5', data.test_md5) != data.test_md5:
     warn('%s was trained with other data than this' % found)
   print(streams.one_line(data.line))
   print(streams.one_line('checkpoint: %s' % found))
