@@ -251,7 +251,7 @@ def digest(*sets):
 def _describe(value):
   if isinstance(value, np.ndarray):
     return f'a {value.dtype} array of shape {list(value.shape)}'
-  return f'a {type(value).__name__}'
+  return 'a dict' if isinstance(value, dict) else f'a {type(value).__name__}'
 
 
 # Where each row or column of an image padded by 4 comes from: the border is

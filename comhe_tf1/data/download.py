@@ -60,7 +60,9 @@ def download(data_set, folder, url=None):
     with _locked(archive + '.lock'):
       missing = _missing(data_set, folder)   # another process may have done it meanwhile
       if missing:
-        if not os.path.lexists(archive):
+        if os.path.lexists(archive):
+          _check(archive, data_set.md5)
+        else:
           _get(data_set, url or data_set.url, archive)
         _unpack(data_set, archive, folder, missing)
         return
@@ -69,28 +71,30 @@ def download(data_set, folder, url=None):
 
 
 def _missing(data_set, folder):
-  """The names of the pickles that the folder lacks."""
-  names = [name for name in data_set.members
-           if not os.path.lexists(os.path.join(folder, name))]
-  for name in data_set.members:
-    if name not in names:
-      _check(os.path.join(folder, name), data_set.members[name])
+  """The names of the pickles that the folder lacks; others of their names are refused."""
+  names = []
+  for name, md5 in data_set.members.items():
+    path = os.path.join(folder, name)
+    if os.path.lexists(path):
+      _check(path, md5)
+    else:
+      names.append(name)
   return names
 
 
 def _check(path, expected):
   """Refuses a file that lies there and is not what it should be."""
-  with open(path, 'rb', opener=files.regular) as file:
-    md5 = _md5(file)
+  md5 = _md5(path)
   if md5 != expected:
     raise DownloadError(f'{path} has md5 {md5} instead of {expected}; it is left as it is: '
                         'move it away, then call again')
 
 
-def _md5(file):
+def _md5(path):
   md5 = hashlib.md5()
-  for block in iter(lambda: file.read(_BLOCK), b''):
-    md5.update(block)
+  with open(path, 'rb', opener=files.regular) as file:
+    for block in iter(lambda: file.read(_BLOCK), b''):
+      md5.update(block)
   return md5.hexdigest()
 
 
@@ -105,16 +109,21 @@ def _locked(path):
         print(f'another process is downloading (it holds {path}); waiting for it',
               flush=True)
         locks.take(file, wait=True)
-      # The one that held it has removed it, and a third one may have made it anew.
-      if not os.path.exists(path) or not os.path.samestat(
-          os.fstat(file.fileno()), os.stat(path)):
-        continue
-      try:
-        yield
-      finally:
-        with contextlib.suppress(FileNotFoundError):
-          os.remove(path)
-      return
+      if _is_at(path, file):
+        try:
+          yield
+        finally:
+          with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+        return
+
+
+def _is_at(path, file):
+  """Whether an open file is still the one of that name: who held the lock removed it."""
+  try:
+    return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+  except FileNotFoundError:
+    return False
 
 
 def _get(data_set, url, archive):
@@ -139,8 +148,7 @@ def _get(data_set, url, archive):
                             f'{now}, --url takes a mirror, {by_hand}')
       print(f'{error}, at byte {now}; trying again in {pauses[0]:g} s', flush=True)
       time.sleep(pauses.pop(0))
-  with open(part, 'rb') as file:
-    md5 = _md5(file)
+  md5 = _md5(part)
   if md5 != data_set.md5:
     os.remove(part)
     raise DownloadError(f'{url} has md5 {md5} instead of {data_set.md5} and was removed; '
@@ -230,7 +238,6 @@ def _reason(error):
 
 def _unpack(data_set, archive, folder, names):
   """Unpacks the pickles `names`: all are written and checked, then they get their names."""
-  _check(archive, data_set.md5)
   with tarfile.open(archive, 'r:gz') as tar:
     for member in tar:
       parent, _, name = member.name.partition('/')

@@ -200,8 +200,10 @@ def npy(save, array):
     (b'ceval\x1b[31m\n' + b'x' * 5000 + b'\n.', 'holds eval\\x1b[31m.xxx'),
     (npy(np.save, DATA), 'is no pickle but a file of numpy.save; '),
     (npy(np.savez, DATA), 'is no pickle but a file of numpy.savez; '),
-    (b'PK\x03\x04' + b'\0' * 26 + b'archive/data.pkl', 'is no pickle but a file of torch.save'),
-    (pickle.dumps(0x1950a86a20f9469cfc6c, 2) + WHOLE, 'is no pickle but a file of torch.save'),
+    (b'PK\x03\x04' + b'\0' * 26 + b'archive/data.pkl',
+     'is no pickle but a file of torch.save'),
+    (pickle.dumps(0x1950a86a20f9469cfc6c, 2) + WHOLE,
+     'is no pickle but a file of torch.save'),
     (b'MATLAB 5.0 MAT-file, Platform: GLNXA64', 'is no pickle but a file of MATLAB or HDF5'),
     (b'\x89HDF\r\n\x1a\n', 'is no pickle but a file of MATLAB or HDF5; of CIFAR, the '
                            'python version is read'),

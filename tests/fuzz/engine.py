@@ -59,7 +59,7 @@ def _with_fault(content, tokens, rng):
   place, source = _place(content, rng), _place(content, rng)
   new, removed = rng.choice([
       (bytes([rng.randint(0, 255)]), 1),
-      (bytes([content[place] ^ 1 << rng.randint(0, 7)]) if place < len(content) else b'', 1),
+      (bytes(each ^ 1 << rng.randint(0, 7) for each in content[place:place + 1]), 1),
       (bytes(rng.randint(0, 255) for _ in range(rng.choice((1, 2, 8)))), 0),
       (b'', rng.choice((1, 2, 4, 30, 1000, len(content)))),
       (content[source:source + rng.choice((1, 4, 20, 300))] * rng.choice((1, 2, 50)), 0),

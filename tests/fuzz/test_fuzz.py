@@ -101,8 +101,9 @@ def test_good_files_are_read(tmp_path):
       reader.read(content, str(folder))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('name', list(readers.READERS))
+@pytest.mark.parametrize('name', ['pickles'] + [
+    pytest.param(name, marks=pytest.mark.slow) for name in readers.READERS
+    if name != 'pickles'])
 def test_a_thousand_inputs(name, root, tmp_path):
   # By the command, as a process that has TensorFlow's threads had better not fork.
   fuzz = subprocess.run(
