@@ -361,7 +361,8 @@ def test_augment(rng, count):
   ours, theirs = np.random.RandomState(7), np.random.RandomState(7)
   result = cifar_input.augment(images, ours)
   assert result.dtype == np.uint8
-  np.testing.assert_array_equal(result.reshape(-1), slow_augment(images, theirs).reshape(-1))
+  expected = slow_augment(images, theirs)
+  np.testing.assert_array_equal(result.reshape(-1), expected.reshape(-1))
   # Nothing more and nothing less was drawn.
   assert ours.randint(2 ** 31) == theirs.randint(2 ** 31)
 

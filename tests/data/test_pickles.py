@@ -204,7 +204,8 @@ def npy(save, array):
      'is no pickle but a file of torch.save'),
     (pickle.dumps(0x1950a86a20f9469cfc6c, 2) + WHOLE,
      'is no pickle but a file of torch.save'),
-    (b'MATLAB 5.0 MAT-file, Platform: GLNXA64', 'is no pickle but a file of MATLAB or HDF5'),
+    (b'MATLAB 5.0 MAT-file, Platform: GLNXA64',
+     'is no pickle but a file of MATLAB or HDF5'),
     (b'\x89HDF\r\n\x1a\n', 'is no pickle but a file of MATLAB or HDF5; of CIFAR, the '
                            'python version is read'),
     (BINARY[:3074 * 3], "is no pickle but, by its size, a file of CIFAR's binary version"),

@@ -153,7 +153,8 @@ def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, dataset, name):
 
 
 def test_other_files_of_the_folder_stay(tmp_path):
-  mine = {name + end: b'precious' for name in ('train', 'test') for end in ('.part', '.tmp')}
+  mine = {name + end: b'precious'
+          for name in ('train', 'test') for end in ('.part', '.tmp')}
   for name, content in mine.items():
     (tmp_path / name).write_bytes(content)
   sample.write(str(tmp_path))

@@ -43,7 +43,8 @@ def pickles():
 
   return engine.Reader('pickles', seeds, read, cifar_input.DataError, codes + [
       b'cnumpy\nndarray\n', b'cnumpy\ndtype\n', b'cnumpy.core.multiarray\nscalar\n',
-      b'cnumpy.core.multiarray\n_reconstruct\n', b'c_codecs\nencode\n', b'ccollections\nOrderedDict\n)R', b'2e', b'2a',
+      b'cnumpy.core.multiarray\n_reconstruct\n', b'c_codecs\nencode\n',
+      b'ccollections\nOrderedDict\n)R', b'2e', b'2a',
       b'O8', b'V8', b'M8', b'(lp0\n', b'r\xff\xff\xff\x7f', b'p2147483648\n', b'h\0'])
 
 
