@@ -6,11 +6,12 @@ original has as NumPy's global generator, seeded just before training.
 from __future__ import print_function  # so that Python 2 gets as far as its refusal
 
 import argparse
-import collections
 import hashlib
 import operator
 import os
 import sys
+from typing import NamedTuple
+from typing import Optional
 
 FOLDER = os.path.dirname(os.path.realpath(__file__))
 if FOLDER not in sys.path:   # with python -P, or run by another program
@@ -26,10 +27,9 @@ from comhe_tf1.utils import arguments  # first: it says what is missing
 # isort: split
 import numpy as np
 
+from comhe_tf1.data import datasets
 from comhe_tf1.data import pickles
 from comhe_tf1.data import sample
-from comhe_tf1.data.layouts import LAYOUTS
-from comhe_tf1.records import official_data
 from comhe_tf1.utils import container
 from comhe_tf1.utils import terminal
 
@@ -37,26 +37,44 @@ SIDE = 32
 CHANNELS = 3
 PAD = 4
 
-Images = collections.namedtuple('Images', 'images labels')
-Images.__doc__ = """A labelled set: images [n, 32, 32, 3] uint8, labels [n] int64."""
+CIFAR100 = datasets.DATASETS['cifar100']
 
-Data = collections.namedtuple('Data', 'train test md5 line')
-Data.__doc__ = """A data set.
 
-train, test: `Images`. md5: their `digest`. line: what they are, for the user.
-"""
+class Images(NamedTuple):
+  """A labelled set: images [n, 32, 32, 3] uint8, labels [n] int64."""
+  images: np.ndarray
+  labels: np.ndarray
+
+
+class Data(NamedTuple):
+  """A data set that was read.
+
+  Attributes:
+    train: the training set; None if it was not asked for.
+    test: the test set.
+    md5: the `digest` of both. Where the test set was read alone, the official digest if
+      its pickle is the official one, else None.
+    test_md5: the `digest` of the test set.
+    line: what the data are, for the user.
+  """
+  train: Optional[Images]
+  test: Images
+  md5: Optional[str]
+  test_md5: str
+  line: str
 
 
 class DataError(Exception):
   """The data set cannot be used; the message is for the user."""
 
 
-def read(dataset, path=None):
+def read(name, path=None, with_train=True):
   """Reads a data set, or makes the sample.
 
   Args:
-    dataset: a name in `LAYOUTS`, or 'sample'.
+    name: as --dataset, one in `datasets.DATASETS`.
     path: folder of the pickles; not for the sample.
+    with_train: whether to read the training set too.
 
   Returns:
     `Data`.
@@ -64,111 +82,128 @@ def read(dataset, path=None):
   Raises:
     DataError: as `load`.
   """
-  if dataset == 'sample':
+  if name == 'sample':
     rows = sample.generate()
-    sets = [from_rows(rows[name], 'the sample') for name in ('train', 'test')]
-    origin = 'SYNTHETIC sample, not CIFAR-100'
+    train, test = [from_rows(rows[part], 'the sample') for part in ('train', 'test')]
+    md5, about = digest(train, test), 'SYNTHETIC sample, not CIFAR-100'
+  elif with_train:
+    train, test = load_folder(path, datasets.DATASETS[name])
+    md5 = digest(train, test)
+    about = f'{path}, {datasets.describe(name, md5)}'
   else:
-    sets = load_folder(path, LAYOUTS[dataset])
-    origin = path
-  md5 = digest(*sets)
-  if dataset != 'sample':
-    origin += ', ' + official_data.in_words(dataset, md5)
-  return Data(sets[0], sets[1], md5, 'data: %s; %d training and %d test images' % (
-      origin, len(sets[0].images), len(sets[1].images)))
+    train, (test, md5) = None, _load_test(path, datasets.DATASETS[name])
+    about = f'{path}, {datasets.describe(name, md5)}' if md5 else path
+  counts = f'{len(train.images)} training and ' if train else ''
+  return Data(train, test, md5, digest(test),
+              f'data: {about}; {counts}{len(test.images)} test images')
 
 
-def load(path, layout=LAYOUTS['cifar100']):
+def load(path, data_set=CIFAR100):
   """Reads one pickle.
 
   Args:
-    path: one of the files that `layout` names.
-    layout: `layouts.Layout`.
+    path: one of the files that `data_set` names.
+    data_set: `datasets.DataSet`.
 
   Returns:
     `Images`.
 
   Raises:
-    DataError: the file is missing, unreadable or not what `layout` says.
+    DataError: the file is missing, unreadable or not as in `data_set`.
   """
   try:
-    rows = pickles.read(path)
+    return from_rows(pickles.read(path), path, data_set)
   except OSError as error:
-    def lies_there(candidate):
+    def lies_there(other):
       return any(os.path.lexists(os.path.join(os.path.dirname(path), name))
-                 for name in candidate.train + (candidate.test,))
+                 for name in other.train + (other.test,))
 
-    pickles_of = '%s\'s pickles %s and %s' % (
-        layout.title, ', '.join(layout.train), layout.test)
+    names = f"{', '.join(data_set.train)} and {data_set.test}"
+    pickles_of = f"{data_set.title}'s pickles {names}"
     remedy = container.data_remedy(os.path.dirname(path), error.errno)
-    raise DataError('cannot read %s: %s; %s' % (
-        path, error.strerror, '%s (%s)' % (remedy, pickles_of) if remedy else
-        '--data_dir must name the folder of %s%s' % (
-            pickles_of, _remedy(layout, lies_there))))
+    advice = (f'{remedy} ({pickles_of})' if remedy else
+              f'--data_dir must name the folder of {pickles_of}'
+              + _advice(data_set, lies_there))
+    raise DataError(f'cannot read {path}: {error.strerror}; {advice}')
   except pickles.PickleError as error:
-    raise DataError('%s %s' % (path, error))
-  if isinstance(rows, dict):   # nothing else takes memory while the images are copied
-    rows = {key: value if key in ('data', layout.labels) else None
-            for key, value in rows.items()}
-  return from_rows(rows, path, layout)
+    raise DataError(f'{path} {error}')
 
 
-def load_folder(path, layout=LAYOUTS['cifar100']):
+def load_folder(path, data_set=CIFAR100):
   """Reads the pickles in a folder, or in that of the archive's name in it.
 
   Returns:
-    Two `Images`, train and test; several pickles are joined in `layout`'s order.
+    Two `Images`, train and test; several pickles are joined in `data_set`'s order.
 
   Raises:
     DataError: as `load`.
   """
-  unpacked = os.path.join(path, layout.folder)
-  if os.path.isdir(unpacked) and not os.path.lexists(os.path.join(path, layout.test)):
-    path = unpacked
-  return tuple(_load_joined(path, names, layout)
-               for names in (layout.train, (layout.test,)))
+  path = _unpacked(path, data_set)
+  return (_load_joined(path, data_set.train, data_set),
+          _load_joined(path, (data_set.test,), data_set))
 
 
-def _load_joined(path, names, layout):
+def _load_test(path, data_set):
+  """Reads the test set alone; returns it and the digest as `Data` has it."""
+  path = os.path.join(_unpacked(path, data_set), data_set.test)
+  test = load(path, data_set)
+  with open(path, 'rb') as file:
+    md5 = hashlib.md5(file.read()).hexdigest()
+  return test, data_set.digest if md5 == data_set.members[data_set.test] else None
+
+
+def _unpacked(path, data_set):
+  """The folder of the pickles: `path`, or one in it."""
+  folder = os.path.join(path, data_set.folder)
+  pickles_in_path = os.path.lexists(os.path.join(path, data_set.test))
+  return folder if os.path.isdir(folder) and not pickles_in_path else path
+
+
+def _load_joined(path, names, data_set):
   # On its own, so that the parts are given up as soon as they are joined.
-  parts = [load(os.path.join(path, name), layout) for name in names]
+  parts = [load(os.path.join(path, name), data_set) for name in names]
   # One part stays what it is, as a copy takes as much memory once more.
   return parts[0] if len(parts) == 1 else Images(
       *[np.concatenate(arrays) for arrays in zip(*parts)])
 
 
-def from_rows(rows, name, layout=LAYOUTS['cifar100']):
+def from_rows(rows, name, data_set=CIFAR100):
   """Checks what a pickle holds and turns it into `Images`.
 
   Args:
     rows: dict with `data` (uint8 [n, 3072], planes R, G, B, each row-major) and
-      the labels (n integers) under the key that `layout` names.
+      the labels (n integers) under the key that `data_set` names.
     name: where it comes from, for messages.
-    layout: `layouts.Layout`.
+    data_set: `datasets.DataSet`.
 
   Raises:
     DataError: a key is missing, or a value has another type, shape or range.
   """
+  if isinstance(rows, pickles.Unread):
+    raise DataError(f'{name} holds {rows.name}, which is not read, as it could run code; '
+                    'get the file from a source you trust')
   keys = rows if isinstance(rows, dict) else ()
-  expected = '; the pickle must be as in %s\'s python version%s' % (
-      layout.title, _remedy(layout, lambda candidate: candidate.labels in keys))
-  for key in ('data', layout.labels):
+  expected = (f"; the pickle must be as in {data_set.title}'s python version"
+              + _advice(data_set, lambda other: other.labels in keys))
+  for key in ('data', data_set.labels):
     if key not in keys:
-      raise DataError('%s has no %r%s' % (name, key, expected))
+      raise DataError(f'{name} has no {key!r}{expected}')
+    if isinstance(rows[key], pickles.Unread):
+      raise DataError(f'{name}: {key} holds {rows[key].name}, which is not read{expected}')
   data = rows['data']
   width = CHANNELS * SIDE * SIDE
   if (not isinstance(data, np.ndarray) or data.dtype != np.uint8
       or data.ndim != 2 or data.shape[1] != width or not len(data)):
-    raise DataError('%s: data must be a uint8 array of shape [n, %d], got %s%s'
-                    % (name, width, _describe(data), expected))
-  labels = _labels(rows[layout.labels])
+    raise DataError(f'{name}: data must be a uint8 array of shape [n, {width}], got '
+                    f'{_describe(data)}{expected}')
+  labels = _labels(rows[data_set.labels])
   if labels.shape != (len(data),) or labels.dtype.kind not in 'iu':
-    raise DataError('%s: %s must be %d integers, one per image, got %s%s'
-                    % (name, layout.labels, len(data), _describe(labels), expected))
-  wrong = np.flatnonzero((labels < 0) | (labels >= layout.classes))
+    raise DataError(f'{name}: {data_set.labels} must be {len(data)} integers, one per '
+                    f'image, got {_describe(labels)}{expected}')
+  wrong = np.flatnonzero((labels < 0) | (labels >= data_set.classes))
   if len(wrong):
-    raise DataError('%s: label %d of image %d is outside 0..%d%s' % (
-        name, labels[wrong[0]], wrong[0], layout.classes - 1, expected))
+    raise DataError(f'{name}: label {labels[wrong[0]]} of image {wrong[0]} is outside '
+                    f'0..{data_set.classes - 1}{expected}')
   images = data.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
   return Images(np.ascontiguousarray(images), labels.astype(np.int64))
 
@@ -190,18 +225,18 @@ def _labels(value):
   return np.empty((), object)
 
 
-def _remedy(layout, fits):
-  """How to get the set of `layout`, or which other one the user has.
+def _advice(data_set, fits):
+  """How to get the data set, or which other one the user has.
 
   Args:
-    layout: `layouts.Layout` that the data do not fit.
-    fits: function that tells of a `layouts.Layout` whether any of its names is there.
+    data_set: `datasets.DataSet` that the data do not fit.
+    fits: function that tells of a `DataSet` whether any of its names is there.
   """
-  for other in LAYOUTS.values():
-    if fits(other) and not fits(layout):
-      return '; this looks like %s: use --dataset %s' % (other.title, other.name)
-  return (', which python cifar_input.py --download --dataset %s gets; '
-          '--dataset sample needs none' % layout.name)
+  for other in datasets.PICKLED.values():
+    if fits(other) and not fits(data_set):
+      return f'; this looks like {other.title}: use --dataset {other.name}'
+  return (f', which python cifar_input.py --download --dataset {data_set.name} gets; '
+          '--dataset sample needs none')
 
 
 def digest(*sets):
@@ -215,8 +250,8 @@ def digest(*sets):
 
 def _describe(value):
   if isinstance(value, np.ndarray):
-    return 'a %s array of shape %s' % (value.dtype, list(value.shape))
-  return 'a %s' % type(value).__name__
+    return f'a {value.dtype} array of shape {list(value.shape)}'
+  return 'a dict' if isinstance(value, dict) else f'a {type(value).__name__}'
 
 
 # Where each row or column of an image padded by 4 comes from: the border is
@@ -238,7 +273,8 @@ def augment(images, rng):
   Returns:
     Array of the same shape and type.
   """
-  draws = _draws(len(images), rng)
+  draws = np.array([(rng.randint(2 * PAD + 1), rng.randint(2 * PAD + 1), rng.randint(2))
+                    for _ in images], int).reshape(-1, 3)
   window = np.arange(SIDE)
   rows = _PADDED[draws[:, :1] + window] + SIDE * np.arange(len(images))[:, None]
   columns = _PADDED[draws[:, 1:2] + np.where(draws[:, 2:], window[::-1], window)]
@@ -249,45 +285,7 @@ def augment(images, rng):
   return moved.view(images.dtype).reshape(images.shape)
 
 
-def _draws(count, rng):
-  """Crop rows, crop columns and flips [count, 3], see `augment`.
-
-  The generator gives the numbers, and is left, as by calls of randint one after the
-  other, which take most of the time of a batch: randint(9) takes one word after the
-  other until its last four bits are less than 9, randint(2) the last bit of one word.
-  """
-  state = rng.get_state()
-  words = []
-  while True:
-    # 4.6 words an image on average; more than these once in ten billion batches.
-    words += rng.randint(0, 1 << 32, 5 * count + 64, dtype=np.uint32).tolist()
-    try:
-      numbers, used = _decode(count, words)
-      break
-    except IndexError:
-      pass
-  rng.set_state(state)
-  rng.randint(0, 1 << 32, used, dtype=np.uint32)
-  return np.array(numbers, int).reshape(-1, 3)
-
-
-def _decode(count, words):
-  """The numbers of `_draws` as a list, and how many words they take.
-
-  Raises:
-    IndexError: there are too few words.
-  """
-  numbers, used = [], 0
-  for _ in range(count):
-    for mask, largest in ((15, 2 * PAD), (15, 2 * PAD), (1, 1)):
-      while words[used] & mask > largest:
-        used += 1
-      numbers.append(words[used] & mask)
-      used += 1
-  return numbers, used
-
-
-class TrainingBatches(object):
+class TrainingBatches:
   """Endless augmented batches in the original's order.
 
   At the first batch of every epoch the order of the set is permuted by one
@@ -309,8 +307,8 @@ class TrainingBatches(object):
 
   def __init__(self, data, batch_size, rng):
     if batch_size > len(data.images):
-      raise DataError('--batch_size %d is larger than the training set of %d '
-                      'images' % (batch_size, len(data.images)))
+      raise DataError(f'--batch_size {batch_size} is larger than the training set of '
+                      f'{len(data.images)} images')
     self._data, self._batch_size, self._rng = data, batch_size, rng
     self._per_epoch = len(data.images) // batch_size
     self._step = 0
@@ -358,11 +356,10 @@ def main(argv=None):
   from comhe_tf1.data import download  # here, as reading pickles does not need it
 
   def url(text):
-    try:
-      return download.checked_url(text)
-    except ValueError:
+    if not download.URL.fullmatch(text):
       raise argparse.ArgumentTypeError(
-          'expected http://HOST/..., https://HOST/... or file:///..., got %r' % text)
+          f'expected http://HOST/..., https://HOST/... or file:///..., got {text!r}')
+    return text
 
   parser = arguments.Parser(
       prog='cifar_input.py',
@@ -371,7 +368,7 @@ def main(argv=None):
   parser.add_argument('--download', action='store_true', required=True,
                       help='do so; needed')
   parser.add_argument(
-      '--dataset', choices=sorted(download.ARCHIVES), default='cifar100',
+      '--dataset', choices=list(datasets.PICKLED), default='cifar100',
       help='which (default: cifar100)')
   parser.add_argument(
       '--url', type=url,
@@ -383,20 +380,28 @@ def main(argv=None):
            'cifar-100-python or cifar-10-batches-py, as the archive names it, in '
            'COMHE_DATA_DIR if set)')
   args = parser.parse_args(argv)
-  archive = download.ARCHIVES[args.dataset]
+  data_set = datasets.DATASETS[args.dataset]
   folder = args.data_dir or os.path.join(
-      arguments.path_of_environment(parser, 'COMHE_DATA_DIR') or '', archive.folder)
+      arguments.path_of_environment(parser, 'COMHE_DATA_DIR') or '', data_set.folder)
   for line in container.download_warnings(folder):
-    terminal.note('cifar_input.py', 'warning: %s' % line)
+    terminal.note('cifar_input.py', f'warning: {line}')
   try:
-    download.download(archive, folder, args.url)
+    download.download(data_set, folder, args.url)
     return 0
   except KeyboardInterrupt:
     terminal.note('cifar_input.py', 'interrupted; calling again continues')
     return 130
   except download.DownloadError as error:
-    terminal.note('cifar_input.py', 'error: %s' % error)
-    return 1
+    message = str(error)
+  except BrokenPipeError:   # nobody reads what is printed
+    raise
+  except OSError as error:
+    place = error.filename or folder
+    remedy = container.data_remedy(os.path.dirname(os.path.abspath(place)), error.errno)
+    message = (f'cannot read or write {place}: {error.strerror or error}'
+               + (f'; {remedy}' if remedy else ''))
+  terminal.note('cifar_input.py', f'error: {message}')
+  return 1
 
 
 if __name__ == '__main__':

@@ -24,9 +24,9 @@ from comhe_tf1 import flags  # first: it says what is missing
 import cifar_input
 from comhe_tf1.cluster import devices
 from comhe_tf1.cluster import members
+from comhe_tf1.data import datasets
 from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
-from comhe_tf1.records import official_data
 from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import terminal
 from comhe_tf1.utils import tf_setup
@@ -42,7 +42,9 @@ def warn(text):
 
 
 def load_data(args):
-  """Returns the data set and the batches of its training set."""
+  """Returns the data set and the batches of its training set, if that is needed."""
+  if args.eval_only and not args.recalibrate_bn:
+    return cifar_input.read(args.dataset, args.data_dir, with_train=False), None
   data = cifar_input.read(args.dataset, args.data_dir)
   return data, cifar_input.batches(data.train, args.batch_size, args.random_seed)
 
@@ -56,7 +58,7 @@ def first_batches(args, parser):
     if args.data_dir:
       raise
     return None, str(error).split(';')[0]
-  if not official_data.known(args.dataset, data.md5):
+  if not datasets.is_official(args.dataset, data.md5):
     return None, data.line
   return (lambda seed: cifar_input.batches(data.train, published_runs.BATCH_SIZE, seed).next(),
           data.line)
@@ -119,7 +121,7 @@ def evaluate(args, tf, session, workers, data, batches):
 
   del tf, workers, batches
   evaluation.evaluate(
-      session, args.eval_only, args.dataset, flags.layout_of(args).classes,
+      session, args.eval_only, args.dataset, datasets.DATASETS[args.dataset].classes,
       data, args.batch_size if args.recalibrate_bn else None, warn)
   return 0
 
@@ -140,7 +142,7 @@ def train(args, tf, session, workers, data, batches):
   settings = flags.method_settings(args)
   regularizer = methods.create(args.regularizer, **settings)
   network = dict(model=args.model, width=args.width, depth=args.depth,
-                 classes=flags.layout_of(args).classes)
+                 classes=datasets.DATASETS[args.dataset].classes)
   power = args.power or '2'   # of the energies that are recorded
   handles = graph.build(
       architectures.plan(**network), regularizer, args.op_seeds, args.random_seed,
@@ -163,7 +165,7 @@ def train(args, tf, session, workers, data, batches):
                  data.line, summary.device_line(tf, session, args.devices, args.gpu_no,
                                                 warn), record, warn)
     one_run = runner.Run(session, handles, batches, record,
-                         dict(data_md5=data.md5, network=network), note)
+                         dict(test_md5=data.test_md5, network=network), note)
     done = one_run.resume(warn) if resumed else 0
     record.begin(session, dict(environment.describe(session), workers=workers), done)
     try:

@@ -8,11 +8,10 @@ import re
 
 from comhe_tf1.cluster import devices
 from comhe_tf1.cluster import members
-from comhe_tf1.data import layouts
+from comhe_tf1.data import datasets
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import op_seeds
 from comhe_tf1.records import log_format
-from comhe_tf1.records import official_data
 from comhe_tf1.records import run_settings
 from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import arguments
@@ -94,7 +93,7 @@ def _network_flags(group):
 
 def _data_flags(group):
   group.add_argument(
-      '--dataset', choices=list(layouts.LAYOUTS) + ['sample'], default='cifar100',
+      '--dataset', choices=list(datasets.DATASETS), default='cifar100',
       help='cifar100 and cifar10 read --data_dir; sample is a small SYNTHETIC set made on '
            'the spot, for trying things, and reads nothing (default: cifar100; '
            'original)')
@@ -102,7 +101,7 @@ def _data_flags(group):
       '--data_dir', type=arguments.path, metavar='FOLDER',
       help='folder of the set\'s pickles, or the one the archive was unpacked in '
            '(default: COMHE_DATA_DIR if set, else %s, as the archives unpack)'
-           % ' or '.join(layout.folder for layout in layouts.LAYOUTS.values()))
+           % ' or '.join(row.folder for row in datasets.PICKLED.values()))
   group.add_argument(
       '--batch_size', type=arguments.whole(1, MANY), default=128, metavar='IMAGES',
       help='training images per step (default: 128; original)')
@@ -368,15 +367,10 @@ def named_devices(args):
   return [devices.parse(name) for name in args.devices or ()]
 
 
-def layout_of(args):
-  """Layout of the data set; the sample's is CIFAR-100's."""
-  return layouts.LAYOUTS['cifar100' if args.dataset == 'sample' else args.dataset]
-
-
 def default_data_dir(args, parser):
   """Where the data are looked for without --data_dir."""
   return (arguments.path_of_environment(parser, 'COMHE_DATA_DIR')
-          or layout_of(args).folder)
+          or datasets.DATASETS[args.dataset].folder)
 
 
 def method_settings(args):
@@ -401,7 +395,7 @@ def log_folder(args, settings):
 def recorded(args, data_md5):
   """The flags as args.json has them, a sum of the data, and what these are."""
   flags_of_run = dict(vars(args), data_md5=data_md5,
-                      data=official_data.in_words(args.dataset, data_md5))
+                      data=datasets.describe(args.dataset, data_md5))
   del flags_of_run['gpu_required']   # of the command, not of the run
   if args.bn_stats == 'tower':
     # Their number decides what is trained, elsewhere it does not.

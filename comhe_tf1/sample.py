@@ -1,5 +1,4 @@
 """Writes the synthetic sample: `python -m comhe_tf1.sample FOLDER [--dataset cifar10]`."""
-from comhe_tf1.data import layouts
 from comhe_tf1.data import sample
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import terminal
@@ -12,7 +11,7 @@ def main(argv=None):
       description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
   parser.add_argument('folder', type=arguments.path, help='where to write the pickles')
   parser.add_argument(
-      '--dataset', choices=list(layouts.LAYOUTS), default='cifar100',
+      '--dataset', choices=sorted(sample.LAYOUTS), default='cifar100',
       help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
            'data_batch_5, test_batch and batches.meta in 10 (default: cifar100)')
   args = parser.parse_args(argv)

@@ -21,9 +21,9 @@ import results
 from comhe_tf1 import flags
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import published_tables
+from comhe_tf1.data import datasets
 from comhe_tf1.published import energy_plot
 from comhe_tf1.published import published_runs
-from comhe_tf1.records import official_data
 from comhe_tf1.records import run_settings
 from comhe_tf1.utils import terminal
 
@@ -136,7 +136,7 @@ def recipes():
           args, _ = flags.parse(words[2:])
           settings = {name: value for name, value in vars(args).items()
                       if value is not None}
-          settings['data_md5'] = official_data.DIGESTS[args.dataset]
+          settings['data_md5'] = datasets.DATASETS[args.dataset].digest
           found.append(Recipe('runs/%s.sh' % name, number, line.strip(), settings))
   return found
 

@@ -10,7 +10,7 @@ import pytest
 import synthetic_logs
 
 from comhe_tf1 import flags
-from comhe_tf1.records import official_data
+from comhe_tf1.data import datasets
 from comhe_tf1.records import recorded_run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -122,7 +122,7 @@ def recipe(name, number):
   with open(os.path.join(ROOT, 'runs', name)) as file:
     lines = [shlex.split(line) for line in file if line.startswith('python')]
   args = vars(flags.parse(lines[number][2:])[0])
-  return dict(args, data_md5=official_data.DIGESTS['cifar100'])
+  return dict(args, data_md5=datasets.DATASETS['cifar100'].digest)
 
 
 @pytest.mark.parametrize('name, number, published', [

@@ -14,8 +14,8 @@ other authors.
 """
 import collections
 
+from comhe_tf1.data import datasets
 from comhe_tf1.published import published_runs
-from comhe_tf1.records import official_data
 from comhe_tf1.records import run_settings
 from comhe_tf1.regularizers import methods
 
@@ -229,7 +229,7 @@ def matches(settings):
     recorded and not the official ones.
   """
   protocol, found = protocol_of(settings), []
-  if 'data_md5' in settings and not official_data.known(
+  if 'data_md5' in settings and not datasets.is_official(
       settings.get('dataset'), settings['data_md5']):
     return found
   for cell in CELLS:

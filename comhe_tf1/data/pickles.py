@@ -1,11 +1,12 @@
 """Reads the pickles of data sets, and runs nothing that they say.
 
-Python's unpickler calls what a file names, and NumPy believes what a file says of an
-array: a damaged one can end the interpreter or take all memory. Here the opcodes are
-interpreted over plain values, protocols 0 to 5; arrays are made from the bytes once
-their type and size are checked. What is made is bounded by the file's own length.
+The opcodes are interpreted by the standard library's unpickler in Python, whose memo is
+a dict. What a pickle names is looked up in a table here: stand-ins make NumPy's arrays
+and numbers from bytes, once type, shape and length fit. All else that a pickle names
+becomes an `Unread`: nothing of it is imported or called.
 """
-import codecs
+import io
+import pickle
 import re
 import struct
 import warnings
@@ -15,26 +16,19 @@ import numpy as np
 from comhe_tf1.utils import files
 
 PROTOCOL = 5         # the newest that is read
-_LONG = 1 << 10      # bytes that stay where they lie in the file, as they are an array's
 _HEAD = 512          # bytes that tell what a file is
-# An image has 3072 bytes and takes about ten opcodes: one in 64 bytes is plenty.
-_OPCODES, _BYTES_PER_OPCODE = 200000, 64
-
-_DTYPE = re.compile('b1|[iu][1248]|f[248]')
-
-# All that a pickled array, string or number names, under the modules of NumPy 1 and 2.
-_NAMES = {('numpy', 'ndarray'): 'ndarray', ('numpy', 'dtype'): 'dtype',
-          ('_codecs', 'encode'): 'encode',
-          ('__builtin__', 'bytes'): 'bytes', ('builtins', 'bytes'): 'bytes'}
-for _core in ('numpy.core', 'numpy._core'):
-  _NAMES.update({(_core + '.multiarray', '_reconstruct'): 'reconstruct',
-                 (_core + '.multiarray', 'scalar'): 'scalar',
-                 (_core + '.numeric', '_frombuffer'): 'frombuffer'})
+_NUMBER = re.compile('b1|[iu][1248]|f[248]')   # types of arrays that are read
+_CIFAR_BINARY = (3073, 3074)   # bytes of an image and its labels in CIFAR's binary version
 
 # First bytes of what lies in a data set's place now and then.
 _OTHERS = [(re.compile(start, re.DOTALL | re.IGNORECASE), text) for start, text in [
     (br'\x1f\x8b', 'a gzip file; unpack it: tar xzf FILE, or gunzip'),
+    (br'PK\x03\x04.*/data\.pkl|\x80.\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19',
+     'a file of torch.save; write it anew with pickle.dump'),
+    (br'PK\x03\x04.*\.npy', 'a file of numpy.savez; write it anew with pickle.dump'),
+    (br'\x93NUMPY', 'a file of numpy.save; write it anew with pickle.dump'),
     (br'PK\x03\x04|BZh|\xfd7zXZ\0|.{257}ustar', 'an archive; unpack it'),
+    (br'MATLAB|\x89HDF', 'a file of MATLAB or HDF5; of CIFAR, the python version is read'),
     (br'(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|!--)',
      'a web page; what it was downloaded from gave a page in place of the file: '
      'open the address in a browser, or get the file elsewhere'),
@@ -49,482 +43,240 @@ class PickleError(Exception):
   """The file is no pickle of a data set; the message follows the file's name."""
 
 
-class _Damage(Exception):
+class _DamageError(Exception):
   """The pickle breaks the rules of pickles."""
 
 
-class _End(Exception):
-  """The pickle ends too early."""
+class Unread:
+  """Stands for what is not read, and takes whatever the pickle does to it.
+
+  Attributes:
+    name: what it stands for.
+  """
+
+  def __init__(self, name):
+    self.name = ascii(name[:200])[1:-1][:200]
+
+  def __call__(self, *_):
+    return self
+
+  make = __call__   # as of a NumPy type
+
+  def _ignore(self, *_):
+    pass
+
+  append = extend = add = __setitem__ = __setstate__ = _ignore
 
 
-class _Name(object):
-  """A function or class that the pickle names; what it stands for is never touched."""
+class _Rows(dict):
+  """A dict of texts; other keys are left out, as hashing them could take for ever."""
 
-  def __init__(self, kind):
-    self.kind = kind
+  def __setitem__(self, key, value):
+    if type(key) is bytes:   # a text of Python 2
+      key = key.decode('latin1')
+    if type(key) is str:
+      super().__setitem__(key, value)
+
+  def __setstate__(self, state):
+    pass   # attributes of an OrderedDict
 
 
-class _Dtype(object):
+class _Dtype:
   """A NumPy type; its byte order comes later."""
 
-  def __init__(self, code):
-    self.code, self.dtype = code, np.dtype(code)
+  def __init__(self, code, *_):
+    self._code, self._order, self._is_plain = _text(code), '|', True
 
-  def set_order(self, state):
+  def __setstate__(self, state):
     # Version, byte order, and three that only compound types have.
-    order, compound = _text(state[1]), state[2:5]
-    if (order not in ('|', '<', '>', '=') or compound != (None,) * 3
-        or order == '|' and self.dtype.itemsize > 1):
-      raise _Damage('an array\'s type that no data set needs')
-    self.dtype = np.dtype(order + self.code)
+    self._order, self._is_plain = _text(state[1]), tuple(state[2:5]) == (None,) * 3
+
+  def make(self, data, shape, order):
+    """An array that is a view of the bytes, or an `Unread` where it is none of numbers."""
+    if type(self._code) is not str or self._order not in ('|', '<', '>', '='):
+      raise _DamageError('an array of an impossible type')
+    if not self._is_plain or not _NUMBER.fullmatch(self._code):
+      return Unread(f'a NumPy array of type {self._code}')
+    if len(shape) > 32 or not all(type(each) is int and each >= 0 for each in shape):
+      raise _DamageError('an array of an impossible shape')
+    dtype = np.dtype(self._order + self._code)
+    size = dtype.itemsize
+    for length in shape:
+      size *= length
+    if size != len(data):
+      raise _DamageError(f'an array whose shape does not fit its {len(data)} bytes')
+    return np.ndarray(shape, dtype, data, order=order)
 
 
-class _Array(object):
+class _Array:
   """An array; its content comes later."""
 
-  value = None
+  def __init__(self, *_):
+    self.value = Unread('a NumPy array without content')
+
+  def __setstate__(self, state):
+    _, shape, dtype, fortran, data = state
+    self.value = dtype.make(data, shape, 'F' if fortran else 'C')
 
 
-def read(path):
-  """Reads a pickle.
-
-  Returns:
-    What it holds. Of a dict, the keys that are bytes are text, and the arrays are
-    views of the file's content.
-
-  Raises:
-    PickleError: the file is no pickle, is damaged, or names what no data set needs.
-    OSError: it cannot be read.
-  """
-  # A buffer would cost a copy.
-  with open(path, 'rb', buffering=0, opener=files.regular) as file:
-    content = file.read(_HEAD)
-    for start, text in _OTHERS:
-      if start.match(content):
-        raise PickleError('is no pickle but %s' % text)
-    if content[:1] == b'\x80' and content[1:2] > bytes(bytearray([PROTOCOL])):
-      raise PickleError('is of pickle protocol %d, and 0 to %d can be read; write it '
-                        'anew with pickle.dump(..., protocol=4)'
-                        % (bytearray(content)[1], PROTOCOL))
-    if content[:1] in _Reader.OPCODES:
-      try:
-        file.seek(0)
-        content = file.read()
-      except MemoryError:
-        raise PickleError('is too large for this machine\'s memory')
-  return _interpret(content)
+def _array_of_buffer(data, dtype, shape, order):
+  array = _Array()
+  array.value = dtype.make(data, shape, order)
+  return array
 
 
-def _interpret(content):
-  reader = _Reader(content)
-  try:
-    with warnings.catch_warnings():   # of odd escapes in a string
-      warnings.simplefilter('ignore')
-      value = reader.run()
-  except _End:
-    _refuse_text(content)
-    raise PickleError('is not a whole pickle (it breaks off: its %d bytes lack the end); '
-                      'unpack the archive again' % len(content))
-  except PickleError:
-    _refuse_text(content)
-    raise
-  # What follows from a value of the wrong kind, or from none, where one is needed.
-  except (_Damage, IndexError, KeyError, OverflowError, TypeError, ValueError,
-          struct.error) as error:
-    _refuse_text(content)
-    raise PickleError('is not a whole pickle (damaged at byte %d%s); unpack the archive '
-                      'again' % (reader.place, ': %s' % error if isinstance(
-                          error, _Damage) else ''))
-  if isinstance(value, dict):
-    return {key: _plain(each) for key, each in value.items()}
-  return _plain(value)
+def _scalar(dtype, data):
+  array = dtype.make(data, (1,), 'C')
+  return array if isinstance(array, Unread) else array.item()
 
 
-def _refuse_text(content):
-  """Tells of a transfer that took the file for text and lengthened all line breaks."""
-  breaks = content.count(b'\n')
-  if breaks and breaks == content.count(b'\r\n'):
-    raise PickleError('was copied as text, which made \\r\\n of every \\n; copy it as '
-                      'binary data, or unpack the archive again')
+def _ordered_dict(pairs=()):
+  rows = _Rows()
+  for key, value in pairs:
+    rows[key] = value
+  return rows
 
 
-def _plain(value):
-  if isinstance(value, _Array):
-    return value.value
-  return value
+# Under the names of NumPy 1 and 2.
+_STAND_INS = {('numpy', 'dtype'): _Dtype, ('collections', 'OrderedDict'): _ordered_dict}
+for _core in ('numpy.core', 'numpy._core'):
+  _STAND_INS.update({(_core + '.multiarray', '_reconstruct'): _Array,
+                     (_core + '.multiarray', 'scalar'): _scalar,
+                     (_core + '.numeric', '_frombuffer'): _array_of_buffer})
 
 
 def _text(value):
   return value.decode('latin1') if isinstance(value, bytes) else value
 
 
-def _build_array(data, dtype, shape, order):
-  """A view of the bytes, which may have to be made of text first."""
-  if not isinstance(dtype, _Dtype) or not isinstance(shape, tuple) or len(shape) > 32:
-    raise _Damage('an array without type or shape')
-  size = dtype.dtype.itemsize
-  for length in shape:
-    if type(length) is not int or not 0 <= length <= 1 << 48:
-      raise _Damage('an array of an impossible shape')
-    size *= length
-  if size != len(data):
-    raise _Damage('an array whose shape does not fit its %d bytes' % len(data))
-  return np.ndarray(shape, dtype.dtype, data, order=order)
+class _Reader(pickle._Unpickler):
+  """Interprets the opcodes of a pickle over plain values and stand-ins."""
 
+  dispatch = dict(pickle._Unpickler.dispatch)
 
-class _Reader(object):
-  """Interprets the opcodes of a pickle.
+  def __init__(self, file):
+    super().__init__(file, encoding='bytes')
+    self._encoded = {}
 
-  Args:
-    content: bytes of the file.
+  def find_class(self, module, name):
+    if (module, name) == ('_codecs', 'encode'):
+      return self._encode
+    if name == 'bytes' and module in ('builtins', '__builtin__'):
+      return lambda *arguments: Unread('bytes') if arguments else b''
+    return _STAND_INS.get((module, name)) or Unread(f'{module}.{name}')
 
-  Attributes:
-    place: of the opcode that is interpreted.
-  """
+  def persistent_load(self, pid):
+    return Unread('an object outside the file')
 
-  def __init__(self, content):
-    self._content, self._view, self._next = content, memoryview(content), 0
-    self._stack, self._marks, self._memo = [], [], {}
-    self._copies = 4 * len(content) + (1 << 16)
-    self.place = 0
+  def _encode(self, text, encoding):
+    """Bytes, as Python 3 writes them for Python 2; of the same text, the same bytes."""
+    if type(text) is not str or encoding not in ('latin1', 'latin-1'):
+      return Unread('text in another encoding')
+    if text not in self._encoded:
+      self._encoded[text] = text.encode('latin1')
+    return self._encoded[text]
 
-  def run(self):
-    content, stack, memo = self._content, self._stack, self._memo
-    opcodes = self.OPCODES
-    left = _OPCODES + len(content) // _BYTES_PER_OPCODE
-    end = len(content)
-    while left > 0:
-      left -= 1
-      place = self.place = self._next
-      code = content[place] if place + 5 <= end else None
-      # What a data set has by the ten thousand, without a call.
-      if code == 0x55:   # U, a short text
-        self._next = place + 2 + content[place + 1]
-        if self._next > end:
-          raise _End()
-        stack.append(content[place + 2:self._next].decode('latin1'))
-      elif code == 0x72:   # r, put
-        memo[int.from_bytes(content[place + 1:place + 5], 'little')] = stack[-1]
-        self._next = place + 5
-      elif code == 0x4b:   # K, a small number, and those that follow it
-        run = content[place:place + 2048:2]
-        count = len(run) - len(run.lstrip(b'K'))
-        self._next = place + 2 * count
-        if self._next > end:
-          raise _End()
-        stack += content[place + 1:self._next:2]
-        left -= count
-      else:
-        code = content[place:place + 1]
-        if code == b'.':
-          if len(stack) != 1 or self._marks:
-            raise _Damage('values are left over')
-          return stack[0]
-        if not code:
-          raise _End()
-        if code not in opcodes:
-          raise _Damage('no pickle has %r there' % code)
-        self._next = place + 1
-        opcodes[code](self)
-    raise PickleError('holds more values than a data set of its size; the images must '
-                      'be one NumPy array')
+  def _proto(self):
+    self.proto = self.read(1)[0]
+    if self.proto > PROTOCOL:
+      raise PickleError(f'is of pickle protocol {self.proto}, and 0 to {PROTOCOL} can be '
+                        'read; write it anew with pickle.dump(..., protocol=4)')
 
-  # What follows an opcode.
+  def _bytearray8(self):
+    # The library's makes room for the length that is claimed; Python 3.6 has none.
+    self.append(self.read(struct.unpack('<Q', self.read(8))[0]))
 
-  def _take(self, count):
-    """Where the next `count` bytes start and end."""
-    start = self._next
-    self._next = start + count
-    if count < 0:
-      raise _Damage('a negative length')
-    if self._next > len(self._content):
-      raise _End()
-    return start, self._next
-
-  def _bytes(self, count):
-    start, end = self._take(count)
-    return (self._view if count > _LONG else self._content)[start:end]
-
-  def _number(self, form):
-    form = '<' + form
-    return struct.unpack_from(form, self._content, self._take(struct.calcsize(form))[0])[0]
-
-  def _line(self):
-    end = self._content.find(b'\n', self._next)
-    if end < 0:
-      raise _End()
-    line = self._content[self._next:end]
-    self._next = end + 1
-    return line
-
-  def _decimal(self, line):
-    if not re.match(br'-?[0-9]{1,20}\r?$', line):
-      raise _Damage('no number')
-    return int(line)
-
-  # The stack.
-
-  def _since_mark(self):
-    if not self._marks:
-      raise _Damage('a list without its start')
-    start = self._marks.pop()
-    values = self._stack[start:]
-    del self._stack[start:]
-    return values
-
-  def _pop(self):
-    # Values before a mark are not within reach of what follows it.
-    if self._marks and self._marks[-1] >= len(self._stack):
-      raise _Damage('a value is missing')
-    return self._stack.pop()
-
-  def _push(self, value):
-    self._stack.append(value)
-
-  def _mark(self):
-    self._marks.append(len(self._stack))
-
-  def _pop_any(self):
-    if self._marks and self._marks[-1] == len(self._stack):
-      self._marks.pop()
-    else:
-      self._pop()
-
-  def _tuple(self, count):
-    values = [self._pop() for _ in range(count)]
-    self._push(tuple(reversed(values)))
-
-  def _put(self, index):
-    self._memo[index] = self._stack[-1]
-
-  def _get(self, index):
-    if index not in self._memo:
-      raise _Damage('a value that was not there before')
-    self._push(self._memo[index])
-
-  # Values.
-
-  def _long(self, count):
-    if count > 9:
-      raise _Damage('a number of %d bytes' % count)
-    self._push(int.from_bytes(self._bytes(count), 'little', signed=True))
-
-  def _int(self):
-    line = self._line()
-    self._push({b'00': False, b'01': True}[line[:2]] if line.rstrip(b'\r') in (
-        b'00', b'01') else self._decimal(line))
-
-  def _decimal_long(self):
-    line = self._line().rstrip(b'\r')
-    self._push(self._decimal(line[:-1] if line.endswith(b'L') else line))
-
-  def _float(self):
-    line = self._line()
-    if len(line) > 100 or b'_' in line:
-      raise _Damage('no number')
-    self._push(float(line))
-
-  def _binary_float(self):
-    self._push(struct.unpack_from('>d', self._content, self._take(8)[0])[0])
-
-  def _old_string(self, count):
-    """A text of Python 2; a long one can only be what an array holds."""
-    self._push(_text(self._bytes(count)))
-
-  def _quoted(self):
-    line = self._line().rstrip(b' \t\r')
-    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b'"', b"'"):
-      raise _Damage('a text without quotation marks')
-    value = codecs.escape_decode(line[1:-1])[0]
-    self._push(value if len(value) > _LONG else _text(value))
-
-  def _unicode(self, count):
-    start, end = self._take(count)
-    self._push(str(self._view[start:end], 'utf-8', 'surrogatepass'))
-
-  # Containers.
-
-  def _extend(self, values):
-    target = self._stack[-1]
-    if not isinstance(target, list):
-      raise _Damage('values for a list that is none')
-    target.extend(values)
-
-  def _set_items(self, values):
-    target = self._stack[-1]
-    if not isinstance(target, dict) or len(values) % 2:
-      raise _Damage('values for a dict that is none')
-    for i in range(0, len(values), 2):
-      key = _text(values[i])
-      if not (key is None or type(key) in (str, int, float, bool)):
-        raise _Damage('a strange key of a dict')
-      target[key] = values[i + 1]
-
-  def _append(self):
-    value = self._pop()
-    self._extend([value])
-
-  def _set_item(self):
-    value = self._pop()
-    self._set_items([self._pop(), value])
+  def _empty_dict(self):
+    self.append(_Rows())
 
   def _dict(self):
-    values = self._since_mark()
-    self._push({})
-    self._set_items(values)
+    items = self.pop_mark()
+    self.append(_ordered_dict(zip(items[::2], items[1::2])))
 
-  # Names, and what is made through them.
+  def _empty_set(self):
+    self.append(Unread('a set'))
 
-  def _name(self, module, name):
-    if (module, name) not in _NAMES:
-      shown = ascii('%s.%s' % (module[:100], name[:100]))[1:-1][:200]
-      raise PickleError('refused: it would load %s, which no data set needs and which '
-                        'could run code; get the file from a source you trust' % shown)
-    self._push(_Name(_NAMES[module, name]))
+  def _frozenset(self):
+    self.pop_mark()
+    self._empty_set()
 
-  def _global(self):
-    module = self._line().decode('utf-8', 'replace')
-    self._name(module, self._line().decode('utf-8', 'replace'))
+  def _newobj(self):
+    arguments, maker = self.stack.pop(), self.stack.pop()
+    self.append(maker(*arguments))
 
-  def _stack_global(self):
-    name, module = _text(self._pop()), _text(self._pop())
-    if not isinstance(name, str) or not isinstance(module, str):
-      raise _Damage('no name')
-    self._name(module, name)
+  def _newobj_ex(self):
+    self.stack.pop()
+    self._newobj()
 
-  def _instance(self):
-    self._global()
-    raise _Damage('an object that no data set needs')
-
-  def _reduce(self):
-    arguments, function = self._pop(), self._pop()
-    if not isinstance(function, _Name) or not isinstance(arguments, tuple):
-      raise _Damage('a call of nothing')
-    self._push(getattr(self, '_make_' + function.kind)(*arguments))
-
-  def _make_ndarray(self, *_):
-    raise _Damage('an array that NumPy does not write so')
-
-  def _make_reconstruct(self, kind, shape, code):
-    if not isinstance(kind, _Name) or kind.kind != 'ndarray':
-      raise _Damage('an array of another class')
-    return _Array()
-
-  def _make_dtype(self, code, *_):
-    code = _text(code)
-    if not isinstance(code, str) or not _DTYPE.fullmatch(code):
-      raise _Damage('an array\'s type that no data set needs')
-    return _Dtype(code)
-
-  def _make_scalar(self, dtype, data):
-    return _build_array(self._array_bytes(data), dtype, (1,), 'C')[0]
-
-  def _make_frombuffer(self, data, dtype, shape, order):
-    if order not in ('C', 'F'):
-      raise _Damage('an array in no order')
-    array = _Array()
-    array.value = _build_array(self._array_bytes(data), dtype, shape, order)
-    return array
-
-  def _make_encode(self, text, encoding):
-    if encoding not in ('latin1', 'latin-1') or not isinstance(text, str):
-      raise _Damage('bytes that no data set needs')
-    return self._encoded(text)
-
-  def _make_bytes(self):
-    return b''
+  def _instantiate(self, maker, arguments):   # of INST and OBJ
+    self.append(maker(*arguments))
 
   def _build(self):
-    state = self._pop()
-    if not isinstance(state, tuple):
-      raise _Damage('a state of another class')
-    target = self._stack[-1]
-    if isinstance(target, _Dtype):
-      target.set_order(state)
-    elif isinstance(target, _Array):
-      _, shape, dtype, fortran, data = state
-      target.value = _build_array(self._array_bytes(data), dtype, shape,
-                                  'F' if fortran else 'C')
-    else:
-      raise _Damage('a state for what has none')
+    state = self.stack.pop()
+    self.stack[-1].__setstate__(state)   # the library's also sets attributes
 
-  def _array_bytes(self, data):
-    if isinstance(data, str):
-      return self._encoded(data)
-    if not isinstance(data, (bytes, memoryview)):
-      raise _Damage('an array without bytes')
-    return data
-
-  def _encoded(self, text):
-    self._copies -= len(text)
-    if self._copies < 0:
-      raise _Damage('the same bytes over and over')
-    return text.encode('latin1')
-
-  def _frame(self):
-    count = self._number('Q')
-    if count > len(self._content) - self._next:
-      raise _End()
-
-  def _protocol(self):
-    if self._number('B') > PROTOCOL:
-      raise _Damage('an unknown protocol')
+  dispatch.update({
+      pickle.PROTO[0]: _proto, 0x96: _bytearray8, pickle.EMPTY_DICT[0]: _empty_dict,
+      pickle.DICT[0]: _dict, pickle.EMPTY_SET[0]: _empty_set,
+      pickle.FROZENSET[0]: _frozenset, pickle.NEWOBJ[0]: _newobj,
+      pickle.NEWOBJ_EX[0]: _newobj_ex, pickle.BUILD[0]: _build})
 
 
-_Reader.OPCODES = {
-    b'(': _Reader._mark,
-    b'.': None,   # the end, see run
-    b'0': _Reader._pop_any,
-    b'1': _Reader._since_mark,
-    b'2': lambda self: self._push(self._stack[-1]),
-    b'F': _Reader._float,
-    b'I': _Reader._int,
-    b'J': lambda self: self._push(self._number('i')),
-    b'K': lambda self: self._push(self._number('B')),
-    b'L': _Reader._decimal_long,
-    b'M': lambda self: self._push(self._number('H')),
-    b'N': lambda self: self._push(None),
-    b'R': _Reader._reduce,
-    b'S': _Reader._quoted,
-    b'T': lambda self: self._old_string(self._number('i')),
-    b'U': lambda self: self._old_string(self._number('B')),
-    b'V': lambda self: self._push(self._line().decode('raw-unicode-escape')),
-    b'X': lambda self: self._unicode(self._number('I')),
-    b'a': _Reader._append,
-    b'b': _Reader._build,
-    b'c': _Reader._global,
-    b'd': _Reader._dict,
-    b'}': lambda self: self._push({}),
-    b'e': lambda self: self._extend(self._since_mark()),
-    b'g': lambda self: self._get(self._decimal(self._line())),
-    b'h': lambda self: self._get(self._number('B')),
-    b'i': _Reader._instance,
-    b'j': lambda self: self._get(self._number('I')),
-    b'l': lambda self: self._push(self._since_mark()),
-    b']': lambda self: self._push([]),
-    b'p': lambda self: self._put(self._decimal(self._line())),
-    b'q': lambda self: self._put(self._number('B')),
-    b'r': lambda self: self._put(self._number('I')),
-    b's': _Reader._set_item,
-    b't': lambda self: self._push(tuple(self._since_mark())),
-    b')': lambda self: self._push(()),
-    b'u': lambda self: self._set_items(self._since_mark()),
-    b'G': _Reader._binary_float,
-    b'B': lambda self: self._push(self._bytes(self._number('I'))),
-    b'C': lambda self: self._push(self._bytes(self._number('B'))),
-    b'\x80': _Reader._protocol,
-    b'\x85': lambda self: self._tuple(1),
-    b'\x86': lambda self: self._tuple(2),
-    b'\x87': lambda self: self._tuple(3),
-    b'\x88': lambda self: self._push(True),
-    b'\x89': lambda self: self._push(False),
-    b'\x8a': lambda self: self._long(self._number('B')),
-    b'\x8b': lambda self: self._long(self._number('i')),
-    b'\x8c': lambda self: self._unicode(self._number('B')),
-    b'\x8d': lambda self: self._unicode(self._number('Q')),
-    b'\x8e': lambda self: self._push(self._bytes(self._number('Q'))),
-    b'\x93': _Reader._stack_global,
-    b'\x94': lambda self: self._put(len(self._memo)),
-    b'\x95': _Reader._frame,
-    b'\x96': lambda self: self._push(self._bytes(self._number('Q'))),
-}
+def read(path):
+  """Reads a pickle.
+
+  Returns:
+    What it holds. Of a dict, the keys that are texts; arrays are views of what was read,
+    and what is not read is an `Unread`.
+
+  Raises:
+    PickleError: the file is of another format, or is damaged.
+    OSError: it cannot be read.
+  """
+  try:
+    # A buffer would cost a copy.
+    with open(path, 'rb', buffering=0, opener=files.regular) as file:
+      head = file.read(_HEAD)
+      for start, text in _OTHERS:
+        if start.match(head):
+          raise PickleError(f'is no pickle but {text}')
+      file.seek(0)
+      return _interpret(file.read())
+  except MemoryError:
+    raise PickleError('is too large for this machine\'s memory')
+
+
+def _interpret(content):
+  stream = io.BytesIO(content)
+  try:
+    with warnings.catch_warnings():   # of odd escapes in a text
+      warnings.simplefilter('ignore')
+      value = _Reader(stream).load()
+  except (PickleError, MemoryError):
+    raise
+  except Exception as error:   # whatever follows from a value of the wrong kind
+    raise PickleError(_damage(content, stream.tell(), error))
+  if isinstance(value, dict):
+    return {key: _plain(each) for key, each in value.items()}
+  return _plain(value)
+
+
+def _plain(value):
+  return value.value if isinstance(value, _Array) else value
+
+
+def _damage(content, place, error):
+  """What is wrong with a file in which no pickle was found, read as far as `place`."""
+  size, breaks = len(content), content.count(b'\n')
+  if breaks and breaks == content.count(b'\r\n'):
+    return ('was copied as text, which made \\r\\n of every \\n; copy it as binary data, '
+            'or unpack the archive again')
+  if size and content[:1] != b'\x80' and any(size % row == 0 for row in _CIFAR_BINARY):
+    return ('is no pickle but, by its size, a file of CIFAR\'s binary version; the python '
+            'version is read')
+  if place == size:
+    return (f'is not a whole pickle (it breaks off: its {size} bytes lack the end); unpack '
+            'the archive again')
+  why = f': {error}' if isinstance(error, _DamageError) else ''
+  return (f'is not a whole pickle (damaged near byte {place}{why}); unpack the archive '
+          'again')

@@ -8,11 +8,11 @@ classes, the upper band's colours. Integer arithmetic and NumPy's frozen
 import errno
 import os
 import pickle
+import tempfile
 
 import numpy as np
 
-from comhe_tf1.data import layouts
-from comhe_tf1.utils import staging
+from comhe_tf1.data import datasets
 
 CLASSES = 100
 SUPERCLASSES = 20
@@ -33,7 +33,7 @@ def generate(dataset='cifar100'):
   """Makes the set.
 
   Args:
-    dataset: whose layout, a name in `layouts.LAYOUTS`.
+    dataset: whose layout, a name in `LAYOUTS`.
 
   Returns:
     Dict from the pickles' names to their content, each a dict with the keys and
@@ -43,7 +43,7 @@ def generate(dataset='cifar100'):
     `batches.meta`.
   """
   rng = np.random.RandomState(_SEED)
-  return {'cifar100': _cifar100, 'cifar10': _cifar10}[dataset](
+  return LAYOUTS[dataset](
       _rows(rng, TRAIN_PER_CLASS, 'synthetic sample, training'),
       _rows(rng, TEST_PER_CLASS, 'synthetic sample, testing'))
 
@@ -53,20 +53,23 @@ def _cifar100(train, test):
       'train': train,
       'test': test,
       'meta': {
-          'fine_label_names': ['synthetic_%02d' % i for i in range(CLASSES)],
-          'coarse_label_names': ['synthetic_group_%02d' % i
-                                 for i in range(SUPERCLASSES)]},
+          'fine_label_names': [f'synthetic_{i:02}' for i in range(CLASSES)],
+          'coarse_label_names': [f'synthetic_group_{i:02}' for i in range(SUPERCLASSES)]},
   }
 
 
 def _cifar10(train, test):
-  layout = layouts.LAYOUTS['cifar10']
-  content = dict(_batches(train, layout.train), **_batches(test, [layout.test]))
+  cifar10 = datasets.DATASETS['cifar10']
+  content = dict(_batches(train, cifar10.train), **_batches(test, [cifar10.test]))
   content['batches.meta'] = {
-      'label_names': ['synthetic_%d' % i for i in range(layout.classes)],
-      'num_cases_per_batch': len(train['data']) // len(layout.train),
+      'label_names': [f'synthetic_{i}' for i in range(cifar10.classes)],
+      'num_cases_per_batch': len(train['data']) // len(cifar10.train),
       'num_vis': train['data'].shape[1]}
   return content
+
+
+# Whose layouts the sample can have, by their names in `datasets.DATASETS`.
+LAYOUTS = {'cifar100': _cifar100, 'cifar10': _cifar10}
 
 
 def _batches(rows, names):
@@ -77,7 +80,7 @@ def _batches(rows, names):
       'data': rows['data'][part],
       'labels': [label // len(_COLOURS) for label in rows['fine_labels'][part]],
       'filenames': rows['filenames'][part],
-      'batch_label': '%s batch %d of %d' % (rows['batch_label'], number, len(names)),
+      'batch_label': f"{rows['batch_label']} batch {number} of {len(names)}",
   } for number, (name, part) in enumerate(zip(names, parts), 1)}
 
 
@@ -96,7 +99,7 @@ def _rows(rng, per_class, batch_label):
           images.transpose(0, 3, 1, 2).reshape(count, -1)),
       'fine_labels': labels.tolist(),
       'coarse_labels': (labels // (CLASSES // SUPERCLASSES)).tolist(),
-      'filenames': ['synthetic_%05d.png' % i for i in range(count)],
+      'filenames': [f'synthetic_{i:05}.png' for i in range(count)],
       'batch_label': batch_label,
   }
 
@@ -124,7 +127,7 @@ def write(folder, dataset='cifar100'):
   for path in paths.values():
     if os.path.lexists(path):
       raise FileExistsError(errno.EEXIST, 'it exists already', path)
-  with staging.inside(folder) as unfinished:
+  with tempfile.TemporaryDirectory(prefix='.comhe_unfinished_', dir=folder) as unfinished:
     for name, rows in content.items():
       with open(os.path.join(unfinished, name), 'wb') as file:
         file.write(pickled(rows))

@@ -6,8 +6,8 @@ import collections
 import os
 import re
 
+from comhe_tf1.data import datasets
 from comhe_tf1.published import published_runs
-from comhe_tf1.records import official_data
 from comhe_tf1.regularizers import methods
 
 # What does not decide what is trained: where things are, what is written, and the words
@@ -47,7 +47,7 @@ def of_published(run):
   """The settings of a published run, as flags; those that are not known are missing."""
   settings = of_the_code(run.regularizer, run.settings)
   settings.update(max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
-                  data_md5=official_data.DIGESTS['cifar100'])
+                  data_md5=datasets.DATASETS['cifar100'].digest)
   if run.random_seed is not None:
     settings.update(random_seed=run.random_seed, op_seeds=run.numbering)
   return settings
@@ -80,10 +80,10 @@ def differences(settings, wanted, names=None):
 
 
 def data(settings):
-  """What a run was trained with, as `official_data.in_words`, or None if unknown."""
+  """What a run was trained with, as `datasets.describe`, or None if unknown."""
   dataset, data_md5 = settings.get('dataset'), settings.get('data_md5')
-  known = dataset in ('sample',) + tuple(official_data.TITLES) and data_md5
-  return official_data.in_words(dataset, data_md5) if known else None
+  known = dataset in list(datasets.DATASETS) and data_md5
+  return datasets.describe(dataset, data_md5) if known else None
 
 
 def shown(value):

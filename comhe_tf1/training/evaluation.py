@@ -96,7 +96,7 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
         % (found, network['classes'], title, classes))
   handles = build(layers)
   variables.restore(session, values, found)
-  if facts.get('data_md5') != data.md5:
+  if facts.get('test_md5', data.test_md5) != data.test_md5:
     warn('%s was trained with other data than this' % found)
   print(terminal.one_line(data.line))
   print(terminal.one_line('checkpoint: %s' % found))

@@ -40,7 +40,7 @@ def path(text):
     raise argparse.ArgumentTypeError(
         'expected a path of this machine, got %r; mount what is elsewhere, or copy it'
         % text)
-  return text
+  return os.path.expanduser(text)   # a shell leaves the ~ of --flag=~/folder
 
 
 def path_of_environment(parser, name):

@@ -392,7 +392,7 @@ def ragged_labels(tmp_path):
 
 def evil_pickle(tmp_path):
   (tmp_path / 'train').write_bytes(b"cos\nsystem\n(S'touch marker'\ntR.")
-  return ['--data_dir', '.'], './train refused: it would load os.system'
+  return ['--data_dir', '.'], './train holds os.system, which is not read'
 
 
 def log_dir_is_a_file(tmp_path):
@@ -738,8 +738,7 @@ def test_a_finished_run_is_evaluated_and_shown_again(root, tmp_path):
   # Other images than those it was trained with.
   content = sample.generate()
   (tmp_path / 'data').mkdir()
-  write_pickle(tmp_path / 'data' / 'train', content['test'])
-  write_pickle(tmp_path / 'data' / 'test', content['test'])
+  write_pickle(tmp_path / 'data' / 'test', content['train'])
   status, out, err = call(root, tmp_path, '--gpu_no', '-1', '--data_dir', 'data',
                           '--eval_only', prefix % 4)
   assert status == 0 and len(err) == 1 and 'trained with other data' in err[0]

@@ -1,5 +1,10 @@
+import collections
+import datetime
+import fractions
 import gzip
+import io
 import itertools
+import os
 import pickle
 import struct
 import tracemalloc
@@ -13,7 +18,7 @@ DATA = np.random.RandomState(0).randint(0, 256, (3, 3072)).astype(np.uint8)
 LABELS = [7, 0, 99]
 
 
-class Pickle(object):
+class Pickle:
   """Writes the opcodes of one protocol, as Python 2 or 3 and NumPy 1 or 2 do."""
 
   def __init__(self, protocol, core, python):
@@ -128,6 +133,48 @@ def test_what_this_python_writes(tmp_path, protocol, make):
 
 
 WHOLE = pickle.dumps({'data': DATA, 'fine_labels': LABELS}, 2)
+BINARY = b'\x13' + np.random.RandomState(1).bytes(20000)
+
+
+class Further:
+  """An object of a class, with attributes."""
+
+  def __init__(self):
+    self.attribute = [1]
+
+
+@pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize('extra', [
+    np.array(['a.png', 'bc.png']), np.array([b'a.png']), np.array(['a', 1, None], object),
+    np.zeros(2, [('a', 'i4'), ('b', 'f8')]), np.array(['2020-01-01'], 'M8[D]'),
+    np.str_('a'), np.longdouble(1), {1, 'a'}, frozenset([2]), bytearray(b'abc'), 1j,
+    collections.OrderedDict(a=[1]), collections.defaultdict(list, a=[1]),
+    collections.Counter('ab'), {(1, 2): 3, None: 4}, datetime.date(2020, 1, 1),
+    fractions.Fraction(1, 2), slice(1), Ellipsis, Further(), Further, os.system, 1 << 5000],
+                         ids=lambda value: type(value).__name__)
+def test_keys_that_are_not_needed(tmp_path, protocol, extra):
+  rows = {'data': DATA, 'fine_labels': LABELS, 'filenames': extra, 'more': [extra, extra]}
+  for content in (rows, collections.OrderedDict(rows)):
+    assert load(tmp_path, pickle.dumps(content, protocol)).labels.tolist() == LABELS
+
+
+@pytest.mark.parametrize('key', ['data', 'fine_labels'])
+@pytest.mark.parametrize('value, name', [
+    (np.array(['a'] * 3), 'a NumPy array of type U1'), ({1, 2}, '(a set|.*[.]set)'),
+    (np.array([1, 2, None], object), 'a NumPy array of type O8'),
+    (datetime.date(2020, 1, 1), 'datetime.date')], ids=['texts', 'set', 'objects', 'date'])
+def test_a_needed_key_that_holds_something_else(tmp_path, key, value, name):
+  rows = dict({'data': DATA, 'fine_labels': LABELS}, **{key: value})
+  for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+    with pytest.raises(cifar_input.DataError, match=(
+        'train: %s holds %s, which is not read; the pickle must be as in' % (key, name))):
+      load(tmp_path, pickle.dumps(rows, protocol))
+
+
+def npy(save, array):
+  file = io.BytesIO()
+  save(file, array)
+  return file.getvalue()
 
 
 @pytest.mark.parametrize('content, message', [
@@ -147,12 +194,25 @@ WHOLE = pickle.dumps({'data': DATA, 'fine_labels': LABELS}, 2)
     (WHOLE[:-1], 'is not a whole pickle (it breaks off: its %d bytes lack the end); '
                  'unpack the archive again' % (len(WHOLE) - 1)),
     (WHOLE[:5000], 'is not a whole pickle (it breaks off: its 5000 bytes lack the end); '),
-    (b'not a pickle', 'is not a whole pickle (damaged at byte 0: '),
-    (WHOLE[:-1] + b'?.', 'is not a whole pickle (damaged at byte %d: ' % (len(WHOLE) - 1)),
-    (b'cos' + b'\xff' * 500 + b'\n\n.', 'refused: it would load os\\ufffd'),
-    (b'ceval\x1b[31m\n' + b'x' * 5000 + b'\n.', 'refused: it would load eval\\x1b[31m.xxx'),
+    (b'not a pickle', 'is not a whole pickle (damaged near byte 1); '),
+    (WHOLE[:-1] + b'?.', 'is not a whole pickle (damaged near byte %d); ' % len(WHOLE)),
+    (b'cos' + b'\xff' * 500 + b'\n\n.', 'is not a whole pickle (damaged near byte '),
+    (b'ceval\x1b[31m\n' + b'x' * 5000 + b'\n.', 'holds eval\\x1b[31m.xxx'),
+    (npy(np.save, DATA), 'is no pickle but a file of numpy.save; '),
+    (npy(np.savez, DATA), 'is no pickle but a file of numpy.savez; '),
+    (b'PK\x03\x04' + b'\0' * 26 + b'archive/data.pkl',
+     'is no pickle but a file of torch.save'),
+    (pickle.dumps(0x1950a86a20f9469cfc6c, 2) + WHOLE,
+     'is no pickle but a file of torch.save'),
+    (b'MATLAB 5.0 MAT-file, Platform: GLNXA64',
+     'is no pickle but a file of MATLAB or HDF5'),
+    (b'\x89HDF\r\n\x1a\n', 'is no pickle but a file of MATLAB or HDF5; of CIFAR, the '
+                           'python version is read'),
+    (BINARY[:3074 * 3], "is no pickle but, by its size, a file of CIFAR's binary version"),
+    (BINARY[:3073 * 3], "is no pickle but, by its size, a file of CIFAR's binary version"),
 ], ids=['gzip', 'page', 'page 2', 'git-lfs', 'tar', 'zip', 'crlf', 'utf-8', 'replaced',
-        'newer', 'cut', 'cut 2', 'text', 'junk', 'odd name', 'odd name 2'])
+        'newer', 'cut', 'cut 2', 'text', 'junk', 'odd name', 'odd name 2', 'npy', 'npz',
+        'torch', 'old torch', 'mat', 'hdf5', 'binary', 'binary 10'])
 def test_the_advice_fits_the_cause(tmp_path, content, message):
   with pytest.raises(cifar_input.DataError) as error:
     load(tmp_path, content)

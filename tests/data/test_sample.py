@@ -10,6 +10,7 @@ import pytest
 
 import cifar_input
 from comhe_tf1 import sample as command
+from comhe_tf1.data import datasets
 from comhe_tf1.data import sample
 
 # md5 of images and labels.
@@ -94,10 +95,10 @@ def test_written_pickles(tmp_path, dataset):
   sample.write(folder, dataset)
   assert sorted(os.listdir(folder)) == sorted(FILES[dataset])
   content = sample.generate(dataset)
-  layout = cifar_input.LAYOUTS[dataset]
-  for ours, names in zip(cifar_input.load_folder(folder, layout),
+  data_set = datasets.DATASETS[dataset]
+  for ours, names in zip(cifar_input.load_folder(folder, data_set),
                          (FILES[dataset][:-2], FILES[dataset][-2:-1])):
-    expected = [cifar_input.from_rows(content[name], name, layout) for name in names]
+    expected = [cifar_input.from_rows(content[name], name, data_set) for name in names]
     np.testing.assert_array_equal(
         ours.images, np.concatenate([part.images for part in expected]))
     np.testing.assert_array_equal(
@@ -115,8 +116,8 @@ def test_both_layouts_in_one_folder(tmp_path, capsys):
   assert command.main([str(tmp_path), '--dataset', 'cifar10']) == 0
   assert capsys.readouterr().out == 2 * (
       'wrote the synthetic sample to %s\n' % tmp_path)
-  hundred, ten = [cifar_input.load_folder(str(tmp_path), layout)
-                  for layout in cifar_input.LAYOUTS.values()]
+  hundred, ten = [cifar_input.load_folder(str(tmp_path), datasets.DATASETS[name])
+                  for name in ('cifar100', 'cifar10')]
   for ours, theirs in zip(ten, hundred):
     np.testing.assert_array_equal(ours.images, theirs.images)
     np.testing.assert_array_equal(ours.labels, theirs.labels // 10)
@@ -152,7 +153,8 @@ def test_nothing_is_overwritten_or_mixed(tmp_path, capsys, dataset, name):
 
 
 def test_other_files_of_the_folder_stay(tmp_path):
-  mine = {name + end: b'precious' for name in ('train', 'test') for end in ('.part', '.tmp')}
+  mine = {name + end: b'precious'
+          for name in ('train', 'test') for end in ('.part', '.tmp')}
   for name, content in mine.items():
     (tmp_path / name).write_bytes(content)
   sample.write(str(tmp_path))

@@ -1,40 +1,44 @@
-"""Damaged inputs for the readers of files, each where it can do no harm.
+"""Damaged inputs for the readers of files, read in a child process.
 
-Inputs follow from the seed and their number alone. They are read in a child process of
-a batch each; where it dies, hangs or eats memory, that is a finding, and another child
-goes on with the next input.
+Inputs follow from the seed and their number alone. Where an input ends the child, that is
+a finding, and another child goes on with the next one.
 """
-import collections
-import contextlib
-import hashlib
 import os
 import random
 import resource
-import select
-import shutil
 import signal
-import sys
 import tempfile
-import time
+from typing import Callable
+from typing import List
+from typing import NamedTuple
 
-SECONDS = 1.          # for one input
+SECONDS = 1.          # of processor time, for one input
 MEMORY = 500 << 20    # bytes that a child may have beyond what it starts with
 LINE = 1000           # characters of an error's one line
-BATCH = 500           # inputs of a child
-MOST_FINDINGS = 20    # of a campaign, then it ends
 
-Reader = collections.namedtuple('Reader', 'name seeds read errors tokens')
-Reader.__doc__ = """A reader of files.
 
-name: for the command line.
-seeds: list of bytes, good contents.
-read: function of a content and of a folder for files, the batch's.
-errors: exceptions that it may raise.
-tokens: list of bytes that mean something to it, to be inserted.
-"""
+class Reader(NamedTuple):
+  """A reader of files.
 
-Finding = collections.namedtuple('Finding', 'number what content')
-Finding.__doc__ = """number: of the input. what: went wrong. content: of the input."""
+  Attributes:
+    name: for the command line.
+    seeds: good contents.
+    read: function of a content and of a folder for files.
+    errors: exceptions that it may raise, a class or several.
+    tokens: bytes that mean something to it, to be put in.
+  """
+  name: str
+  seeds: List[bytes]
+  read: Callable
+  errors: type
+  tokens: List[bytes]
+
+
+class Finding(NamedTuple):
+  """The number of an input, and what went wrong there."""
+  number: int
+  what: str
+
 
 _NUMBERS = [b'0', b'-1', b'9' * 5, b'9' * 19, b'9' * 400, b'1e999', b'2147483648',
             b'\xff\xff\xff\x7f', b'\x00\x00\x00\x80', b'\xff' * 4, b'\xff' * 8,
@@ -43,204 +47,102 @@ _NUMBERS = [b'0', b'-1', b'9' * 5, b'9' * 19, b'9' * 400, b'1e999', b'2147483648
 
 def damaged(reader, seed, number):
   """The content of an input: a good one with one to six faults."""
-  rng = random.Random('%s %d %d' % (reader.name, seed, number))
-  content = bytearray(rng.choice(reader.seeds))
+  rng = random.Random(f'{reader.name} {seed} {number}')
+  content = rng.choice(reader.seeds)
   for _ in range(rng.randint(1, 6)):
-    content = rng.choice(_FAULTS)(content, reader, rng)
-  return bytes(content)
+    content = _with_fault(content, reader.tokens, rng)
+  return content
+
+
+def _with_fault(content, tokens, rng):
+  """Puts something in at one place, in place of nothing, one byte or more."""
+  place, source = _place(content, rng), _place(content, rng)
+  new, removed = rng.choice([
+      (bytes([rng.randint(0, 255)]), 1),
+      (bytes(each ^ 1 << rng.randint(0, 7) for each in content[place:place + 1]), 1),
+      (bytes(rng.randint(0, 255) for _ in range(rng.choice((1, 2, 8)))), 0),
+      (b'', rng.choice((1, 2, 4, 30, 1000, len(content)))),
+      (content[source:source + rng.choice((1, 4, 20, 300))] * rng.choice((1, 2, 50)), 0),
+      (rng.choice(_NUMBERS), rng.choice((0, 1, 4, 8))),
+      (rng.choice(tokens) * rng.choice((1, 1, 1, 300)), rng.choice((0, 1, 4)))])
+  return content[:place] + new + content[place + removed:]
 
 
 def _place(content, rng):
   # Often near the start or the end, where files say what they are.
-  limit = len(content) if rng.random() < 0.5 else min(300, len(content))
-  place = rng.randint(0, limit)
+  place = rng.randint(0, len(content) if rng.random() < 0.5 else min(300, len(content)))
   return place if rng.random() < 0.8 else len(content) - place
 
 
-def _change(content, reader, rng):
-  place = _place(content, rng)
-  content[place:place + 1] = bytearray([rng.randint(0, 255)])
-  return content
+def campaign(reader, seed, count, first=0):
+  """Reads the inputs first, ..., first + count - 1; yields each `Finding`."""
+  number, end = first, first + count
+  while number < end:
+    with tempfile.TemporaryDirectory(prefix='fuzz') as folder:
+      child = os.fork()
+      if not child:
+        try:
+          _child(reader, seed, number, end, folder)
+        finally:
+          os._exit(99)   # where an error of the engine itself ends it
+      status = os.waitpid(child, 0)[1]
+      with open(os.path.join(folder, 'findings')) as file:
+        for line in file:
+          found, what = line.rstrip('\n').split(' ', 1)
+          yield Finding(int(found), what)
+      with open(os.path.join(folder, 'number')) as file:
+        number = int(file.read())
+    if number < end:
+      yield Finding(number, _cause_of_death(status))
+    number += 1
 
 
-def _flip(content, reader, rng):
-  place = _place(content, rng)
-  if place < len(content):
-    content[place] ^= 1 << rng.randint(0, 7)
-  return content
+def _cause_of_death(status):
+  if not os.WIFSIGNALED(status):
+    return f'ends the process with status {os.WEXITSTATUS(status)}'
+  if os.WTERMSIG(status) == signal.SIGPROF:   # of the timer
+    return f'takes more than {SECONDS:g} s'
+  return f'dies of signal {os.WTERMSIG(status)}'
 
 
-def _drop(content, reader, rng):
-  place = _place(content, rng)
-  del content[place:place + rng.choice((1, 2, 4, 30, 1000))]
-  return content
-
-
-def _insert(content, reader, rng):
-  place = _place(content, rng)
-  content[place:place] = bytearray(rng.randint(0, 255)
-                                   for _ in range(rng.choice((1, 2, 8))))
-  return content
-
-
-def _duplicate(content, reader, rng):
-  place, target = _place(content, rng), _place(content, rng)
-  run = content[place:place + rng.choice((1, 4, 20, 300))]
-  content[target:target] = run * rng.choice((1, 2, 50))
-  return content
-
-
-def _cut(content, reader, rng):
-  return content[:_place(content, rng)]
-
-
-def _huge(content, reader, rng):
-  place, number = _place(content, rng), rng.choice(_NUMBERS)
-  content[place:place + rng.choice((0, 1, len(number)))] = number
-  return content
-
-
-def _token(content, reader, rng):
-  place = _place(content, rng)
-  token = rng.choice(reader.tokens)
-  content[place:place + rng.choice((0, 1, len(token)))] = token * rng.choice((1, 1, 1, 300))
-  return content
-
-
-_FAULTS = (_change, _flip, _drop, _insert, _duplicate, _cut, _huge, _token, _token)
-
-
-def campaign(reader, seed, count, first=0, report=None):
-  """Reads inputs first, ..., first + count - 1.
-
-  Args:
-    reader: `Reader`.
-    seed: of the inputs.
-    count: of the inputs.
-    first: number of the first one.
-    report: called with every number of finished inputs, if given.
-
-  Returns:
-    List of `Finding`.
-  """
-  findings, number, end = [], first, first + count
-  while number < end and len(findings) < MOST_FINDINGS:
-    last = min(number + BATCH, end)
-    reached, what = _batch(reader, seed, number, last)
-    if what:
-      findings.append(Finding(reached, what, damaged(reader, seed, reached)))
-      reached += 1
-    number = reached
-    if report:
-      report(number - first)
-  return findings
-
-
-def _batch(reader, seed, first, last):
-  """Reads inputs in a child; returns the number it got to, and what went wrong there."""
-  folder = tempfile.mkdtemp(prefix='fuzz')
-  progress, to_parent = os.pipe()
+def _child(reader, seed, first, end, folder):
   noise = os.open(os.path.join(folder, 'noise'), os.O_RDWR | os.O_CREAT)
-  sys.stdout.flush()
-  sys.stderr.flush()
-  child = os.fork()
-  if not child:
-    try:
-      os.close(progress)
-      _child(reader, seed, first, last, folder, noise, to_parent)
-    finally:
-      os._exit(99)
-  os.close(to_parent)
-  try:
-    return _watch(child, progress, first, last)
-  finally:
-    os.close(progress)
-    os.close(noise)
-    shutil.rmtree(folder)
-
-
-def _child(reader, seed, first, last, folder, noise, to_parent):
   for stream in (1, 2):
     os.dup2(noise, stream)
   with open('/proc/self/statm') as file:
-    pages = int(file.read().split()[0])
-  limit = pages * resource.getpagesize() + MEMORY
+    limit = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
   resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
   inner = os.path.join(folder, 'inner')
   os.mkdir(inner)
-  for number in range(first, last):
-    content = damaged(reader, seed, number)
-    os.write(to_parent, b'%d\n' % number)
-    what = ''
-    try:
-      reader.read(content, inner)
-    except reader.errors as error:
-      line = str(error)
-      if not line.isprintable() or len(line) > LINE:
-        what = 'says %s' % ascii(line[:200])
-    except BaseException as error:   # whatever it is, it is a finding
-      what = 'raises %s: %.200s' % (type(error).__name__, ascii(str(error)))
-    with contextlib.suppress(Exception):
-      sys.stdout.flush()
-      sys.stderr.flush()
-    size = os.fstat(noise).st_size
-    if size:
-      what = what or 'writes %s' % ascii(os.pread(noise, 200, 0))
-    if what:
-      os.write(to_parent, b'!' + what.encode())
-      os._exit(0)
-  os.write(to_parent, b'.\n')
+  with open(os.path.join(folder, 'findings'), 'w', buffering=1) as findings, open(
+      os.path.join(folder, 'number'), 'wb', buffering=0) as progress:
+    for number in range(first, end):
+      progress.seek(0)
+      progress.write(b'%d' % number)
+      what = _what_happens(reader, damaged(reader, seed, number), inner)
+      size = os.fstat(noise).st_size
+      if size and not what:
+        what = f'writes {os.pread(noise, 200, 0)}'
+      os.ftruncate(noise, 0)
+      os.lseek(noise, 0, os.SEEK_SET)
+      if what:
+        findings.write(f'{number} {what}\n')
+    progress.seek(0)
+    progress.write(b'%d' % end)
   os._exit(0)
 
 
-def _watch(child, progress, first, last):
-  """Follows a child; returns as `_batch`."""
-  number, heard, began, spent, asked = first, b'', time.monotonic(), 0., False
-  while True:
-    ready = select.select([progress], [], [], SECONDS / 5)[0]
-    news = os.read(progress, 1 << 16) if ready else b''
-    lines = (heard + news).split(b'\n')
-    heard = lines.pop()
-    if lines:
-      number = last if lines[-1] == b'.' else int(lines[-1])
-      began, spent = time.monotonic(), _processor_time(child)
-    if ready and not news:
-      break
-    # Processor time, as other processes may keep a good reader waiting; and of a
-    # reader that sleeps ten times that by the clock.
-    if (_processor_time(child) - spent > SECONDS
-        or time.monotonic() - began > 10 * SECONDS):
-      asked = True
-      os.kill(child, signal.SIGKILL)
-      break
-  status = os.waitpid(child, 0)[1]
-  if asked:
-    return number, 'takes more than %g s' % SECONDS
-  if os.WIFSIGNALED(status):
-    return number, 'dies of signal %d' % os.WTERMSIG(status)
-  if heard.startswith(b'!'):
-    return number, heard[1:].decode()
-  if os.WEXITSTATUS(status) or number != last:
-    return number, 'ends the process with status %d' % os.WEXITSTATUS(status)
-  return last, ''
-
-
-def _processor_time(process):
-  """Seconds of a process; 0 once it has ended."""
+def _what_happens(reader, content, folder):
+  """Lets the reader read; returns what is wrong with how it took that, or ''."""
+  signal.setitimer(signal.ITIMER_PROF, SECONDS)   # ends the process, native code too
   try:
-    with open('/proc/%d/stat' % process) as file:
-      fields = file.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf('SC_CLK_TCK'))
-  except (OSError, IndexError):
-    return 0.
-
-
-def keep(reader, finding, folder):
-  """Writes the input of a finding to a file; returns its path."""
-  os.makedirs(folder, exist_ok=True)
-  path = os.path.join(folder, '%s_%s' % (
-      reader.name, hashlib.md5(finding.content).hexdigest()[:12]))
-  with open(path, 'wb') as file:
-    file.write(finding.content)
-  return path
+    reader.read(content, folder)
+  except reader.errors as error:
+    line = str(error)
+    return '' if line.isprintable() and len(line) <= LINE else f'says {ascii(line[:200])}'
+  except BaseException as error:   # whatever it is, it is a finding
+    return f'raises {type(error).__name__}: {ascii(str(error))[:200]}'
+  finally:
+    signal.setitimer(signal.ITIMER_PROF, 0)
+  return ''

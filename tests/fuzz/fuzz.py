@@ -27,23 +27,17 @@ def main(argv=None):
                       help='where inputs that were found go (default: fuzz_findings)')
   args = parser.parse_args(argv)
   reader = readers.READERS[args.reader]()
-  began, shown = time.monotonic(), [0.]
-  reached = [0]
-
-  def report(count):
-    reached[0] = count
-    seconds = time.monotonic() - began
-    if seconds - shown[0] >= 10:
-      shown[0] = seconds
-      print('%d of %d in %.0f s' % (count, args.count, seconds), flush=True)
-
-  findings = engine.campaign(reader, args.seed, args.count, args.first, report)
-  for finding in findings:
-    print('input %d %s: %s' % (finding.number, finding.what,
-                               engine.keep(reader, finding, args.keep)))
-  print('%s, seed %d: %d inputs in %.1f s, %d findings' % (
-      args.reader, args.seed, reached[0], time.monotonic() - began, len(findings)))
-  return 1 if findings else 0
+  began, found = time.monotonic(), 0
+  for finding in engine.campaign(reader, args.seed, args.count, args.first):
+    found += 1
+    os.makedirs(args.keep, exist_ok=True)
+    path = os.path.join(args.keep, f'{args.reader}_{args.seed}_{finding.number}')
+    with open(path, 'wb') as file:
+      file.write(engine.damaged(reader, args.seed, finding.number))
+    print(f'input {finding.number} {finding.what}: {path}', flush=True)
+  print(f'{args.reader}, seed {args.seed}: {args.count} inputs in '
+        f'{time.monotonic() - began:.1f} s, {found} findings')
+  return 1 if found else 0
 
 
 if __name__ == '__main__':

@@ -1,14 +1,9 @@
 """The project's readers of files, as `engine.Reader`, with good files to damage."""
 import collections
-import contextlib
-import gzip
-import hashlib
-import io
 import json
 import os
 import pickle
 import pickletools
-import tarfile
 import tempfile
 
 import engine
@@ -19,7 +14,6 @@ from comhe_tf1.cluster import members
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import tables
 from comhe_tf1.comparison import verdicts
-from comhe_tf1.data import download
 from comhe_tf1.records import checkpoints
 from comhe_tf1.records import log_format
 from comhe_tf1.records import recorded_run
@@ -36,8 +30,9 @@ def pickles():
                 data=np.asfortranarray(rows['data']))
   numpy_scalars = dict(rows, fine_labels=list(np.arange(2)))
   as_bytes = {key.encode(): value for key, value in rows.items()}
+  ordered = collections.OrderedDict(rows, filenames=np.array(['a', 'b']), more={1, 'a'})
   seeds = [pickle.dumps(content, protocol)
-           for content in (rows, others, numpy_scalars, as_bytes)
+           for content in (rows, others, numpy_scalars, as_bytes, ordered)
            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
   codes = [op.code.encode('latin1') for op in pickletools.opcodes]
 
@@ -48,11 +43,12 @@ def pickles():
 
   return engine.Reader('pickles', seeds, read, cifar_input.DataError, codes + [
       b'cnumpy\nndarray\n', b'cnumpy\ndtype\n', b'cnumpy.core.multiarray\nscalar\n',
-      b'cnumpy.core.multiarray\n_reconstruct\n', b'c_codecs\nencode\n', b'2e', b'2a',
+      b'cnumpy.core.multiarray\n_reconstruct\n', b'c_codecs\nencode\n',
+      b'ccollections\nOrderedDict\n)R', b'2e', b'2a',
       b'O8', b'V8', b'M8', b'(lp0\n', b'r\xff\xff\xff\x7f', b'p2147483648\n', b'h\0'])
 
 
-def checkpoints_facts():
+def checkpoint_facts():
   with tempfile.TemporaryDirectory() as folder:
     with checkpoints.Writer(folder, 1) as writer:
       prefix = writer.save(7, {'weights': np.arange(6, dtype=np.float32)},
@@ -166,36 +162,6 @@ def clusters():
                        members.ClusterError, _JSON)
 
 
-def archives():
-  content = collections.OrderedDict([('train', b'a' * 3000), ('test', b'bc' * 500)])
-  plain = io.BytesIO()
-  with tarfile.open(fileobj=plain, mode='w') as tar:
-    for name, data in content.items():
-      info = tarfile.TarInfo('set/' + name)
-      info.size = len(data)
-      tar.addfile(info, io.BytesIO(data))
-  facts = download.Archive('file:///nowhere/set.tar.gz', '', 0, 'set', {
-      name: hashlib.md5(data).hexdigest() for name, data in content.items()})
-
-  def read(content, folder):
-    # Half of them are damaged inside the compression, half outside.
-    if content[:2] != b'\x1f\x8b':
-      content = gzip.compress(content, 1)
-    path = os.path.join(folder, 'set.tar.gz')
-    _write(path, content)
-    for name in facts.members:
-      with contextlib.suppress(OSError):
-        os.remove(os.path.join(folder, 'data', name))
-    with contextlib.redirect_stdout(io.StringIO()):   # what it did is said there
-      download._unpack(facts, path, os.path.join(folder, 'data'), list(facts.members))
-
-  return engine.Reader('archives', [plain.getvalue(), gzip.compress(plain.getvalue(), 1)],
-                       read, download.DownloadError, [
-      b'ustar', b'0000644\0', b'77777777777\0', b'\x80' + b'\0' * 7, b'\xff' * 12, b'L',
-      b'x', b'g', b'S', b'K', b'1', b'2', b'set/train\0', b'\0' * 512,
-      b'GNU.sparse.map=1,2\n', b'30 mtime=1\n', b'\x1f\x8b\x08'])
-
-
 def _write(path, content):
   with open(path, 'wb') as file:
     file.write(content)
@@ -207,4 +173,4 @@ def _content(path):
 
 
 READERS = collections.OrderedDict((make.__name__, make) for make in (
-    pickles, checkpoints, train_log, test_log, metrics, args, resume, clusters, archives))
+    pickles, checkpoint_facts, train_log, test_log, metrics, args, resume, clusters))

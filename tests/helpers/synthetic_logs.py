@@ -2,8 +2,8 @@
 import json
 import os
 
+from comhe_tf1.data import datasets
 from comhe_tf1.records import log_format
-from comhe_tf1.records import official_data
 from comhe_tf1.regularizers import methods
 
 DROPS = {75000: [30000, 50000, 65000], 42500: [20000, 30000, 37500]}
@@ -54,7 +54,7 @@ def flags(regularizer='random', **changed):
       regularizer=regularizer, dataset='cifar100', data_dir='cifar-100-python',
       model='cnn9', width=1., depth=9, batch_size=128, base_lr=0.1, bn_decay=0.999,
       bn_stats='batch', max_steps=75000, random_seed=1234, op_seeds='tf1.12',
-      data_md5=official_data.DIGESTS['cifar100'], log_dir='log', gpu_no='0',
+      data_md5=datasets.DATASETS['cifar100'].digest, log_dir='log', gpu_no='0',
       groups=None, xla=False, tf32=False, deterministic=False,
       log_every=100, eval_every=500, energy_every=0)
   known.update(methods.resolve(regularizer, {}))

@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 import cifar_input
 import comhe_tf1
+from comhe_tf1.data import datasets
 from comhe_tf1.data import sample
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import op_seeds
@@ -19,8 +20,8 @@ from comhe_tf1.training import loop
 def samples():
   """The sample's test images in both layouts."""
   return {name: cifar_input.from_rows(
-      sample.generate(name)[layout.test], name, layout)
-          for name, layout in cifar_input.LAYOUTS.items()}
+      sample.generate(name)[datasets.DATASETS[name].test], name, datasets.DATASETS[name])
+          for name in sample.LAYOUTS}
 
 
 def new_session():
@@ -33,11 +34,11 @@ def new_session():
 # A data set only changes the number of classes: one method takes it with every network.
 @pytest.mark.parametrize('method, model, dataset', [
     (method, model, dataset) for method in methods.METHODS
-    for model in architectures.MODELS for dataset in cifar_input.LAYOUTS
+    for model in architectures.MODELS for dataset in sample.LAYOUTS
     if method == 'random' or (model, dataset) in (('cnn9', 'cifar100'),
                                                   ('resnet32', 'cifar10'))])
 def test_two_steps(samples, method, model, dataset):
-  layers = architectures.MODELS[model](cifar_input.LAYOUTS[dataset].classes, width=0.125)
+  layers = architectures.MODELS[model](datasets.DATASETS[dataset].classes, width=0.125)
   with tf.Graph().as_default(), new_session() as session:
     regularizer = comhe_tf1.create(method, **(
         {'pd': 5} if 'pd' in methods.METHODS[method].settings else {}))
