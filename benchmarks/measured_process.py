@@ -1,183 +1,191 @@
-"""A process that is measured, and answers requests: see `worker.py` for these."""
-import contextlib
+"""Contenders: processes that compute only when they are asked to, one at a time.
+
+A contender's script calls `serve` with a generator. First it yields the values by which
+contenders are compared, then, whenever it is asked, the samples of one more repetition.
+Importing this module puts the project on Python's path.
+"""
+import collections
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-from comhe_tf1.utils import tf_setup
-
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(ROOT, 'benchmarks')
+sys.path.insert(0, ROOT)
 
-LINE = '====iter_0:'
+from comhe_tf1.utils import tf_setup
 
 
 class ContenderError(Exception):
   """A contender has failed; the message is for the user."""
 
 
-class Process(object):
-  """A process that describes its environment, then answers requests.
+def spawn(command, folder, stderr):
+  """Starts a process with pipes, in the environment in which train.py computes."""
+  environment = dict(tf_setup.ENVIRONMENT, TF_CPP_MIN_LOG_LEVEL='3')
+  environment.update(os.environ)
+  return subprocess.Popen(
+      command, cwd=folder, env=environment, bufsize=1, stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE, stderr=stderr, universal_newlines=True)
+
+
+def failure(name, stderr):
+  """The `ContenderError` of a process that ended, from what it wrote to a file."""
+  stderr.seek(0)
+  lines = stderr.read().decode(errors='replace').strip().split('\n')
+  return ContenderError(f'{name} failed: {lines[-1] or "without a word"}')
+
+
+def end(process):
+  """Ends a process of `spawn`."""
+  process.kill()
+  process.communicate()
+
+
+class Contender:
+  """A contender's process, for a `with` statement.
 
   Args:
-    title: for messages.
-    python: its interpreter.
+    name: for tables and messages.
+    command: list, the interpreter first.
+    folder: in which it runs; None for the present one.
 
   Attributes:
-    environment: dict, known once it has been started.
+    name: as given.
+    environment: dict, what computes.
+    values: dict from names to numbers, for `agreement.compare`.
+
+  Raises:
+    ContenderError: by all methods, when the process has ended.
   """
 
-  def __init__(self, title, python):
-    self._title, self._python = title, python
-    self._process = self.environment = None
+  def __init__(self, name, command, folder=None):
+    self.name = name
+    self.environment = self.values = self._process = None
+    self._command, self._folder = command, folder
     self._stderr = tempfile.TemporaryFile()
 
-  def ask(self, **request):
-    """Sends a request; returns the reply, a dict."""
+  def __enter__(self):
+    self._process = spawn(self._command, self._folder, self._stderr)
     try:
-      self._process.stdin.write(json.dumps(request) + '\n')
+      answer = self._answer()
+    except BaseException:
+      end(self._process)
+      raise
+    self.environment, self.values = answer['environment'], answer['values']
+    return self
+
+  def __exit__(self, *error):
+    end(self._process)
+
+  def repeat(self):
+    """Samples of one more repetition: dict from a quantity, with its unit, to a number."""
+    try:
+      self._process.stdin.write('\n')
       self._process.stdin.flush()
     except BrokenPipeError:
       pass   # reading will tell why
     return self._answer()
 
-  def stop(self):
-    """Ends the process, if there is one."""
-    if self._process:
-      _end(self._process)
-      self._process = None
-
-  def _start(self, command, folder=None):
-    """Starts the process: the interpreter with these arguments."""
-    self.stop()
-    self._process = self._spawn(command, folder)
-    self.environment = self._answer()
-
-  def _spawn(self, command, folder):
-    self._stderr.truncate(0)
-    environment = dict(tf_setup.ENVIRONMENT, TF_CPP_MIN_LOG_LEVEL='3')
-    environment.update(os.environ)
-    return subprocess.Popen(
-        [self._python] + command, cwd=folder, env=environment, bufsize=1,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
-        universal_newlines=True)
-
   def _answer(self):
     line = self._process.stdout.readline()
     if not line:
-      self._fail()
+      raise failure(self.name, self._stderr)
     return json.loads(line)
 
-  def _fail(self):
-    self._stderr.seek(0)
-    said = self._stderr.read().decode(errors='replace').strip()
-    raise ContenderError('%s under %s failed: %s' % (self._title, self._python,
-                                                     said.split('\n')[-1]))
+
+def script(python, name, **settings):
+  """Command of a contender's script in this folder, with its settings as JSON."""
+  return [python, os.path.join(HERE, name), json.dumps(settings)]
 
 
-class Contender(Process):
-  """A process that measures, and the command that trains.
+def in_turn(contenders, rounds, in_a_row=1):
+  """Gives every contender its turn in every round, so that drifts hit all of them alike.
+
+  A turn is so many repetitions in a row, as a training makes them. Of several, the first
+  does not count: it finds the caches as another process left them.
+
+  Returns:
+    List, for each contender a dict from a quantity to its median in each round.
+  """
+  samples = [collections.defaultdict(list) for _ in contenders]
+  for _ in range(rounds):
+    for contender, found in zip(contenders, samples):
+      turn = [contender.repeat() for _ in range(in_a_row)]
+      turn = turn[1:] or turn
+      for quantity in turn[0]:
+        found[quantity].append(statistics.median(each[quantity] for each in turn))
+  return samples
+
+
+# In the contender's process.
+
+
+def start():
+  """Sends whatever else is printed to standard error; returns what `serve` takes."""
+  answers = os.fdopen(os.dup(1), 'w', 1)
+  os.dup2(2, 1)
+  return answers
+
+
+def serve(answers, environment, repetitions):
+  """Answers until nobody asks any more.
 
   Args:
-    kind: as `jobs` knows it.
-    python: its interpreter.
-    data: folder of the data set, and of copies of the original.
-
-  Attributes:
-    kind: as given.
+    answers: as `start` returns it.
+    environment: dict, what computes.
+    repetitions: generator, see above.
   """
-
-  def __init__(self, kind, python, data):
-    super(Contender, self).__init__(kind, python)
-    self.kind, self._data, self._variant = kind, data, None
-
-  @property
-  def label(self):
-    library = ('torch%s' if self.kind == 'torch' else 'tf%s') % self.environment[
-        'torch' if self.kind == 'torch' else 'tensorflow']
-    return '%s py%s %s' % (self.kind, self.environment['python'], library)
-
-  def start(self, variant=None):
-    """Starts the process; that of the original serves one variant."""
-    self._variant = variant
-    command, folder = [os.path.join(HERE, 'worker.py'), self.kind], None
-    if self.kind == 'original':
-      command, folder = [os.path.join(HERE, 'original.py')], self._folder(variant)
-      command += self._gpu_flags()
-    elif self.kind == 'torch':
-      command = [os.path.join(HERE, 'torch_worker.py')]
-    self._start(command, folder)
-
-  def prepare(self, job):
-    """Makes the first repetition of a job, not timed; returns its values."""
-    if self.kind == 'original' and self._variant != job.variant:
-      self.start(job.variant)
-    return self.ask(do='prepare', data=self._data, **job._asdict())
-
-  def first_steps(self, variant):
-    """Values of CNN-9's first steps, which `ours` keeps and `torch` takes after it."""
-    return self.ask(do='first_steps', variant=variant, data=self._data)
-
-  def train(self, variant):
-    """Trains in a fresh process up to the line of step 0.
-
-    Returns:
-      Its values, and samples by quantity.
-    """
-    folder, flags = self._data, [
-        os.path.join(ROOT, 'train.py'), '--regularizer', variant, '--op_seeds',
-        'tf1.14', '--data_dir', self._data, '--log_dir',
-        os.path.join(self._data, 'log'), '--save_every', '0']
-    if self.kind == 'original':
-      folder, flags = self._folder(variant), ['-u', 'train.py']
-    start = time.perf_counter()
-    process = self._spawn(flags + self._gpu_flags(), folder)
-    try:
-      line = next((line for line in process.stdout if line.startswith(LINE)), None)
-      seconds = time.perf_counter() - start
-      if line is None:
-        self._fail()
-      samples = {'time, s': seconds}
-      with contextlib.suppress(OSError):   # where there is no /proc
-        with open('/proc/%d/status' % process.pid) as file:
-          peak = re.search(r'VmHWM:\s*(\d+) kB', file.read())
-        samples['peak memory, MB'] = int(peak.group(1)) / 1024.
-    finally:
-      _end(process)
-    values = dict(re.findall(r'(\w+)=(\S+?)(?:,|$)', line.strip()))
-    del values['acc']   # one image more or less would be no disagreement
-    return {name: float(value) for name, value in values.items()}, samples
-
-  def _folder(self, variant):
-    return os.path.join(self._data, '%s_projection' % variant)
-
-  def _gpu_flags(self):
-    # Only where the caller chose: a GPU that is asked for must be there.
-    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-    return [] if visible is None else ['--gpu_no', visible]
+  tell(answers, {'environment': environment, 'values': next(repetitions)})
+  for _ in sys.stdin:
+    tell(answers, next(repetitions))
 
 
-class Stepper(Process):
-  """A process that takes training steps when it is asked for `steps=N`.
+def tell(answers, values):
+  """Writes one answer."""
+  answers.write(json.dumps(values, default=float) + '\n')
+
+
+class Timer:
+  """Seconds within a `with` statement."""
+  seconds = None
+
+  def __enter__(self):
+    self._start = time.perf_counter()
+    return self
+
+  def __exit__(self, *error):
+    self.seconds = time.perf_counter() - self._start
+
+
+def megabytes(entry, pid='self'):
+  """An entry of a process's memory, as VmRSS or its peak VmHWM. Linux only."""
+  with open(f'/proc/{pid}/status') as file:
+    return int(re.search(entry + r':\s*(\d+) kB', file.read()).group(1)) / 1024.
+
+
+def with_peak(compute):
+  """Generator for `serve`: seconds of a function, and the memory that it takes at first.
 
   Args:
-    title: for messages.
-    checkout: folder of this project.
-    settings: as `stepper.py` takes them.
+    compute: returns its values.
+
+  Yields:
+    The values; then time, and MB that the first call took at most beyond what the process
+    had before it.
   """
-
-  def __init__(self, title, checkout, **settings):
-    super(Stepper, self).__init__(title, sys.executable)
-    self._command = [os.path.join(HERE, 'stepper.py'), checkout, json.dumps(settings)]
-
-  def start(self):
-    self._start(self._command, HERE)
-
-
-def _end(process):
-  process.kill()
-  process.communicate()
+  with open('/proc/self/clear_refs', 'w') as file:
+    file.write('5')   # from here on the peak is counted anew
+  before = megabytes('VmRSS')
+  values = compute()
+  peak = megabytes('VmHWM') - before
+  yield values
+  while True:
+    with Timer() as timer:
+      compute()
+    yield {'time, s': timer.seconds, 'MB': peak}

@@ -1,4 +1,4 @@
-"""The terms and the augmentation as the original builds them, to measure against.
+"""The terms as the original builds them, to measure against.
 
 Written from the method's description, term by term: one small graph per projection
 and layer, the 2N neurons [W, -W] stacked, pairs i < j gathered from the full matrix of
@@ -17,8 +17,6 @@ from comhe_tf1.regularizers import methods
 NORM_FLOOR = 1e-4
 PROJECTION_DECAY = 5e-4          # of |P|^2 / 2,
 PROJECTION_DECAY_WEIGHT = 1e-3   # and what that counts beside the projection's loss
-PAD = 4
-SIDE = 32
 
 
 def cosines(neurons):
@@ -40,7 +38,7 @@ def half_space_energy(neurons):
   return full_space_energy(tf.concat([neurons, -neurons], 1))
 
 
-class Plain(object):
+class Plain:
   """`random`, `angle` or `adversarial`, to be used as a `base.Regularizer`.
 
   `before_step`, known once it has been called, is a single step of all projections: run
@@ -118,15 +116,3 @@ class Plain(object):
     decay = tf.add_n([PROJECTION_DECAY * tf.nn.l2_loss(value) for value in variables])
     return tf.train.GradientDescentOptimizer(learning_rate).minimize(
         tf.add_n(losses) + PROJECTION_DECAY_WEIGHT * decay, var_list=variables)
-
-
-def augment(images, rng):
-  """As `cifar_input.augment`, image by image: pad, crop, mirror."""
-  augmented = []
-  for image in images:
-    row, column = rng.randint(2 * PAD + 1), rng.randint(2 * PAD + 1)
-    flip = rng.randint(2)
-    padded = np.pad(image, ((PAD, PAD), (PAD, PAD), (0, 0)), 'symmetric')
-    crop = padded[row:row + SIDE, column:column + SIDE]
-    augmented.append(crop[:, ::-1] if flip else crop)
-  return np.stack(augmented)

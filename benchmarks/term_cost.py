@@ -1,144 +1,118 @@
 #!/usr/bin/env python
-"""Measures what each method adds to a training step of CNN-9, batch 128, on CPUs.
+"""Measures what each method adds to a training step of CNN-9, batch 128.
 
-    python benchmarks/term_cost.py [--methods half_mhe,random,reduced] [--rounds 12]
-        [--before CHECKOUT] [--json FILE]
+    python benchmarks/term_cost.py [--methods half_mhe random reduced] [--rounds 12]
+        [--json FILE]
 
-Every method is a process of its own (`stepper.py`), of which one at a time takes some steps
-in a row, as a training does; the first of them, which finds the caches as another process
-left them, does not count. In every round all take their turn, `none` too: a method's cost
-is the median, over the rounds, of what a step of its took longer than one of `none` in the
-same round, so that drifts of the machine fall out. `reduced` is random projection with
---draw reduced. --before adds all methods of a checkout of an earlier state of this
-project, whose first steps must have the same terms, or no figure is shown and the status
-is 1. Needs Linux.
+Every method is a process of its own, of which one at a time takes some steps in a row, as
+a training does. In every round all take their turn, `none` too: a method's cost is the
+median, over the rounds, of what a step of its took longer than one of `none` in the same
+round, so that drifts of the machine fall out. `reduced` is random projection with --draw
+reduced. All start from the same weights and images: the first measures that no term is
+part of must agree, or no figure is shown and the status is 1.
 """
-import collections
 import contextlib
-import os
+import statistics
 import sys
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
+import tempfile
 
 import agreement
 import measured_process
 import numpy as np
 import report
-import run
-import several_devices
+import step_data
 
+from comhe_tf1.networks import op_seeds
 from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import terminal
 from comhe_tf1.utils import text_table
 
 NONE, REDUCED = 'none', 'reduced'
-KNOWN = tuple(methods.METHODS) + (REDUCED,)
-METHODS = ['half_mhe', 'random', REDUCED, 'angle', 'adversarial']
+METHODS = [name for name in methods.METHODS if name != NONE] + [REDUCED]
+DEFAULT = ['half_mhe', 'random', REDUCED, 'angle', 'adversarial']
 TURN = 5   # steps in a row
-QUARTILES = (25, 50, 75)
+SAME = ('fit of step 0', 'reg of step 0', 'batch')
+SEED = 1
 
 
-def stepper_of(method, checkout):
-  """A process that takes training steps with a method of KNOWN."""
+def contender_of(method, folder, batch_size):
+  """A process that takes training steps with one of `METHODS` or with none."""
   regularizer, settings = ('random', {'draw': 'reduced'}) if method == REDUCED else (
       method, {})
-  return measured_process.Stepper(
-      method, checkout, regularizer=regularizer, settings=settings, devices=[],
-      master=None, bn_stats='batch', cores=sorted(os.sched_getaffinity(0)))
+  return measured_process.Contender(method, measured_process.script(
+      sys.executable, 'tensorflow_contender.py', measure='step', network='cnn9',
+      contender='ours', method=regularizer, settings=settings,
+      numbering=op_seeds.BY_NAME, random_seed=SEED, data=folder, batch_size=batch_size))
 
 
-def measure(chosen, checkouts, rounds):
-  """Measures steps of all methods of all checkouts in turn.
-
-  Args:
-    chosen: list of methods beside `none`.
-    checkouts: ordered dict from a title to a folder of this project.
-    rounds: how often each has its turn.
+def measured(args, folder):
+  """Measures steps of all methods in turn.
 
   Returns:
-    List of dicts: checkout, method, seconds (a step's median in each round), busy (part of
-    the cores that others used just before), environment.
+    List of dicts: method, seconds (a step's median in each round), environment.
 
   Raises:
-    agreement.Disagreement: the first steps of two checkouts differ.
+    agreement.Disagreement: the methods do not start from the same.
     measured_process.ContenderError: a process has failed.
   """
   with contextlib.ExitStack() as stack:
-    steppers, references = [], {}
-    for title, folder in checkouts.items():
-      for method in [NONE] + chosen:
-        terminal.note('term_cost.py', 'starting %s%s' % (method, title and ', ' + title))
-        stepper = stepper_of(method, folder)
-        stack.callback(stepper.stop)
-        stepper.start()
-        values = stepper.ask(steps=1)['measures']
-        del values['acc']   # one image more or less would be no disagreement
-        agreement.compare(' '.join([method, title]), dict(values),
-                          references.setdefault(method, values))
-        steppers.append((stepper, {
-            'checkout': title, 'method': method, 'seconds': [],
-            'environment': stepper.environment}))
-    busy = several_devices.wait_for_quiet()
-    terminal.note('term_cost.py', 'timing; others use %.0f %% of the cores' % (100. * busy))
-    for _ in range(rounds):
-      for stepper, row in steppers:
-        row['seconds'].append(np.median(stepper.ask(steps=TURN)['seconds'][1:]))
-    return [dict(row, busy=busy) for _, row in steppers]
+    contenders = []
+    for method in [NONE] + args.methods:
+      terminal.note('term_cost.py', f'starting {method}')
+      contender = contender_of(method, folder, args.batch_size)
+      contenders.append(stack.enter_context(contender))
+      agreement.compare(method, contender.values, {
+          name: contenders[0].values[name] for name in SAME})
+    samples = measured_process.in_turn(contenders, args.rounds, TURN)
+    return [{'method': contender.name, 'seconds': found['step, s'],
+             'environment': contender.environment}
+            for contender, found in zip(contenders, samples)]
 
 
 def lines(rows):
   """Quartiles of steps and of what a method adds, as lines."""
   table = [['', 'step, ms', 'quartiles', 'added, ms', 'quartiles', 'of the step, %']]
-  plain = {row['checkout']: np.array(row['seconds']) for row in rows
-           if row['method'] == NONE}
+  without = np.array(rows[0]['seconds'])
   for row in rows:
-    seconds = np.array(row['seconds'])
-    without = plain[row['checkout']]
-    cells = [' '.join([row['method'], row['checkout']])] + _quartiles(seconds)
-    if row['method'] != NONE:
-      cells += _quartiles(seconds - without) + [
-          '%.1f' % (100. * np.median(seconds - without) / np.median(without))]
-    table.append(cells + [''] * (len(table[0]) - len(cells)))
+    added = np.array(row['seconds']) - without
+    cells = [] if row['method'] == NONE else quartiles(added) + [
+        f'{100. * np.median(added) / statistics.median(without):.1f}']
+    table.append([row['method']] + quartiles(row['seconds']) + (cells or 3 * ['']))
   return text_table.aligned(table, {0})
 
 
-def _quartiles(seconds):
-  least, median, most = np.percentile(seconds, QUARTILES) * 1e3
-  return ['%.1f' % median, '%.1f to %.1f' % (least, most)]
+def quartiles(seconds):
+  """Cells of milliseconds: median, and the quartiles."""
+  lower, median, upper = np.percentile(seconds, (25, 50, 75)) * 1e3
+  return [f'{median:.1f}', f'{lower:.1f} to {upper:.1f}']
 
 
 def main(argv=None):
   parser = arguments.Parser(
       prog='term_cost.py',
-      description='Measure what each method adds to a training step of CNN-9, on CPUs.')
+      description='Measure what each method adds to a training step of CNN-9.')
   parser.add_argument(
-      '--methods', type=run.names(KNOWN), default=METHODS, metavar='NAME,...',
-      help='some of %s (default: %s)' % (', '.join(KNOWN[1:]), ', '.join(METHODS)))
+      '--methods', choices=METHODS, nargs='+', default=DEFAULT, metavar='NAME',
+      help=f'some of {", ".join(METHODS)} (default: {", ".join(DEFAULT)})')
   parser.add_argument(
       '--rounds', type=arguments.whole(1, 10 ** 6), default=12, metavar='N',
-      help='how often each takes %d steps (default: 12)' % TURN)
+      help=f'how often each takes {TURN} steps (default: 12)')
   parser.add_argument(
-      '--before', type=several_devices.checkout, metavar='FOLDER',
-      help='also time all methods of this earlier checkout')
+      '--batch_size', type=arguments.whole(1, step_data.TRAIN), default=128,
+      metavar='IMAGES', help='of a step (default: 128)')
   parser.add_argument('--json', metavar='FILE', help='where all samples go')
   args = parser.parse_args(argv)
-  run.check_folder(parser, '--json', args.json)
-  checkouts = collections.OrderedDict([('', ROOT)])
-  if args.before:
-    checkouts['before'] = args.before
 
   def show():
-    rows = measure([method for method in args.methods if method != NONE], checkouts,
-                   args.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+      step_data.write_images(folder)
+      rows = measured(args, folder)
     print('\n'.join(lines(rows)))
-    if args.json:
-      report.keep(args.json, rows)
+    report.keep(args.json, rows)
 
-  return run.finish('term_cost.py', show)
+  return report.finish('term_cost.py', show)
 
 
 if __name__ == '__main__':
-  terminal.print_anything()
   sys.exit(main())

@@ -21,7 +21,6 @@ import textwrap
 import generated
 
 # isort: split
-import run as benchmark
 
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import terminal
@@ -299,7 +298,7 @@ def run_command(command, variables):
 def parse(argv):
   parser = generated.parser(
       NAME, 'Run what docs/findings.md shows of the original, and write that page.')
-  parser.add_argument('--original', type=benchmark.checkout, metavar='FOLDER',
+  parser.add_argument('--original', type=generated.checkout, metavar='FOLDER',
                       help='checkout of the authors\' repository')
   parser.add_argument('--mhe', type=arguments.path, metavar='FOLDER',
                       help='checkout of the MHE authors\' repository')
@@ -307,9 +306,9 @@ def parse(argv):
                       help='the official CIFAR-100\'s pickles')
   for name in INTERPRETERS:
     parser.add_argument(
-        '--' + name, type=benchmark.executable, metavar='PATH',
+        '--' + name, type=generated.executable, metavar='PATH',
         help='Python 3.6 with TensorFlow %s' % name.replace('tf1', '1.'))
-  parser.add_argument('--only', type=benchmark.names(COMMANDS), metavar='NAME,...',
+  parser.add_argument('--only', type=generated.names(COMMANDS), metavar='NAME,...',
                       default=list(COMMANDS), help='commands to be run: some of %s '
                       '(default: all)' % ', '.join(COMMANDS))
   args = parser.parse_args(argv)

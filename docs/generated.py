@@ -3,8 +3,10 @@
 Each has a script, a record and a page: NAME.py runs things and keeps what came out in
 NAME.json, from which NAME.md is written. Tests hold the page against the record.
 """
+import argparse
 import json
 import os
+import shutil
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -16,6 +18,33 @@ sys.path[:0] = [ROOT] + [os.path.join(ROOT, name) for name in (
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import durable
 from comhe_tf1.utils import terminal
+
+
+def checkout(text):
+  """Type of a flag: the authors' repository."""
+  if not os.path.isfile(os.path.join(text, 'random_projection', 'train.py')):
+    raise argparse.ArgumentTypeError(
+        'expected a checkout of the authors\' repository, but there is no '
+        f'random_projection/train.py in {text!r}')
+  return text
+
+
+def executable(text):
+  """Type of a flag: an interpreter."""
+  if not shutil.which(text):
+    raise argparse.ArgumentTypeError(f'cannot run {text!r}')
+  return text
+
+
+def names(known):
+  """Type of a flag: some of the known names, in their order."""
+  def parse(text):
+    for name in text.split(','):
+      if name not in known:
+        raise argparse.ArgumentTypeError(
+            f'expected some of {", ".join(known)}, got {name!r}')
+    return [name for name in known if name in text.split(',')]
+  return parse
 
 
 def path(name, extension):

@@ -18,10 +18,9 @@ import tempfile
 import time
 import traceback
 
-import generated  # noqa: F401 (for the path)
-import jobs
+import generated  # also for the path
 import numpy as np
-import run as benchmark
+import step_data
 
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import terminal
@@ -170,9 +169,10 @@ def parse(argv):
   parser = arguments.Parser(
       prog='watch_original.py', description='Run the authors\' training script, '
       'unmodified, and tell what it does. Further flags are passed on to it.')
-  parser.add_argument('checkout', type=benchmark.checkout,
+  parser.add_argument('checkout', type=generated.checkout,
                       help='checkout of the authors\' repository')
-  parser.add_argument('variant', choices=jobs.VARIANTS, help='which script')
+  parser.add_argument('variant', choices=['random', 'angle', 'adversarial'],
+                      help='which script')
   parser.add_argument('--steps', type=arguments.whole(1, 10 ** 6), metavar='N',
                       help='training steps (default: the script\'s 75,000)')
   parser.add_argument('--data_dir', type=arguments.path, metavar='FOLDER',
@@ -190,7 +190,7 @@ def main(argv=None):
     shutil.copytree(os.path.join(args.checkout, os.path.basename(script)), script)
     shutil.rmtree(os.path.join(script, 'log'), ignore_errors=True)
     os.chdir(script)
-    import original
+    import original_contender
     import tensorflow as tf
     if not tf.__version__.startswith('1.'):
       terminal.note('watch_original.py', 'error: TensorFlow %s does not run the '
@@ -199,7 +199,7 @@ def main(argv=None):
     tf.logging.set_verbosity(tf.logging.ERROR)
     tell('TensorFlow %s' % tf.__version__)
     if args.data_dir is None:
-      benchmark.write_data(folder)
+      step_data.write_images(folder)
     else:
       for name in ('train', 'test'):
         os.symlink(os.path.join(os.path.abspath(os.path.join(home, args.data_dir)), name),
@@ -207,7 +207,7 @@ def main(argv=None):
     watch = Watch(tf, args.steps, args.idle)
     watch.install()
     try:
-      original.run_script(['--gpu_no', '-1'] + flags)
+      original_contender.run_script(['--gpu_no', '-1'] + flags)
     except Enough:
       pass
     except Exception:   # whatever it is: that is what is to be told
