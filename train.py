@@ -3,7 +3,6 @@
 
 From here one sees what a training is made of: flags, data, graph, record, loop.
 """
-from __future__ import print_function  # so that Python 2 gets as far as its refusal
 
 import errno
 import os
