@@ -28,24 +28,9 @@ DECISIVE = {'fit': _BATCH, 'acc': _BATCH, 'reg': _WEIGHTS, 'thom': _TERMS,
             'thomf': _WEIGHTS + ('regularizer', 'power', 'output_energy_weight')}
 
 
-def of_the_code(regularizer, settings):
-  """What the authors' code trains a method with, as flags, but for how long.
-
-  Args:
-    regularizer: method, name in `methods.METHODS`.
-    settings: dict of its settings that are not its defaults.
-  """
-  flags = dict(
-      regularizer=regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
-      batch_size=published_runs.BATCH_SIZE, base_lr=published_runs.BASE_LR, bn_decay=0.999,
-      bn_stats='batch')
-  flags.update(methods.resolve(regularizer, settings))
-  return flags
-
-
 def of_published(run):
   """The settings of a published run, as flags; those that are not known are missing."""
-  settings = of_the_code(run.regularizer, run.settings)
+  settings = published_runs.settings_of_the_code(run.regularizer, run.settings)
   settings.update(max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
                   data_md5=official_data.DIGESTS['cifar100'])
   if run.random_seed is not None:
@@ -127,6 +112,17 @@ def variant_of_folder(run):
   return None
 
 
+def _variant_of_first_line(run):
+  """Name of the published run whose line of step 0 a run has, to the digit, or None."""
+  ours = [run.curves[name].values[0] if name in run.curves
+          and run.curves[name].steps[0] == 0 else None
+          for name in published_runs.QUANTITIES]
+  for name, facts in published_runs.RUNS.items():
+    if ours == [getattr(facts, quantity) for quantity in published_runs.QUANTITIES]:
+      return name
+  return None
+
+
 def variant_of(run):
   """Name in `published_runs.ALL` of the published run of a run's method, or None.
 
@@ -134,7 +130,7 @@ def variant_of(run):
   """
   settings = of_run(run)
   if settings is None:
-    return variant_of_folder(run)
+    return variant_of_folder(run) or _variant_of_first_line(run)
   for name, facts in published_runs.ALL.items():
     if facts.regularizer == settings.get('regularizer') and (
         name in published_runs.RUNS
