@@ -213,10 +213,20 @@ def test_a_picture_for_a_paper(root, tmp_path):
   assert not (tmp_path / 'y.svg').exists()
 
 
-def test_every_panel_can_be_asked_for():
+def test_every_panel_can_be_asked_for(root, runs, tmp_path):
+  """All names of --panels draw something, in the order in which they are given."""
   import compare as command
-  from comhe_tf1.comparison import plots
-  assert set(plots._TITLES) < set(command.PANELS) and len(set(command.PANELS)) == 9
+
+  everything = texts_of(root, tmp_path, runs[0], '--against', os.path.dirname(runs[1]))
+  for name in command.PANELS:
+    found = texts_of(root, tmp_path, runs[0], '--against', os.path.dirname(runs[1]),
+                     '--panels', name)
+    assert 'training step' in found and set(found) < set(everything)
+
+
+def texts_of(root, folder, *flags):
+  compare(root, *flags, '--plot', folder / 'x.svg')
+  return texts(folder / 'x.svg')
 
 
 def test_means_of_the_energies_of_layers():
