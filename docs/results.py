@@ -368,7 +368,7 @@ def _beside_tests(result):
     part = steps[inside]
     largest = max(part, key=lambda step: abs(differences[step]))
     mean = sum(map(differences.get, part)) / len(part)
-    sections.append([agreement.section_in_words(begin, end), str(len(part)),
+    sections.append([agreement.describe_section(begin, end), str(len(part)),
                      f'{differences[largest]:+.4f} ({largest:,})', f'{mean:+.4f}'])
   return [''] + _wrapped(UNFINISHED.format(EVERY)) + [''] + _table(sections) + [''] + (
       _table([['after step', reference.label, 'here', 'difference']] + [
@@ -384,7 +384,7 @@ def _trained(entry):
       for name in ('model', 'width', 'depth', 'batch_size', 'base_lr', 'op_seeds')
       if name in settings)
   return (f'Trained with {run_settings.data(settings)}: {network}; '
-          f'{verdicts.protocol_in_words(entry.schedule.protocol, entry.schedule.steps)}; '
+          f'{verdicts.describe_protocol(entry.schedule.protocol, entry.schedule.steps)}; '
           f'seed {entry.seed}.')
 
 
@@ -494,7 +494,7 @@ def figures(found):
 
 def _logs(known, runs):
   for name, facts in published_runs.ALL.items():
-    wanted = run_settings.of_published(facts)
+    wanted = run_settings.get_published_settings(facts)
 
     def same(settings, but=frozenset()):
       return all(settings.get(flag) == value for flag, value in wanted.items()

@@ -77,7 +77,7 @@ class Agreement(typing.NamedTuple):
   meaning: str
 
 
-def of_curves(ours, theirs, drops=(), until=None):
+def compare_curves(ours, theirs, drops=(), until=None):
   """How far a quantity agrees.
 
   Args:
@@ -112,7 +112,7 @@ def of_curves(ours, theirs, drops=(), until=None):
       common_steps=steps, deviations=deviations)
 
 
-def of_logs(ours, theirs, our_drops, their_drops):
+def compare_logs(ours, theirs, our_drops, their_drops):
   """How far two logs agree in all their quantities.
 
   Args:
@@ -127,7 +127,7 @@ def of_logs(ours, theirs, our_drops, their_drops):
   quantities = collections.OrderedDict()
   for name in NAMES:
     if name in ours and name in theirs:
-      found = of_curves(ours[name], theirs[name], drops, until)
+      found = compare_curves(ours[name], theirs[name], drops, until)
       if found.lines:
         quantities[name] = found
   return Agreement(until, quantities, *_conclusion(ours, theirs, quantities))
@@ -250,7 +250,7 @@ def _saturated(curves, step):
   return acc < 0.5 and abs(fit - (1 - acc) * WRONG) <= 0.015 + 0.1 * acc
 
 
-def section_in_words(begin, end):
+def describe_section(begin, end):
   """The steps of a section: 'before 30,000', '30,000 to 49,999'..."""
   if end is None:
     return f'from {begin:,}' if begin else 'all steps'

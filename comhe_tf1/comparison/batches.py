@@ -71,7 +71,7 @@ def _ranks(values):
   return (np.cumsum(counts) - (counts - 1) / 2.)[inverse]
 
 
-def of_curves(ours, theirs, start, drops):
+def correlate_curves(ours, theirs, start, drops):
   """How the scatters of two curves correlate.
 
   Lines count if their neighbours are in the same section, at equal distances, and finite.
@@ -112,20 +112,20 @@ def _same(found, error, shifted):
   return True if found >= shifted + error else None
 
 
-def of_logs(agreed, ours, theirs, drops):
+def correlate_logs(agreed, ours, theirs, drops):
   """How the batches of two logs correlate, from their first difference in `fit` on.
 
   Args:
     agreed: `agreement.Agreement` of the two.
     ours, theirs: dicts as `recorded_run.Run.curves`.
-    drops: as in `of_curves`.
+    drops: as in `correlate_curves`.
 
   Returns:
     List of `Section`, empty if there is nothing to say.
   """
   fit = agreed.quantities.get('fit')
   start = fit and (fit.first_difference.step if fit.first_difference else agreed.until)
-  return [] if start is None else of_curves(ours['fit'], theirs['fit'], start, drops)
+  return [] if start is None else correlate_curves(ours['fit'], theirs['fit'], start, drops)
 
 
 HOW = (

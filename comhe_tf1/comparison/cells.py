@@ -53,7 +53,7 @@ def matches(settings):
   """The cells that a run is to be shown beside.
 
   Args:
-    settings: flags of the run, as `run_settings.of_run`.
+    settings: flags of the run, as `run_settings.get_settings`.
 
   Returns:
     List of `Match`: every cell whose settings the run has, except for doubtful ones, and

@@ -37,7 +37,7 @@ def published_for(settings):
   None too if network, data set or power are not the authors'; the width may differ.
 
   Args:
-    settings: as `run_settings.of_run`, or None.
+    settings: as `run_settings.get_settings`, or None.
   """
   wanted = dict(model='cnn9', depth=9, dataset='cifar100', power='2')
   if settings is None or any(settings.get(name, value) != value

@@ -1,4 +1,4 @@
-"""The first line of a run beside that of its reference, and what may explain a difference."""
+"""The first line of a run beside its reference's, and what may explain a difference."""
 import collections
 import typing
 

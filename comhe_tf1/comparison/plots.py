@@ -151,7 +151,7 @@ def _labels(section, given):
 
 
 def _accuracies(section, suffix, known):
-  words = verdicts.protocol_in_words(section.protocol, section.steps)
+  words = verdicts.describe_protocol(section.protocol, section.steps)
   lines = _lines(section, 'test acc', known)
   if not lines:
     return []
@@ -172,7 +172,7 @@ def _accuracies(section, suffix, known):
 
 
 def _losses(section, suffix, known):
-  words = verdicts.protocol_in_words(section.protocol, section.steps)
+  words = verdicts.describe_protocol(section.protocol, section.steps)
   found = []
   for name, title in _TITLES.items():
     lines = _lines(section, name, known)

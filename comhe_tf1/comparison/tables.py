@@ -141,7 +141,7 @@ def _by_section(labelled):
   """
   sections = sorted({section for _, values in labelled for section in values},
                     key=lambda section: (section[0], section[1] or math.inf))
-  return [[''] + [agreement.section_in_words(*section) for section in sections]] + [
+  return [[''] + [agreement.describe_section(*section) for section in sections]] + [
       [label] + [values.get(section, NONE) for section in sections]
       for label, values in labelled]
 
@@ -155,7 +155,7 @@ def _batches(compared):
     return Block(title, [], [])
   notes = []
   for entry, label, _, sections in compared:
-    answers = [(words, [agreement.section_in_words(section.begin, section.end)
+    answers = [(words, [agreement.describe_section(section.begin, section.end)
                         for section in sections if section.same is same])
                for same, words in _ANSWERS]
     notes.append(f'#{entry.number} beside {label}: ' + '; '.join(
@@ -167,7 +167,7 @@ def _batches(compared):
 
 
 def _section(section):
-  title = verdicts.protocol_in_words(section.protocol, section.steps)
+  title = verdicts.describe_protocol(section.protocol, section.steps)
   names = [f'#{entry.number}' for entry in section.entries]
   names += [reference.label for reference in section.references]
   # References of another length have their milestones only.

@@ -45,8 +45,8 @@ class Reference(typing.NamedTuple):
 class Entry(typing.NamedTuple):
   """A run in a comparison.
 
-  number: from 1. run: `recorded_run.Run`. settings: see `run_settings.of_run`. finished:
-  whether the last of its steps was evaluated. newest: last step of its logs. final: see
+  number: from 1. run: `recorded_run.Run`. settings: see `run_settings.get_settings`.
+  finished: whether the last of its steps was evaluated. newest: last step of its logs. final: see
   `recorded_run.final`. tests: pairs of step and test accuracy. first_line, last_line: step
   and figures of its first and last training line. reference: `Reference` or None.
   """
@@ -162,7 +162,7 @@ def published_reference(name):
   return Reference(
       label='published ' + name,
       schedule=run_settings.Schedule(facts.protocol, facts.protocol.steps, True),
-      settings=run_settings.of_published(facts),
+      settings=run_settings.get_published_settings(facts),
       first_line=None if facts.fit is None else first_line,
       tests=dict(facts.tests or {}), lasts=[facts.last], best=facts.best,
       median=facts.median, last_line=facts.final_train, curves=[], note=facts.note,
@@ -235,7 +235,7 @@ def _entry(number, run, reference_of):
   schedule = run_settings.schedule_of(run)
   final = recorded_run.final(run)
   return Entry(
-      number=number, path=run.name, run=run, settings=run_settings.of_run(run),
+      number=number, path=run.name, run=run, settings=run_settings.get_settings(run),
       schedule=schedule,
       finished=bool(final) and final['last']['step'] == schedule.steps - 1,
       newest=max(curve.steps[-1] for curve in run.curves.values()), final=final,
@@ -248,8 +248,8 @@ def _line_by_line(entry):
   theirs = entry.reference
   ours, drops = entry.run.curves, [
       each.schedule.protocol.lr_drops for each in (entry, theirs)]
-  agreed = agreement.of_logs(ours, theirs.curves[0], *drops)
-  return LineByLine(entry, theirs.label, agreed, batches.of_logs(
+  agreed = agreement.compare_logs(ours, theirs.curves[0], *drops)
+  return LineByLine(entry, theirs.label, agreed, batches.correlate_logs(
       agreed, ours, theirs.curves[0], sorted(set(drops[0]) | set(drops[1]))))
 
 
@@ -351,7 +351,7 @@ def _no_verdict(first, finished, reference):
             'or a folder of logs')
   if reference.schedule.protocol != first.schedule.protocol:
     return (f'no verdict: {reference.label} was trained for '
-            f'{protocol_in_words(*reference.schedule[:2])}')
+            f'{describe_protocol(*reference.schedule[:2])}')
   if reference.schedule.steps != first.schedule.steps:
     return (f'no verdict: this run has {first.schedule.steps:,} steps, {reference.label} '
             f'had {reference.schedule.steps:,}')
@@ -382,7 +382,7 @@ def _spreads(first, ours, theirs):
   return spreads, sources
 
 
-def protocol_in_words(protocol, steps):
+def describe_protocol(protocol, steps):
   """'75,000 steps, learning-rate decay steps 30,000, 50,000, 65,000'"""
   drops = ', '.join(f'{drop:,}' for drop in protocol.lr_drops)
   text = (f'{protocol.steps:,} steps, '

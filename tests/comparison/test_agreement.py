@@ -27,7 +27,7 @@ def curve(figures):
 
 
 def of(ours, theirs, **settings):
-  return agreement.of_curves(curve(ours), curve(theirs), **settings)
+  return agreement.compare_curves(curve(ours), curve(theirs), **settings)
 
 
 def logs(lines):
@@ -122,7 +122,7 @@ def test_what_a_first_difference_means():
   late = [(0, 1.2, 0.7), (100, 1.1, 0.7), (200, 0.1, 0.99)]
 
   def told(ours, theirs, drops=()):
-    return agreement.of_logs(logs(ours), logs(theirs), drops, drops)[2:]
+    return agreement.compare_logs(logs(ours), logs(theirs), drops, drops)[2:]
 
   for pair in ((left, stays), (stays, left)):
     finding, meaning = told(*pair)
@@ -147,7 +147,7 @@ def test_what_a_first_difference_means():
 
 def test_schedules_that_differ():
   lines = [(step, 1. if step < 300 else 2., 0.5) for step in range(0, 500, 100)]
-  found = agreement.of_logs(logs(lines), logs(lines), (200, 400), (200, 300))
+  found = agreement.compare_logs(logs(lines), logs(lines), (200, 400), (200, 300))
   assert found.until == 300 and found.quantities['fit'].lines == 3
 
 

@@ -1,4 +1,4 @@
-"""Whether two logs are of the same batches: invented scatters, kept runs, and compare.py."""
+"""Whether two logs have the same batches: invented scatters, kept runs, compare.py."""
 import math
 import os
 
@@ -23,7 +23,7 @@ def curves(ours, theirs, interval=100):
 
 
 def sections(ours, theirs, start=0, drops=(), interval=100):
-  return batches.of_curves(*curves(ours, theirs, interval), start=start, drops=drops)
+  return batches.correlate_curves(*curves(ours, theirs, interval), start=start, drops=drops)
 
 
 def noise(seed, lines):
@@ -120,7 +120,7 @@ def test_lines_missing_and_not_finite():
   ours[20], theirs[21], ours[30] = 'nan', 'nan', '1.7e308'
   del theirs[40], ours[50]
   ours[29] = ours[31] = '-1.7e308'
-  section, = batches.of_curves(curve(ours), curve(theirs), 0, ())
+  section, = batches.correlate_curves(curve(ours), curve(theirs), 0, ())
   # 58 but for 19 to 22, 29 to 31, and three for each that is missing.
   assert section.lines == 58 - 4 - 3 - 6 and section.correlation > 0.9
 
@@ -131,10 +131,10 @@ def test_kept_runs_of_one_seed_take_the_same_batches():
       os.path.join(ROOT, 'results', name))[0]).curves['fit']
                 for name in ('w025_none', 'w025_half_mhe')]
   drops = (20000, 30000, 37500)
-  assert [section.same for section in batches.of_curves(none, half, 0, drops)
+  assert [section.same for section in batches.correlate_curves(none, half, 0, drops)
           ] == [True] * 4
   moved = half._replace(steps=[step + 100 for step in half.steps])
-  found = batches.of_curves(none, moved, 0, drops)
+  found = batches.correlate_curves(none, moved, 0, drops)
   assert found[0].correlation < 0 and True not in [each.same for each in found]
 
 

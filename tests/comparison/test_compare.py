@@ -277,7 +277,8 @@ def test_good_runs_are_compared_beside_bad_ones(root, tmp_path):
   assert '#2 malformed/log_test_00.txt' in out and '#3' not in out
   assert len(err) == 6 and all(line.startswith('compare.py: ') for line in err)
   for wanted in ('empty/log_test_00.txt: no whole', 'binary.*no log line',
-                 'malformed.*<b>', 'two.*two runs in one', 'missing: no such', 'warning: .* taken once'):
+                 'malformed.*<b>', 'two.*two runs in one', 'missing: no such',
+                 'warning: .* taken once'):
     assert sum(bool(re.search(wanted, line)) for line in err) == 1
   assert '\x1b' not in ''.join(err)
   status, out, err = call(root, tmp_path, 'empty', 'missing')
@@ -376,8 +377,8 @@ def test_within_a_notebook(root, tmp_path, command):
 
 
 @pytest.mark.parametrize('flags', [
-    ['gs://bucket/log'], ['log', '--against', 'file:///tmp'], ['log', '--plot', 's3://x.png'],
-    ['log', '--report', 'hdfs://x/y']])
+    ['gs://bucket/log'], ['log', '--against', 'file:///tmp'],
+    ['log', '--plot', 's3://x.png'], ['log', '--report', 'hdfs://x/y']])
 def test_addresses_are_no_paths(root, tmp_path, flags):
   status, out, err = call(root, tmp_path, *flags)
   assert status == 2 and not out and len(err) == 1
@@ -424,9 +425,9 @@ def test_watching_on_a_terminal_until_interrupted(root, tmp_path):
 def test_settings_are_told_apart_from_seeds():
   ours = synthetic_logs.flags()
   for name, facts in published_runs.ALL.items():
-    settings = run_settings.of_published(facts)
+    settings = run_settings.get_published_settings(facts)
     assert set(settings) <= set(ours) | {'iters'}, name
-  assert run_settings.differences(ours, run_settings.of_published(
+  assert run_settings.differences(ours, run_settings.get_published_settings(
       published_runs.RUNS['random'])) == []
 
 

@@ -45,7 +45,7 @@ def test_tables_and_logs():
     if cell.log:
       run = published_runs.MHE_RUNS[cell.log]
       assert '%.2f' % (100 - 100 * run.best[0]) == cell.shown_error
-      known = run_settings.of_published(run)
+      known = run_settings.get_published_settings(run)
       assert all(known[flag] == value for flag, value in cell.settings.items())
   by_label = {cell.label: cell for cell in published_runs.CELLS}
   assert len(by_label) == len(published_runs.CELLS) == 87
