@@ -25,28 +25,40 @@ from comhe_tf1.records import recorded_run
 from comhe_tf1.utils import terminal
 
 PICTURES = ('.pdf', '.png', '.svg')
+PANELS = ('accuracy', 'late', 'fit', 'reg', 'thom', 'thomf', 'deviation', 'energy',
+          'layers')
 DAY = 86400
 EPILOG = '''RUN is a run's folder run_NN; a folder with log_train_NN.txt and
-log_test_NN.txt, of this project or of the authors' (all of its runs are meant); one of
-these files, which stands for both; or another file of log lines. Runs whose settings
-agree but for the seed are pooled as seeds, logs of one folder too. Exit status: 0, or
-1 if something could not be read or written; what could be read is compared anyway.'''
+log_test_NN.txt, of this project or of the authors' (all its runs are meant); one of
+these files, which stands for both; or another file of log lines. Runs that differ only
+in the seed are pooled, logs of one folder too. Exit status: 0, or 1 if something could
+not be read or written; what could be read is compared anyway.'''
 
 
 def picture(text):
   """Type of --plot."""
   if os.path.splitext(arguments.path(text))[1] not in PICTURES:
-    raise argparse.ArgumentTypeError('expected a file name ending in %s, got %r' % (
-        ', '.join(PICTURES), text))
+    raise argparse.ArgumentTypeError(
+        f'expected a file name ending in {", ".join(PICTURES)}, got {text!r}')
   return text
+
+
+def panels(text):
+  """Type of --panels."""
+  names = text.split(',')
+  for name in names:
+    if name not in PANELS:
+      raise argparse.ArgumentTypeError(
+          f'expected names among {", ".join(PANELS)}, separated by commas, got {name!r}')
+  return names
 
 
 def against(text):
   """Type of --against."""
   if text not in published_runs.ALL and not os.path.exists(arguments.path(text)):
     raise argparse.ArgumentTypeError(
-        'expected a folder or file of logs that is there, or one of %s, got %r'
-        % (', '.join(published_runs.ALL), text))
+        f'expected a folder or file of logs, or one of {", ".join(published_runs.ALL)}, '
+        f'got {text!r}')
   return text
 
 
@@ -59,24 +71,31 @@ def make_parser():
                       help='see below')
   parser.add_argument(
       '--against', type=against, metavar='WHAT',
-      help='what to compare with: a published run (%s) or RUN as below (default: the '
-           'published run of each one\'s own method); logs are compared line by line '
-           'too' % ', '.join(published_runs.ALL))
+      help=f'what to compare with: a published run ({", ".join(published_runs.ALL)}), or '
+           f'RUN as below, which is also compared line by line (default: the published '
+           f'run of the same method)')
   group = parser.add_argument_group('output').add_mutually_exclusive_group()
   group.add_argument('--markdown', action='store_true', help='print Markdown')
   group.add_argument('--json', action='store_true',
-                     help='print JSON, with all test accuracies of the runs')
-  group.add_argument('--csv', action='store_true', help='print CSV, a figure a row')
+                     help='print JSON: all that is computed, and all test accuracies')
   group.add_argument(
       '--watch', action='store_true',
       help='print again whenever something was logged, until all runs are finished')
   parser.add_argument(
       '--interval', type=arguments.whole(1, DAY), default=10, metavar='SECONDS',
-      help='between two looks of --watch (default: 10)')
+      help='how often --watch looks (default: 10)')
   parser.add_argument(
       '--plot', type=picture, metavar='FILE',
-      help='draw test accuracy, losses and, where recorded, the layers\' energies and '
-           'their sum over the steps, as %s; needs matplotlib' % ' or '.join(PICTURES))
+      help=f'draw curves over the steps as {" or ".join(PICTURES)}; the seeds of one '
+           f'setting are a band; needs matplotlib')
+  parser.add_argument(
+      '--panels', type=panels, metavar='NAME,...',
+      help=f'what to draw, of {", ".join(PANELS)} (default: all). late: test accuracy '
+           f'after the last learning-rate decay step; energy: sum over the layers but the '
+           f'last; layers: single layers, both where recorded')
+  parser.add_argument(
+      '--labels', type=lambda text: text.split(','), metavar='LABEL,...',
+      help='name of each RUN in the plots, in order (default: method and seed)')
   parser.add_argument(
       '--report', type=arguments.path, metavar='FOLDER',
       help='write FOLDER/index.html: one page with tables, plots (with matplotlib), '
@@ -108,7 +127,7 @@ def collect(paths, complain):
     for source in found:
       key = recorded_run.key(source)
       if key in seen:
-        note('warning: %s is %s again; taken once' % (source.name, seen[key]))
+        note(f'warning: {source.name} is {seen[key]} again; taken once')
         continue
       seen[key] = source.name
       try:
@@ -123,7 +142,7 @@ def collect(paths, complain):
   return sources, runs
 
 
-class Look(object):
+class Look:
   """One look at the runs: what they are, what they are like, what is wrong.
 
   Attributes: sources, compared (None without a run), problems.
@@ -148,8 +167,6 @@ def formatted(args, compared):
   """What is printed."""
   if args.json:
     return tables.as_json(compared)
-  if args.csv:
-    return tables.as_csv(compared).rstrip('\n')
   parts = tables.blocks(compared)
   render = tables.markdown if args.markdown else tables.text
   return '\n'.join(map(terminal.one_line, render(parts)))
@@ -157,18 +174,16 @@ def formatted(args, compared):
 
 def watch(args):
   """Prints the comparison whenever it changes, until the runs are finished."""
-  terminal = sys.stdout.isatty()
+  clear = '\x1b[H\x1b[2J' if sys.stdout.isatty() else ''
   shown = None
   while True:
     look = Look(args)
-    lines = ['error: %s' % terminal.one_line(problem) for problem in look.problems]
+    lines = [f'error: {terminal.one_line(problem)}' for problem in look.problems]
     if look.compared:
       lines.append(formatted(args, look.compared))
     text = '\n'.join(lines)
     if text != shown:
-      # Erases the screen where there is one.
-      print('%s%s\n\n%s\n' % ('\x1b[H\x1b[2J' if terminal else '',
-                              time.strftime('%Y-%m-%d %H:%M:%S'), text), flush=True)
+      print(f'{clear}{time.strftime("%Y-%m-%d %H:%M:%S")}\n\n{text}\n', flush=True)
       shown = text
     if look.compared and all(entry.finished for entry in look.compared.entries):
       return look
@@ -187,10 +202,10 @@ def plotting(args):
     from comhe_tf1.comparison import plots
     return plots
   except ImportError as error:
-    needed = 'matplotlib (%s): pip install matplotlib' % error
+    needed = f'matplotlib ({error}): pip install matplotlib'
     if args.plot:
-      raise NoPlots('--plot needs %s, or leave --plot out' % needed)
-    note('warning: no plots in the report, they need %s' % needed)
+      raise NoPlots(f'--plot needs {needed}, or leave --plot out')
+    note(f'warning: no plots in the report, they need {needed}')
     return None
 
 
@@ -200,26 +215,29 @@ class NoPlots(Exception):
 
 def draw(args, look, plots):
   """Writes the plots and the report; what goes wrong joins the problems."""
-  panels = plots_of(look, plots) if plots else []
+  drawn = plots_of(args, look, plots) if plots else []
   try:
-    if args.plot:
-      plots.write(panels, args.plot)
+    if args.plot and drawn:
+      plots.write(drawn, args.plot)
+    elif args.plot:
+      look.problems.append('--plot: none of these panels is recorded')
     if args.report:
       from comhe_tf1.comparison import report
-      note('wrote %s' % report.write(args.report, look.compared, [
-          (panel.caption, plots.image(panel)) for panel in panels]))
+      written = report.write(args.report, look.compared, [
+          (panel.caption, plots.image(panel)) for panel in drawn])
+      note(f'wrote {written}')
   except OSError as error:
     look.problems.append(str(error))
 
 
-def plots_of(look, plots):
+def plots_of(args, look, plots):
   """The panels of a comparison; what is wrong with their records joins the problems."""
   energies = []
   for source in look.sources:
     by_kind, problems = recorded_run.layer_energies(source)
     look.problems += problems
     energies.append(by_kind)
-  return plots.panels(look.compared, energies)
+  return plots.panels(look.compared, energies, args.panels, args.labels)
 
 
 def run(args):
@@ -227,12 +245,16 @@ def run(args):
   plots = plotting(args)
   look = watch(args) if args.watch else Look(args)
   if look.compared:
+    count = len(look.compared.entries)
+    if args.labels and len(args.labels) != count:
+      note(f'error: --labels has {len(args.labels)} names for {count} runs')
+      return 2
     if not args.watch:
       print(formatted(args, look.compared), flush=True)
     if args.plot or args.report:
       draw(args, look, plots)
   for problem in look.problems:
-    note('error: %s' % problem)
+    note(f'error: {problem}')
   return 1 if look.problems or not look.compared else 0
 
 

@@ -151,15 +151,13 @@ def train(args, tf, session, workers, data, batches):
 
   folder = flags.log_folder(args, regularizer.settings)
   recorded = flags.recorded(args, data.md5)
-  record = run_record.resume(folder, recorded, flags.FREE) if args.resume else None
-  if isinstance(record, dict):
-    print('this run is finished')
-    print('\n'.join(summary_metrics.lines(record)))
+  resumed = run_record.resume(folder, recorded, flags.FREE) if args.resume else None
+  if isinstance(resumed, dict):   # final figures
+    print('this run is finished', *summary_metrics.lines(resumed), sep='\n')
     return 0
-  resumed = record is not None
   if args.resume and not resumed:
     print('no run to continue in %s: starting one' % terminal.one_line(folder))
-  with record or run_record.start(folder, recorded) as record:
+  with resumed or run_record.start(folder, recorded) as record:
     summary.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
                  data.line, summary.device_line(tf, session, args.devices, args.gpu_no,
                                                 warn), record, warn)

@@ -1,15 +1,15 @@
 #!/usr/bin/env python
-"""Keeps finished trainings in results/, and writes results/README.md from them.
+"""Keeps trainings in results/, and writes results/README.md and docs/published.md.
 
     python docs/results.py --add log/w025_none    # a folder with one finished run
     python docs/results.py --add log/cnn9_width0.25/none/default/run_01 --name none_346
-    python docs/results.py                        # writes the page anew
+    python docs/results.py                        # writes the pages again
 
-A run is kept in results/NAME, where NAME is the folder's own if no other is given: both
-logs, args.json, env.json, final.json and metrics.jsonl, as training wrote them, but
-without the folders of the machine (--data_dir, --log_dir); a large metrics.jsonl is
-compressed. Checkpoints are not kept. Where results/NAME holds a picture curves.png, as
-`compare.py --plot` draws it, the page shows it.
+A finished run is kept in results/NAME (by default the folder's own name): both logs,
+args.json, env.json, final.json and metrics.jsonl as training wrote them, but without the
+folders of the machine (--data_dir, --log_dir); a large metrics.jsonl is compressed.
+Checkpoints are not kept. Of an unfinished run copy the two logs to results/NAME by hand.
+If results/NAME has a picture curves.png (`compare.py --plot`), the page shows it.
 """
 import collections
 import gzip
@@ -21,53 +21,87 @@ import shutil
 import statistics
 import sys
 import textwrap
+import typing
 
-# First: it says where the others are.
-import generated
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
 
-# isort: split
+from comhe_tf1 import flags
+from comhe_tf1.comparison import agreement
 from comhe_tf1.comparison import cells
-from comhe_tf1.comparison import published_tables
+from comhe_tf1.comparison import energy_sums
+from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.comparison import verdicts
+from comhe_tf1.data import datasets
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import durable
 from comhe_tf1.utils import terminal
 
-RESULTS = os.path.join(generated.ROOT, 'results')
+RESULTS = os.path.join(ROOT, 'results')
+PUBLISHED = os.path.join(ROOT, 'docs', 'published.md')
 FOLDERS = ('data_dir', 'log_dir')   # flags
 LARGE = 1 << 18   # bytes of a metrics.jsonl, from which on it is compressed
 PAUSE = 10        # times the usual time between two lines: more was no training
+EVERY = 1000      # steps between the rows of a table of test accuracies
 PICTURE = 'curves.png'
+WIDTH = 88        # of lines of text
+# Files of recipes; the first one that has a figure is named.
+RECIPES = ('published', 'mhe_repository', 'published_powers', 'published_width',
+           'published_depth', 'published_layers', 'published_weights',
+           'published_resnet32', 'cifar100_methods')
 
 INTRODUCTION = '''# Results
 
-What this project has trained to its end, misses like hits. A folder for each run holds its
-files as training wrote them, but for the names of the machine's folders; this page is
-written from them by
+What this project has trained, including what does not match the published figures. Each
+run has a folder with its logs and records, as training wrote them (without the names of
+the machine's folders). This page is written from them by
 
     python docs/results.py
 
-*Last* is the headline. *Best* is chosen on the test set, so that it is no result; it
-stands here because most of the published test errors were chosen so
-(`docs/published.md`). All are of the whole test set, 10,000 images of CIFAR. `python
+Figures are test errors in percent on the whole test set, 10,000 images. *Last* is the
+result. *Lowest* is chosen on the test set, so it is no result; it is shown because most
+published test errors were chosen so ([published](../docs/published.md)). `python
 compare.py results/NAME` shows more of a run.
 '''
-HEADINGS = ['run', 'method and network', 'steps', 'seed', 'last', 'best',
-            'median of the last 20', 'published']
+SEEDS = '''
+## By setting
 
-Result = collections.namedtuple('Result', 'name source entry verdict energies')
-Result.__doc__ = """A finished run.
-
-name: of its folder. source: `recorded_run.Source`. entry: `verdicts.Entry`. verdict:
-`verdicts.Verdict`, beside the published run of its method. energies: by kind and layer,
-see `recorded_run.layer_energies`.
-"""
+Runs that differ only in the seed. sd: standard deviation of one run. Difference to none:
+mean difference of the last test error to runs without a regularizer and otherwise the same
+settings, with its 95 % interval (Student's t); negative is better. *Paired*: over the
+seeds that both have; otherwise with the pooled spread of both. One run each has no
+interval.
+'''
+UNFINISHED = ('Test accuracies after every {:,} steps (as logged, not errors), and the '
+              'difference, ours minus published, in each section between learning-rate '
+              'decay steps. Single evaluations vary much before the second decay step.')
 
 
 class ResultError(ValueError):
   """A folder holds no run that can be kept; the message is for the user."""
+
+
+class Result(typing.NamedTuple):
+  """A run.
+
+  name: of its folder. source: `recorded_run.Source`. compared: `verdicts.Comparison` of
+  this run alone. energies: by kind and layer, see `recorded_run.layer_energies`.
+  """
+  name: str
+  source: recorded_run.Source
+  compared: verdicts.Comparison
+  energies: dict
+
+  @property
+  def entry(self):
+    return self.compared.entries[0]
+
+  @property
+  def verdict(self):
+    return self.compared.sections[0].verdicts[0]
 
 
 def add(folder, name=None, results=RESULTS):
@@ -81,39 +115,32 @@ def add(folder, name=None, results=RESULTS):
   Raises:
     ResultError: there is none, or more than one; it is damaged; the name is taken.
   """
-  found = [path for path, folders, names in os.walk(folder) if 'final.json' in names]
+  found = [path for path, _, names in os.walk(folder) if 'final.json' in names]
   if len(found) != 1:
-    raise ResultError('%s must hold one finished run, but has %d; name the folder of a '
-                      'single one' % (folder, len(found)))
+    raise ResultError(f'{folder} must hold one finished run, but has {len(found)}; name '
+                      f'the folder of a single one')
   name = name or os.path.basename(os.path.abspath(folder))
   if not re.match(r'(?!run_\d\d$)[A-Za-z0-9][\w.-]*$', name):
-    raise ResultError('%r is no name of a result; choose one with --name' % name)
+    raise ResultError(f'{name!r} is no name of a result; choose one with --name')
   target = os.path.join(results, name)
   if os.path.exists(target):
-    raise ResultError('%s is there already; choose another --name, or remove it'
-                      % os.path.relpath(target))
-  source = read_one(found[0], name).source
+    raise ResultError(f'{os.path.relpath(target)} exists; choose another --name, or '
+                      f'remove it')
+  _, source, compared, _ = read_one(found[0], name)
   run = os.path.join(target, os.path.basename(source.folder))
   os.makedirs(run)
   for path in source.logs:
     shutil.copy(path, target)
   shutil.copy(os.path.join(source.folder, 'final.json'), run)
-  for file, strip in (('args.json', _args_without_folders),
-                      ('env.json', _environments_without_folders)):
-    with open(os.path.join(source.folder, file)) as original:
-      content = strip(json.load(original))
+  kept = compared.entries[0].run
+  for file, content in (
+      ('args.json', {flag: value for flag, value in kept.args.items()
+                     if flag not in FOLDERS}),
+      ('env.json', [dict(each, command=_command(each)) for each in kept.environments])):
     with open(os.path.join(run, file), 'w') as copy:
       copy.write(json.dumps(content, indent=2, sort_keys=True) + '\n')
   _keep_metrics(recorded_run.metrics_path(source), run)
   return target
-
-
-def _args_without_folders(args):
-  return {flag: value for flag, value in args.items() if flag not in FOLDERS}
-
-
-def _environments_without_folders(environments):
-  return [dict(each, command=_command(each)) for each in environments]
 
 
 def _command(environment):
@@ -136,16 +163,16 @@ def _keep_metrics(path, run):
     return
   with open(path, 'rb') as original, open(
       os.path.join(run, os.path.basename(path) + '.gz'), 'wb') as copy:
-    # Without name and time: the same file again if it is made again.
+    # Without name and time, so that the same content gives the same file.
     with gzip.GzipFile(filename='', mode='wb', fileobj=copy, mtime=0) as packed:
       shutil.copyfileobj(original, packed)
 
 
 def read(results=RESULTS):
-  """The finished runs in a folder, each in a folder of its own: list of `Result`.
+  """The runs in a folder, each in a folder of its own: list of `Result`.
 
   Raises:
-    ResultError: one is not finished, or cannot be read; the folder holds no runs.
+    ResultError: one cannot be read; a folder holds no run, or several.
   """
   names = sorted(os.listdir(results)) if os.path.isdir(results) else ()
   return [read_one(os.path.join(results, name), name) for name in names
@@ -153,7 +180,9 @@ def read(results=RESULTS):
 
 
 def read_one(folder, name):
-  """The one finished run in a folder of logs, or of a run's folder, as `Result`.
+  """The one run in a folder of logs, or of a run's folder, as `Result`.
+
+  Without a run_NN it has only its logs; with one it must be finished and complete.
 
   Args:
     folder: path.
@@ -165,42 +194,40 @@ def read_one(folder, name):
   try:
     sources = recorded_run.find(folder)
     if len(sources) != 1:
-      raise ResultError('%s holds %d runs, not one' % (name, len(sources)))
+      raise ResultError(f'{name} holds {len(sources)} runs, not one')
     run = recorded_run.read(sources[0]._replace(name=name))
   except recorded_run.ReadError as error:
     raise ResultError(str(error))
-  energies, problems = recorded_run.layer_energies(sources[0])
   compared = verdicts.compare([run])
-  entry, = compared.entries
-  if recorded_run.metrics_path(sources[0]) is None:
-    problems.append('there is no metrics.jsonl')
-  if entry.settings is None:
-    problems.append('there is no args.json to say how it was trained')
-  if not run.environments:
-    problems.append('there is no env.json to say what it was trained on')
-  if not (run.finished and entry.finished):
-    problems.append('it is not finished')
+  energies, problems = recorded_run.layer_energies(sources[0])
+  if sources[0].folder:
+    problems += [what for what, missing in (
+        ('there is no metrics.jsonl', recorded_run.metrics_path(sources[0]) is None),
+        ('there is no args.json to say how it was trained', not run.args),
+        ('there is no env.json to say what it was trained on', not run.environments),
+        ('it is not finished', not (run.finished and compared.entries[0].finished)))
+                 if missing]
   for problem in run.problems + problems:
-    raise ResultError('%s: %s' % (name, problem))
-  return Result(name, sources[0], entry, compared.sections[0].verdicts[0], energies)
+    raise ResultError(f'{name}: {problem}')
+  return Result(name, sources[0], compared, energies)
 
 
 def page(found, results=RESULTS):
   """The text of results/README.md, from a list of `Result` in a folder."""
-  rows = [[
-      '[%s](#%s)' % (each.name, _anchor(each.name)),
-      run_settings.described(each.entry.settings),
-      '{:,}'.format(each.entry.schedule.steps),
-      str(each.entry.settings['random_seed'])] + [
-          '%.4f' % each.entry.final[figure]['test_acc']
-          for figure in ('last', 'best', 'median_of_last_20')] + [_published(each)]
-          for each in found]
-  lines = [INTRODUCTION] + generated.table(HEADINGS, rows)
+  rows = [['run', 'method and network', 'steps', 'seed', 'last', 'lowest',
+           'median of the last 20', 'published']] + list(map(_row, found))
+  lines = [INTRODUCTION] + _table(rows) + _by_setting(found)
   for each in found:
     lines += ['', '## ' + each.name, ''] + _details(each)
     if os.path.exists(os.path.join(results, each.name, PICTURE)):
-      lines += ['', '![Test accuracy, losses and energies](%s/%s)' % (each.name, PICTURE)]
+      lines += ['', f'![Test accuracy, losses and energies]({each.name}/{PICTURE})']
   return '\n'.join(lines) + '\n'
+
+
+def _table(rows):
+  """A Markdown table, as lines; the first row has the headings."""
+  return ['| ' + ' | '.join(row) + ' |' for row in [rows[0], ['---'] * len(rows[0])]
+          + rows[1:]]
 
 
 def _anchor(heading):
@@ -208,153 +235,372 @@ def _anchor(heading):
   return re.sub(r'[^\w-]', '', heading.lower())
 
 
+def _row(result):
+  entry = result.entry
+  words = (run_settings.described(entry.settings) if entry.settings else
+           'settings not recorded' + (f'; as {entry.reference.label}' if entry.reference
+                                      else ''))
+  figures = ([f'{cells.error_of(entry.final[name]):.2f}'
+              for name in ('last', 'best', 'median_of_last_20')] if entry.finished
+             else [f'unfinished, through step {entry.newest:,}', '-', '-'])
+  seed = '-' if entry.seed is None else str(entry.seed)
+  return [f'[{result.name}](#{_anchor(result.name)})', words,
+          f'{entry.schedule.steps:,}', seed] + figures + [_published(result)]
+
+
 def _published(result):
   """The published figures of a run's settings, in a few words."""
   words = []
   if result.verdict.difference is not None:
-    words.append('last %.4f (%+.4f here)' % (
-        result.verdict.theirs, result.verdict.difference))
-  words += ['test error %s' % _beside(each) for each in cells.beside([result.entry])]
+    words.append(f'last {100 - 100 * result.verdict.theirs:.2f} '
+                 f'({-100 * result.verdict.difference:+.2f} here)')
+  words += [_beside(each) for each in result.compared.cells]
   return '; '.join(words) or 'none'
 
 
 def _beside(beside):
-  """A cell's test error with those of the run, and by how much they differ."""
+  """A cell's test error with those of the run, and the differences."""
   def here(error):
     known = beside.cell.error is not None
-    return '%.2f' % error + (' (%+.2f)' % (error - beside.cell.error) if known else '')
+    return f'{error:.2f}' + (f' ({error - beside.cell.error:+.2f})' if known else '')
 
-  return '%s, here lowest %s, last %s' % (
-      published_tables.shown_error(beside.cell), here(beside.lowest), here(beside.last))
+  return (f'{beside.cell.shown_error}, here lowest {here(beside.lowest)}, last '
+          f'{here(beside.last)}')
+
+
+def _by_setting(found):
+  """The section on runs that differ in their seeds, as lines."""
+  groups, baselines = collections.OrderedDict(), {}
+  for each in found:
+    entry = each.entry
+    if entry.finished and entry.settings:
+      settings = {name: value for name, value in entry.settings.items()
+                  if name != 'random_seed'}
+      key = json.dumps(settings, sort_keys=True)
+      groups.setdefault(key, []).append(each)
+      if settings.get('regularizer') == 'none':
+        baselines.setdefault(_common(settings), {})[entry.seed] = _last(each)
+  if not groups:
+    return []
+  rows = [['setting', 'steps', 'n', 'seeds', 'mean of last', 'sd', 'difference to none',
+           'published, lowest of one run']]
+  for members in groups.values():
+    entry, by_seed = members[0].entry, {each.entry.seed: _last(each) for each in members}
+    errors = list(by_seed.values())
+    rows.append([
+        run_settings.described(entry.settings), f'{entry.schedule.steps:,}',
+        str(len(errors)), ', '.join(map(str, by_seed)), f'{statistics.mean(errors):.2f}',
+        f'{seed_statistics.spread(errors).sd:.2f}' if errors[1:] else '-',
+        _difference(by_seed, baselines.get(_common(entry.settings)))
+        if entry.settings['regularizer'] != 'none' else '-',
+        ', '.join(each.cell.shown_error for each in members[0].compared.cells) or 'none'])
+  return [SEEDS] + _table(rows)
+
+
+def _last(result):
+  return cells.error_of(result.entry.final['last'])
+
+
+def _common(settings):
+  """What a run shares with the baseline that it is compared with."""
+  names = ('dataset', 'data_md5', 'model', 'width', 'depth', 'batch_size', 'base_lr',
+           'bn_decay', 'bn_stats', 'op_seeds', 'max_steps', 'lr_drops')
+  return json.dumps([settings.get(name) for name in names])
+
+
+def _difference(ours, baseline):
+  if not baseline:
+    return 'no run of none'
+  found = seed_statistics.mean_difference(ours, baseline)
+  interval = '' if found.half_width is None else f' +- {found.half_width:.2f}'
+  return (f'{found.mean:+.2f}{interval} '
+          + (f'(paired, n = {found.n[0]})' if found.paired else
+             f'(n = {found.n[0]} and {found.n[1]})'))
 
 
 def _details(result):
   """Command, settings, machine and time of a run, verdict and cells, as lines."""
-  environments = result.entry.run.environments
-  command = [word for word in _command(environments[0])[1:] if word != '--resume']
-  facts = [_trained(result.entry), _figures(result.entry.final)]
-  facts += _machines(environments)
-  facts.append('%s; %s.' % (_time(result.source), _interruptions(environments)))
+  entry, lines, facts = result.entry, [], []
+  if entry.settings:
+    command = [word for word in _command(entry.environments[0])[1:] if word != '--resume']
+    lines = ['    python train.py ' + ' '.join(map(shlex.quote, command)), '']
+    facts += [_trained(entry), _figures(entry.final)] + _machines(entry.environments)
+    facts.append(f'{_time(result.source)}; {_interruptions(entry.environments)}.')
+  else:
+    facts.append('Only the logs are here, which record no settings.')
+    if not entry.finished:
+      facts.append(f'Unfinished, through step {entry.newest:,} of '
+                   f'{entry.schedule.steps:,}.')
+    facts += [f'First line: {line.conclusion}.' for line in result.compared.first_lines]
   facts.append(_beside_log(result.verdict))
   facts += [note[:1].upper() + note[1:] + '.' for note in result.verdict.notes]
-  facts += _beside_cells(result.entry)
-  lines = ['    python train.py ' + ' '.join(map(shlex.quote, command)), '']
+  facts += [f'Beside {each.cell.label} ({published_runs.SOURCE}, '
+            f'data/{each.cell.label.split()[0]}_slides.pdf page '
+            f'{published_runs.PAGES[each.cell.places[0]]}): test error {_beside(each)}. '
+            f'{each.note}' for each in result.compared.cells]
+  if entry.settings and not result.compared.cells:
+    facts.append('No cell of the authors\' tables has these settings.')
   for fact in facts:
-    lines += textwrap.wrap('- ' + fact, generated.WIDTH, subsequent_indent='  ',
-                           break_on_hyphens=False, break_long_words=False)
-  return lines
+    lines += _wrapped('- ' + fact, '  ')
+  return lines + _beside_tests(result)
+
+
+def _wrapped(text, indent=''):
+  return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False,
+                       break_long_words=False)
+
+
+def _beside_tests(result):
+  """Test accuracies beside those of the published log, as lines; none without one."""
+  entry, reference = result.entry, result.entry.reference
+  if not reference or entry.settings and result.verdict.difference is None:
+    return []
+  if reference.schedule.protocol != entry.schedule.protocol:
+    return []
+  ours, theirs = dict(entry.tests), reference.tests
+  steps = [step for step in sorted(theirs) if step % EVERY == 0 and step in ours]
+  if not steps:
+    return []
+  differences = {step: ours[step] - theirs[step] for step in steps}
+  sections = [['section', 'steps compared', 'largest difference (at step)',
+               'mean difference']]
+  for begin, end, inside in agreement.by_section(steps, entry.schedule.protocol.lr_drops):
+    part = steps[inside]
+    largest = max(part, key=lambda step: abs(differences[step]))
+    mean = sum(map(differences.get, part)) / len(part)
+    sections.append([agreement.describe_section(begin, end), str(len(part)),
+                     f'{differences[largest]:+.4f} ({largest:,})', f'{mean:+.4f}'])
+  return [''] + _wrapped(UNFINISHED.format(EVERY)) + [''] + _table(sections) + [''] + (
+      _table([['after step', reference.label, 'here', 'difference']] + [
+          [f'{step:,}', f'{theirs[step]:.4f}', f'{ours[step]:.4f}',
+           f'{differences[step]:+.4f}'] for step in steps]))
 
 
 def _trained(entry):
   """Data, network and schedule."""
   settings = entry.settings
-  return 'Trained with %s: %s; %s; seed %s.' % (
-      run_settings.data(settings), ', '.join(
-          '--%s %s' % (name, run_settings.shown(settings[name]))
-          for name in ('model', 'width', 'depth', 'batch_size', 'base_lr', 'op_seeds')
-          if name in settings),
-      verdicts.protocol_in_words(entry.schedule.protocol, entry.schedule.steps),
-      settings['random_seed'])
+  network = ', '.join(
+      f'--{name} {run_settings.shown(settings[name])}'
+      for name in ('model', 'width', 'depth', 'batch_size', 'base_lr', 'op_seeds')
+      if name in settings)
+  return (f'Trained with {run_settings.data(settings)}: {network}; '
+          f'{verdicts.describe_protocol(entry.schedule.protocol, entry.schedule.steps)}; '
+          f'seed {entry.seed}.')
 
 
 def _figures(final):
-  """Test errors, which the tables have, of the figures that are accuracies above."""
-  return ('Test errors (%%): last %.2f; lowest %.2f, after step %s; median of the last %d '
-          '%.2f.' % (
-              cells.error_of(final['last']), cells.error_of(final['best']),
-              '{:,}'.format(final['best']['step']),
-              final['median_of_last_20']['evaluations'],
-              cells.error_of(final['median_of_last_20'])))
+  """Test accuracies, as the logs have them."""
+  return (f'Test accuracy: last {final["last"]["test_acc"]:.4f}; best '
+          f'{final["best"]["test_acc"]:.4f}, after step {final["best"]["step"]:,}; median '
+          f'of the last {final["median_of_last_20"]["evaluations"]} '
+          f'{final["median_of_last_20"]["test_acc"]:.4f}.')
 
 
 def _machines(environments):
   """What a run was made with and on, a sentence for each part where that changed."""
   found = collections.OrderedDict()
   for each in environments:
-    found.setdefault('commit %s%s; Python %s, TensorFlow %s; %s, %s cores%s.' % (
-        (each.get('git_commit') or 'not recorded')[:12],
-        ', with changes' if each.get('git_changes') else '', each.get('python'),
-        each.get('tensorflow'), each.get('cpu'), each.get('cpu_count'),
-        ''.join(', ' + gpu for gpu in each.get('gpus') or ())), each.get('from_step'))
+    commit = (each.get('git_commit') or 'not recorded')[:12]
+    found.setdefault(
+        f'commit {commit}{", with changes" if each.get("git_changes") else ""}; Python '
+        f'{each.get("python")}, TensorFlow {each.get("tensorflow")}; {each.get("cpu")}, '
+        f'{each.get("cpu_count")} cores'
+        f'{"".join(", " + gpu for gpu in each.get("gpus") or ())}.', each.get('from_step'))
   if len(found) == 1:
     return [text[:1].upper() + text[1:] for text in found]
-  return ['From step {:,}: {}'.format(step, text) for text, step in found.items()]
+  return [f'From step {step:,}: {text}' for text, step in found.items()]
 
 
 def _interruptions(environments):
-  steps = ['{:,}'.format(each['from_step']) for each in environments[1:]]
-  if not steps:
-    return 'never interrupted'
-  if len(steps) == 1:
-    return 'interrupted once, and continued from step ' + steps[0]
-  return 'interrupted %d times, and continued from steps %s' % (
-      len(steps), ', '.join(steps))
+  steps = ', '.join(f'{each["from_step"]:,}' for each in environments[1:])
+  count = len(environments) - 1
+  return ('never interrupted' if not count else
+          f'interrupted once, and continued from step {steps}' if count == 1 else
+          f'interrupted {count} times, and continued from steps {steps}')
 
 
 def _beside_log(verdict):
   """The verdict of `compare.py`, with its arithmetic and the figure's source."""
   if verdict.reference is None:
-    return 'Beside the published logs: %s.' % verdict.text
-  words = 'Beside %s (%s): ' % (verdict.reference.label, verdict.reference.source)
+    return f'Beside the published logs: {verdict.text}.'
+  words = f'Beside {verdict.reference.label} ({verdict.reference.source}): '
   if verdict.difference is None:
-    return words + verdict.text + '.'
-  return '%slast %.4f, here %.4f, difference %+.4f; %s. %s.' % (
-      words, verdict.theirs, verdict.ours, verdict.difference,
-      verdict.text, verdict.arithmetic[:1].upper() + verdict.arithmetic[1:])
-
-
-def _beside_cells(entry):
-  """A sentence for every cell of the authors' tables that a run has the settings of."""
-  found = cells.beside([entry])
-  if not found:
-    return ['No cell of the authors\' tables has these settings.']
-  return ['Beside %s (%s, data/%s_slides.pdf page %d): test error %s. %s' % (
-      published_tables.label(each.cell), published_tables.SOURCE,
-      each.cell.places[0].paper, each.cell.places[0].page, _beside(each), each.saying)
-          for each in found]
+    return f'{words}{verdict.text}.'
+  return (f'{words}last test accuracy {verdict.theirs:.4f}, here {verdict.ours:.4f}, '
+          f'difference {verdict.difference:+.4f}; {verdict.text}. '
+          f'{verdict.arithmetic[:1].upper()}{verdict.arithmetic[1:]}.')
 
 
 def _time(source):
   """Hours of training without its pauses, and the usual time of a step, in words."""
   marks = []
   for _, text in recorded_run.lines_of(recorded_run.metrics_path(source)):
-    entry = json.loads(text)
-    if entry.get('kind') == 'train':
-      marks.append((entry['step'], entry['wall_time']))
+    record = json.loads(text)
+    if record.get('kind') == 'train':
+      marks.append((record['step'], record['wall_time']))
   gaps = [(after - before, then - now) for (before, now), (after, then)
           in zip(marks, marks[1:])]
   if not gaps:
     return 'Too short to be timed'
   usual = statistics.median(clock / steps for steps, clock in gaps)
   worked = sum(clock for steps, clock in gaps if clock <= PAUSE * usual * steps)
-  return '%.1f hours of training, median %.3f s a step' % (worked / 3600., usual)
+  return f'{worked / 3600.:.1f} hours of training, median {usual:.3f} s a step'
 
 
-def write(results=RESULTS):
-  """Writes README.md of a folder of results."""
-  text = page(read(results), results)
-  durable.write_atomically(os.path.join(results, 'README.md'),
-                           lambda file: file.write(text.encode()))
+class Figure(typing.NamedTuple):
+  """A published figure.
+
+  recipes: list of pairs of file and line. measured: list of str, one for every run that has
+  its settings. counts: whether a run has all of them, none only doubtful.
+  """
+  label: str
+  published: str
+  recipes: list
+  measured: list
+  counts: bool
+
+
+def recipes():
+  """All recipes of RECIPES: list of pairs of file and line, and flags."""
+  found = []
+  for name in RECIPES:
+    with open(os.path.join(ROOT, 'runs', name + '.sh')) as file:
+      for number, line in enumerate(file, 1):
+        words = shlex.split(line, comments=True)
+        if words:
+          args, _ = flags.parse(words[2:])
+          settings = {flag: value for flag, value in vars(args).items()
+                      if value is not None}
+          settings['data_md5'] = datasets.DATASETS[args.dataset].digest
+          found.append(((f'{name}.sh', number), settings))
+  return found
+
+
+def _first_of_each(known, wanted):
+  """The first recipe for every schedule, of those that a function wants."""
+  by_protocol = collections.OrderedDict()
+  for place, settings in known:
+    if wanted(settings):
+      by_protocol.setdefault(cells.protocol_of(settings), place)
+  return list(by_protocol.values())
+
+
+def figures(found):
+  """All published figures, list of `Figure`, with the runs of `found` that have them."""
+  known = recipes()
+  runs = [each for each in found if each.entry.finished and each.entry.settings]
+  return list(_logs(known, runs)) + list(_cells(known, runs)) + list(_curves(known, runs))
+
+
+def _logs(known, runs):
+  for name, facts in published_runs.ALL.items():
+    wanted = run_settings.get_published_settings(facts)
+
+    def same(settings, but=frozenset()):
+      return all(settings.get(flag) == value for flag, value in wanted.items()
+                 if flag not in but)
+
+    measured = [f'{each.name}: last {each.entry.final["last"]["test_acc"]:.4f}'
+                for each in runs if same(each.entry.settings, run_settings.DRAWS)]
+    yield Figure(f'log {name} of {facts.source.split("/")[-1]}',
+                 f'last {facts.last:.4f}, best {facts.best[0]:.4f} at {facts.best[1]:,}',
+                 _first_of_each(known, same), measured, bool(measured))
+
+
+def _cells(known, runs):
+  for cell in published_runs.CELLS:
+    def of_cell(settings):
+      return [match for match in cells.matches(settings) if match.cell is cell]
+
+    matching = [(each, match) for each in runs for match in of_cell(each.entry.settings)]
+    origin = (f' (log {cell.log})' if cell.log else
+              f' +- {cell.read_off:g}' if cell.read_off else '')
+    yield Figure(
+        cell.label, cell.shown_error + origin,
+        _first_of_each(known, lambda settings: any(
+            not match.otherwise for match in of_cell(settings))),
+        [f'{each.name}: lowest {cells.error_of(each.entry.final["best"]):.2f}, last '
+         f'{_last(each):.2f}{"".join("; " + words for words in match.otherwise)}'
+         for each, match in matching],
+        any(not match.otherwise for _, match in matching))
+
+
+def _curves(known, runs):
+  for method, curve in published_runs.ENERGIES.items():
+    wanted = published_runs.settings_of_the_code(method)
+
+    def same(settings):
+      return cells.protocol_of(settings) is published_runs.COMHE and all(
+          settings.get(flag) == value for flag, value in wanted.items())
+
+    measured = [f'{each.name}: {sums}' for each in runs if same(each.entry.settings)
+                for sums in filter(None, [_energies(each.energies)])]
+    yield Figure(
+        f'CoMHE plot of energies, {curve.name}', ', '.join(
+            f'{step:,}: {value:g}' for step, value in curve.energies.items()) + (
+                ' (band {:g} to {:g})'.format(*curve.band) if curve.band else ''),
+        _first_of_each(known, lambda settings: settings['energy_every'] and same(
+            settings)), measured, bool(measured))
+
+
+def _energies(by_kind):
+  """Sums over all layers but the last at step 20,000 and at the end, in words."""
+  sums = collections.OrderedDict()
+  for kind in ('full_energies', 'half_energies'):
+    found = energy_sums.but_last(by_kind.get(kind, {}))
+    if found:
+      curve, _ = found
+      for step in [step for step in curve.steps if step == 20000] + curve.steps[-1:]:
+        value = curve.values[curve.steps.index(step)]
+        sums.setdefault(step, []).append(f'{value:.4f} ({kind.split("_")[0]} space)')
+  return '; '.join(f'{step:,}: {", ".join(values)}' for step, values in sums.items())
+
+
+def _places(recipes_of_figure):
+  """'published.sh 1; published_depth.sh 7, 8'"""
+  lines = collections.OrderedDict()
+  for file, line in recipes_of_figure:
+    lines.setdefault(file, []).append(str(line))
+  return '; '.join(f'{file} {", ".join(numbers)}' for file, numbers in lines.items())
+
+
+def published_page(found):
+  """The text of docs/published.md, from a list of `Figure`."""
+  count = (f'{len(found)} published figures: {sum(bool(each.recipes) for each in found)} '
+           f'with a recipe, {sum(each.counts for each in found)} measured here.')
+  rows = [['figure', 'published', 'recipe', 'here']] + [
+      [each.label, each.published, _places(each.recipes) or 'none',
+       '<br>'.join(each.measured) or '-'] for each in found]
+  with open(PUBLISHED, encoding='utf-8') as file:
+    before, after = re.split(r'(?m)^\*\*\d[^*]*\*\*$(?:\n\|.*|\n)*', file.read())
+  return f'{before}**{count}**\n\n' + '\n'.join(_table(rows)) + '\n\n' + after
+
+
+def write(results=RESULTS, published=PUBLISHED):
+  """Writes README.md of a folder of results, and the page of published figures."""
+  found = read(results)
+  for path, text in ((os.path.join(results, 'README.md'), page(found, results)),
+                     (published, published_page(figures(found)))):
+    durable.write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def main(argv=None):
-  parser = arguments.Parser(prog='results.py', description='Keep finished trainings in '
-                        'results/, and write results/README.md from them.')
+  parser = arguments.Parser(
+      prog='results.py', description='Keep finished trainings in results/, and write '
+      'results/README.md and docs/published.md.')
   parser.add_argument('--add', type=arguments.path, metavar='FOLDER', action='append',
                       default=[], help='a run\'s folder run_NN, or one with a single '
                       'finished run below it; may be repeated')
-  parser.add_argument('--name', help='what the run is called in results/ (default: as '
-                      'the folder)')
+  parser.add_argument('--name', help='name of the run in results/ (default: as the folder)')
   args = parser.parse_args(argv)
   if args.name is not None and len(args.add) != 1:
     parser.error('--name needs exactly one --add')
   try:
     for folder in args.add:
-      kept = add(folder, args.name)
-      terminal.note('results.py', 'kept in ' + os.path.relpath(kept))
+      terminal.note('results.py', 'kept in ' + os.path.relpath(add(folder, args.name)))
     write()
   except (OSError, ValueError, recorded_run.ReadError) as error:
-    terminal.note('results.py', 'error: %s' % error)
+    terminal.note('results.py', f'error: {error}')
     return 1
   return 0
 

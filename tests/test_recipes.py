@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from comhe_tf1 import flags
-from comhe_tf1.comparison import published_tables
+from comhe_tf1.comparison import cells
+from comhe_tf1.published import published_runs
 from comhe_tf1.regularizers import methods
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'runs')
@@ -103,31 +104,28 @@ def test_lines_below_a_published_number_are_of_its_cell(name):
   lines = list(commented(name))
   for comment, args in lines:
     error, label = comment.split(';')[0].split('  ')
-    matches = published_tables.matches(vars(args))
+    matches = cells.matches(vars(args))
     if name != 'claim.sh':
       assert (error, label) in [
-          (published_tables.shown_error(match.cell),
-           '%s, %s' % (match.cell.row, match.cell.column))
+          (match.cell.shown_error, f'{match.cell.row}, {match.cell.column}')
           for match in matches if not match.otherwise], comment
     elif error == 'not published':
       assert not matches
     else:
       match, = matches
-      assert error == published_tables.shown_error(match.cell)
+      assert error == match.cell.shown_error
       assert match.otherwise == (['--power 2, not 0'] if args.power == '2'
                                  and args.regularizer == 'mhe' else [])
 
 
 def test_every_cell_has_a_line_for_each_schedule_that_it_may_have():
-  found = {cell: set() for cell in map(published_tables.label, published_tables.CELLS)}
+  found = {cell.label: set() for cell in published_runs.CELLS}
   for name in TABLES:
     for args in recipes(name):
-      for match in published_tables.matches(vars(args)):
+      for match in cells.matches(vars(args)):
         if not match.otherwise:
-          found[published_tables.label(match.cell)].add(
-              published_tables.protocol_of(vars(args)))
-  assert found == {published_tables.label(cell): set(cell.protocols)
-                   for cell in published_tables.CELLS}
+          found[match.cell.label].add(cells.protocol_of(vars(args)))
+  assert found == {cell.label: set(cell.protocols) for cell in published_runs.CELLS}
 
 
 def test_a_comment_is_a_job_that_does_nothing():

@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -11,6 +12,7 @@ import synthetic_logs
 
 from comhe_tf1 import flags
 from comhe_tf1.data import datasets
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -40,6 +42,11 @@ def log_dir(tmp_path):
   return folder
 
 
+def write(kept):
+  """Writes the page of a folder of results."""
+  (kept / 'README.md').write_text(results.page(results.read(str(kept)), str(kept)))
+
+
 def test_a_run_is_kept_and_told_of(log_dir, tmp_path):
   kept = tmp_path / 'results'
   assert results.add(str(log_dir), results=str(kept)) == str(kept / 'w025_half_mhe')
@@ -51,30 +58,31 @@ def test_a_run_is_kept_and_told_of(log_dir, tmp_path):
     for path in kept.glob('*/' + pattern):
       source, = log_dir.glob('*/*/' + str(path.relative_to(kept / 'w025_half_mhe')))
       assert path.read_bytes() == source.read_bytes()
-  results.write(str(kept))
+  write(kept)
   page = (kept / 'README.md').read_text()
   row, = [line for line in page.splitlines() if line.startswith('| [w025_half_mhe]')]
-  assert '| 42,500 | 345 | 0.6396 |' in row
+  # As `synthetic_logs.accuracy`: up and down by 0.04 before the last.
+  assert '| 42,500 | 345 | 36.04 | 36.00 | 36.06 |' in row
   # The cell of the MHE paper's table 2 for 16/32/64 filters.
-  assert 'test error 35.16, here lowest ' in row and 'last 36.04 (+0.88)' in row
+  assert '| 35.16, here lowest 36.00 (+0.84), last 36.04 (+0.88) |' in row
   words = ' '.join(page.split())
   assert 'python train.py --regularizer half_mhe --width 0.25 - Trained' in words
   assert ('--model cnn9, --width 0.25, --depth 9, --batch_size 128, --base_lr 0.1, '
-          '--op_seeds by_name; 42,500 steps, rate drops at 20,000, 30,000, 37,500; seed '
-          '345.') in words
-  # As `synthetic_logs.accuracy`: up and down by 0.04 before the last.
-  assert ('Test errors (%): last 36.04; lowest 36.00, after step 32,500; median of the '
-          'last 20 36.06.') in words
+          '--op_seeds by_name; 42,500 steps, learning-rate decay steps 20,000, 30,000, '
+          '37,500; seed 345.') in words
+  assert ('Test accuracy: last 0.6396; best 0.6400, after step 32,500; median of the last '
+          '20 0.6394.') in words
   assert '0.1 hours of training, median 0.900 s a step' in words   # 3 times 90 s
   assert 'interrupted once, and continued from step 300.' in words
   assert '- Commit 0123456789ab; Python 3.11.7, TensorFlow 2.21.0; a CPU, 2 cores.' in words
-  assert ('Beside published half_mhe_2 (github.com/wy1iu/MHE, 1 run): none: other settings '
+  assert ('Beside published half_mhe_2 (github.com/wy1iu/MHE, 1 run): no verdict: other '
+          'settings '
           'than published half_mhe_2: --width 0.25, not 1') in words
   assert ('(github.com/rmlin/rmlin.github.io, data/MHE_slides.pdf page 7): test error '
           '35.16, here') in words
   assert '![' not in page
   (kept / 'w025_half_mhe' / results.PICTURE).write_bytes(b'')
-  results.write(str(kept))
+  write(kept)
   assert '(w025_half_mhe/curves.png)' in (kept / 'README.md').read_text()
 
 
@@ -108,7 +116,7 @@ def test_a_large_record_is_compressed_and_read(log_dir, tmp_path):
   source, = recorded_run.find(str(original))
   assert (found.energies, []) == recorded_run.layer_energies(source)
   assert len(found.energies['energies']['layer_0'].steps) == 420
-  results.write(str(kept))
+  write(kept)
   # It can be kept once more, from where it is kept.
   results.add(str(kept / 'large'), 'again', str(kept))
   assert (kept / 'again/run_00/metrics.jsonl.gz').read_bytes() == packed.read_bytes()
@@ -126,10 +134,9 @@ def recipe(name, number):
 
 
 @pytest.mark.parametrize('name, number, published', [
-    ('claim.sh', 0, 'test error 47.72'), ('claim.sh', 2, 'test error 36.84'),
-    ('claim.sh', 4, 'test error 36.84'), ('claim.sh', 6, 'test error 35.16'),
-    ('claim.sh', 8, 'none'), ('published.sh', 0, 'last 0.7559 (-0.0009 here); test error '
-                                                 '24.39')])
+    ('claim.sh', 0, '47.72'), ('claim.sh', 2, '36.84'), ('claim.sh', 4, '36.84'),
+    ('claim.sh', 6, '35.16'), ('claim.sh', 8, 'none'),
+    ('published.sh', 0, 'last 24.41 (+0.09 here); 24.39')])
 def test_the_published_figure_is_found(tmp_path, name, number, published):
   args = recipe(name, number)
   synthetic_logs.write_run(tmp_path / 'one', args=args, last=0.7550)
@@ -154,7 +161,7 @@ def test_a_run_that_changed_its_machine(log_dir, tmp_path):
                  git_changes=' M train.py')
   path.write_text(json.dumps(environments + [changed]))
   results.add(str(log_dir), results=str(kept))
-  results.write(str(kept))
+  write(kept)
   words = ' '.join((kept / 'README.md').read_text().split())
   assert '- From step 0: commit 0123456789ab; Python' in words
   assert ('- From step 500: commit not recorded, with changes; Python 3.11.7, TensorFlow '
@@ -203,9 +210,9 @@ def test_names(log_dir, tmp_path):
     with pytest.raises(results.ResultError, match='no name of a result'):
       results.add(str(run), name, str(kept))
   results.add(str(run), 'W0.25', str(kept))
-  with pytest.raises(results.ResultError, match='is there already'):
+  with pytest.raises(results.ResultError, match='exists; choose another'):
     results.add(str(log_dir), 'W0.25', str(kept))
-  results.write(str(kept))
+  write(kept)
   assert '| [W0.25](#w025) |' in (kept / 'README.md').read_text()
   _second(kept / 'W0.25' / 'run_00')
   for file in ('train', 'test'):
@@ -227,13 +234,88 @@ def test_mistakes_take_a_line(log_dir, capsys):
   assert '--name needs exactly one --add' in capsys.readouterr().err
 
 
-def test_the_page_is_that_of_the_runs():
+def keep(folder, name, method, seed, last, **more):
+  """A finished run in a folder of results."""
+  settings = dict(max_steps=42500, random_seed=seed, op_seeds='by_name', width=0.25)
+  return synthetic_logs.write_run(folder / name, last=last, args=synthetic_logs.flags(
+      method, **dict(settings, **more)))
+
+
+def test_seeds_of_a_setting(tmp_path):
+  """Against values by hand: three seeds, two of them of the baseline too."""
+  for name, method, seed, last in (
+      ('a', 'none', 1, 0.61), ('b', 'none', 2, 0.62), ('c', 'half_mhe', 1, 0.63),
+      ('d', 'half_mhe', 2, 0.66), ('e', 'half_mhe', 3, 0.65), ('f', 'random', 9, 0.64)):
+    keep(tmp_path, name, method, seed, last)
+  keep(tmp_path, 'g', 'srip', 1, 0.7, width=0.5)
+  section = results.page(results.read(str(tmp_path))).split('## By setting')[1].split(
+      '\n## ')[0]
+  rows = {row.split(' | ')[0][2:]: row.split(' | ')[2:] for row in section.splitlines()
+          if row.startswith('| ')}
+  assert rows['none, width 0.25'][:5] == ['2', '1, 2', '38.50', '0.71', '-']
+  # Differences -2 and -4: sd sqrt(2), t of 1 degree of freedom 12.706.
+  assert rows['half_mhe, power 2, width 0.25'] == [
+      '3', '1, 2, 3', '35.33', '1.53', '-3.00 +- 12.71 (paired, n = 2)', '35.16 |']
+  # No common seed: t and sd of the two runs of none alone, sqrt(1 + 1/2).
+  assert rows['random, pd 40, pn 20, power 2, width 0.25'][4] == (
+      '-2.50 +- %.2f (n = 1 and 2)' % (12.7062 * 0.5 ** 0.5 * 1.5 ** 0.5))
+  assert rows['srip, width 0.5'][4] == 'no run of none'
+
+
+def test_an_unfinished_run_of_two_logs(tmp_path):
+  """Beside the published log whose first line it has, by hand at two steps."""
+  published = published_runs.RUNS['angle']
+  first = [getattr(published, name) for name in published_runs.QUANTITIES]
+  planted = {step: published.tests[step] for step in range(1000, 52000, 1000)}
+  planted.update({2000: planted[2000] + 0.03, 40000: planted[40000] - 0.06,
+                  51000: planted[51000] + 0.01})
+  synthetic_logs.write_log(tmp_path / 'going_on', first=first, until=51600,
+                           planted=planted)
+  page = results.page(results.read(str(tmp_path)))
+  assert ('| [going_on](#going_on) | settings not recorded; as published angle | 75,000 | '
+          '- | unfinished, through step 51,500 | - | - | none |') in page
+  assert ('| before 30,000 | 29 | +0.0300 (2,000) | +%.4f |' % (0.03 / 29)) in page
+  assert ('| 30,000 to 49,999 | 20 | -0.0600 (40,000) | -0.0030 |') in page
+  assert ('| 50,000 to 64,999 | 2 | +0.0100 (51,000) | +0.0050 |') in page
+  assert ('| 40,000 | %.4f | %.4f | -0.0600 |' % (
+      published.tests[40000], planted[40000])) in page
+  assert len(re.findall(r'^\| [\d,]+000 \| 0', page, re.M)) == 51
+  assert results.figures([]) == results.figures(results.read(str(tmp_path)))
+
+
+def test_every_published_figure_has_a_recipe():
+  found = results.figures([])
+  assert len({each.label for each in found}) == len(found) == 108
+  assert all(each.recipes for each in found) and not any(each.measured for each in found)
+  # As many as two schedules, where the authors' is not known.
+  assert {len(each.recipes) for each in found} == {1, 2}
+
+
+def test_results_stand_beside_what_was_published(tmp_path):
+  keep(tmp_path, 'half', 'half_mhe', 345, 0.64)
+  keep(tmp_path, 'full', 'mhe', 345, 0.63, energy_weight=0.1, output_energy_weight=1.)
+  synthetic_logs.write_run(tmp_path / 'log', last=0.7560,
+                           layers=('conv1_0', 'fc6', 'score'))
+  found = results.figures(results.read(str(tmp_path)))
+  assert {each.label: (each.measured, each.counts) for each in found if each.measured} == {
+      'log random of CoMHE': (['log: last 0.7560'], True),
+      'MHE table 2, Half-space MHE, 16/32/64': (['half: lowest 35.96, last 36.00'], True),
+      'MHE table 2, MHE, 16/32/64': (
+          ['full: lowest 36.96, last 37.00; --power 2, not 0'], False),
+      'CoMHE table of depths, RP-CoMHE, CNN-9': (['log: lowest 24.36, last 24.40'], True),
+      # Of conv1_0 and fc6, at the last of the recorded steps.
+      'CoMHE plot of energies, RP-CoMHE': (
+          ['log: 400: 1.0092 (full space), 1.0092 (half space)'], True)}
+  assert '108 with a recipe, 4 measured here' in results.published_page(found)
+
+
+def test_the_pages_are_those_of_the_runs():
   found = results.read()
-  path = os.path.join(results.RESULTS, 'README.md')
-  assert os.path.exists(path) == bool(found)
-  if found:
-    with open(path) as file:
-      assert file.read() == results.page(found)
+  for path, text in (
+      (os.path.join(results.RESULTS, 'README.md'), results.page(found)),
+      (results.PUBLISHED, results.published_page(results.figures(found)))):
+    with open(path, encoding='utf-8') as file:
+      assert file.read() == text
   # Pictures and records that everybody has to download.
   for folder, _, names in os.walk(results.RESULTS):
     for name in names:

@@ -1,47 +1,44 @@
-"""Whether two trainings that parted still take the same batches.
+"""Whether two trainings that differ still use the same batches.
 
-A batch of hard images costs both networks more than the batches of the lines before and
-after, whatever their weights. So the scatter of `fit` from line to line is correlated
-where both take the same images, cropped and mirrored alike, and only there.
+A batch of hard images has a higher loss in both networks than the batches before and
+after it, whatever their weights. So the scatter of `fit` from line to line is correlated
+if both use the same images, cropped and mirrored alike, and only then.
 """
-import collections
 import math
+import typing
 
 import numpy as np
 
 from comhe_tf1.comparison import agreement
 
-# Fewer lines of a section say nothing.
-LEAST = 20
-# Scatters of three and more lines further on share no line with those here.
+# Sections with fewer lines say nothing.
+MIN_LINES = 20
+# Scatters three and more lines apart share no line.
 SHIFTS = range(3, 11)
-# Of x(i) - (x(i-1) + x(i+1)) / 2, where the x are independent.
+# Of x(i) - (x(i-1) + x(i+1)) / 2, for independent x.
 _AUTOCORRELATIONS = (-2 / 3., 1 / 6.)
-# What the same batches take above 0, in standard errors; and others, below the smallest
-# correlation of the same that was seen, 0.44 (CNN-9 and a quarter of its width, two
-# methods; one method and width have 0.7 and more).
+# Same batches: this many standard errors above 0. Other batches: this many below the
+# smallest correlation of the same batches that was seen, 0.44 (CNN-9 and a quarter of its
+# width, two methods; with the same method and width it is 0.7 and more).
 _ABOVE, _BELOW, _SMALLEST = 3, 2, 0.44
 
-Section = collections.namedtuple('Section', 'begin end lines correlation error shifted')
-Section.__doc__ = """How the scatters of two logs correlate between two rate drops.
 
-begin, end: as of `agreement.Part`. lines: how many scatters there are. correlation: of
-their ranks (Spearman's), None where all are equal. error: the standard error around 0
-that it has if the batches are others. shifted: the largest correlation with one log moved
-by `SHIFTS` lines either way, or None likewise.
-"""
+class Section(typing.NamedTuple):
+  """How the scatters of two logs correlate between two learning-rate decay steps.
 
-Beside = collections.namedtuple('Beside', 'entry label sections')
-Beside.__doc__ = """A run, `verdicts.Entry`, beside the log `label`: list of `Section`."""
-
-HOW = ('The correlation of how far fit is from the mean of the lines before and after '
-       '(ranks), from the line on at which the logs part. A batch of hard images costs '
-       'both networks more, so that it is near 0 unless both take the same images, cropped '
-       'and mirrored alike, in the same order. In brackets its standard error around 0 '
-       'where the batches are others. "The same" takes %d of these, and one more than any '
-       'correlation with one log moved by 3 to 10 lines; "no sign" takes a correlation '
-       '%d of these below %s, the smallest of the same batches that was seen.' % (
-           _ABOVE, _BELOW, _SMALLEST))
+  begin, end: as in `agreement.Part`. lines: number of scatters. correlation: of their
+  ranks (Spearman), None if all are equal. error: its standard error around 0 if the
+  batches differ. shifted: the largest correlation with one log moved by `SHIFTS` lines
+  either way, or None. same: whether the batches are the same; False: there is no sign of
+  it, and enough lines that there should be one; None: unclear.
+  """
+  begin: int
+  end: int
+  lines: int
+  correlation: float
+  error: float
+  shifted: float
+  same: bool
 
 
 def scatter(values):
@@ -51,16 +48,16 @@ def scatter(values):
 
 
 def standard_error(lines):
-  """That of the correlation of two unrelated scatters.
+  """Standard error of the correlation of two unrelated scatters.
 
-  By Bartlett's formula: the root of sum rho^2 / n, over all lags of the autocorrelations
+  Bartlett's formula: the root of sum rho^2 / n, over all lags of the autocorrelations
   rho, here 1, -2/3 and 1/6. (Ranks have slightly smaller ones.)
   """
   return math.sqrt((1 + 2 * sum(rho ** 2 for rho in _AUTOCORRELATIONS)) / lines)
 
 
 def correlation(ours, theirs):
-  """Spearman's rank correlation of two sequences; None where one is constant."""
+  """Spearman's rank correlation of two sequences; None if one is constant."""
   ranks = [_ranks(values) for values in (ours, theirs)]
   ranks = [each - each.mean() for each in ranks]
   squares = [float(each @ each) for each in ranks]
@@ -74,18 +71,18 @@ def _ranks(values):
   return (np.cumsum(counts) - (counts - 1) / 2.)[inverse]
 
 
-def of_curves(ours, theirs, start, drops):
+def correlate_curves(ours, theirs, start, drops):
   """How the scatters of two curves correlate.
 
-  Lines count whose neighbours are in the same section, at equal distances, and finite.
+  Lines count if their neighbours are in the same section, at equal distances, and finite.
 
   Args:
     ours, theirs: `recorded_run.Curve`, steps ascending.
     start: first step that counts.
-    drops: steps before which either rate drops, ascending.
+    drops: learning-rate decay steps of either schedule, ascending.
 
   Returns:
-    List of `Section`, without those of fewer than `LEAST` lines.
+    List of `Section`, without those of fewer than `MIN_LINES` lines.
   """
   there = dict(zip(theirs.steps, theirs.values))
   lines = [(step, value, there[step]) for step, value in zip(ours.steps, ours.values)
@@ -97,92 +94,46 @@ def of_curves(ours, theirs, start, drops):
       here, other = scatter(here), scatter(other)
     kept = (scatter(steps) == 0) & np.isfinite(here) & np.isfinite(other)
     here, other = here[kept], other[kept]
-    if len(here) >= LEAST:
+    if len(here) >= MIN_LINES:
       moved = [correlation(*pair) for shift in SHIFTS for pair in (
           (here[shift:], other[:-shift]), (here[:-shift], other[shift:]))]
-      found.append(Section(
-          begin, end, len(here), correlation(here, other), standard_error(len(here)),
-          max((each for each in moved if each is not None), default=None)))
+      figures = (correlation(here, other), standard_error(len(here)),
+                 max((each for each in moved if each is not None), default=None))
+      found.append(Section(begin, end, len(here), *figures, same=_same(*figures)))
   return found
 
 
-def same(section):
-  """Whether the batches of a `Section` are the same: True, False, None if it says nothing.
-
-  False means that there is no sign of it, and enough lines that there should be one.
-  """
-  found, error = section.correlation, section.error
-  if found is None or section.shifted is None:
+def _same(found, error, shifted):
+  if found is None or shifted is None:
     return None
   if found < _ABOVE * error:
     return False if found + _BELOW * error <= _SMALLEST else None
-  # Where a trend stands out from the scatter, moved lines correlate as well.
-  return True if found >= section.shifted + error else None
+  # Where a trend is larger than the scatter, moved lines correlate as well.
+  return True if found >= shifted + error else None
 
 
-def beside(agreements):
-  """What the batches of runs and logs are, from where these part.
+def correlate_logs(agreed, ours, theirs, drops):
+  """How the batches of two logs correlate, from their first difference in `fit` on.
 
   Args:
-    agreements: list of pairs of `verdicts.Entry` and `agreement.Agreement`.
+    agreed: `agreement.Agreement` of the two.
+    ours, theirs: dicts as `recorded_run.Run.curves`.
+    drops: as in `correlate_curves`.
 
   Returns:
-    List of `Beside`, of those that there is something to say of.
+    List of `Section`, empty if there is nothing to say.
   """
-  told = []
-  for entry, found in agreements:
-    fit = found.quantities.get('fit')
-    start = fit and (fit.parting.step if fit.parting else found.until)
-    if start is None:
-      continue
-    reference = entry.reference
-    drops = sorted(set(entry.schedule.protocol.lr_drops)
-                   | set(reference.schedule.protocol.lr_drops))
-    sections = of_curves(entry.run.curves['fit'], reference.curves[0]['fit'], start, drops)
-    if sections:
-      told.append(Beside(entry, found.label, sections))
-  return told
+  fit = agreed.quantities.get('fit')
+  start = fit and (fit.first_difference.step if fit.first_difference else agreed.until)
+  return [] if start is None else correlate_curves(ours['fit'], theirs['fit'], start, drops)
 
 
-_ANSWERS = collections.OrderedDict([
-    (True, 'the same'), (False, 'no sign of the same'), (None, 'not to be told')])
-
-
-def notes(told):
-  """What is to be said below the table."""
-  said = []
-  for each in told:
-    answers = [same(section) for section in each.sections]
-    said.append('#%d beside %s: %s.' % (each.entry.number, each.label, '; '.join(
-        '%s: %s' % (words, ', '.join(
-            agreement.section_in_words(section.begin, section.end)
-            for section, answer in zip(each.sections, answers) if answer is given))
-        for given, words in _ANSWERS.items() if given in answers)))
-  return said + [HOW] if said else []
-
-
-def rows(told):
-  """The rows of a table, headings first."""
-  return agreement.table_by_section([('#%d' % each.entry.number, {
-      (section.begin, section.end): '-' if section.correlation is None else
-      '%.2f (%.2f)' % (section.correlation, section.error)
-      for section in each.sections}) for each in told])
-
-
-def as_json(told):
-  """As content for JSON, one dict for every run."""
-  return [{
-      'run': each.entry.number, 'reference': each.label, 'sections': [
-          dict(section._asdict(), same=same(section)) for section in each.sections]}
-          for each in told]
-
-
-def csv_rows(each):
-  """Rows of quantity, step and value, of a `Beside`."""
-  table = []
-  for section in each.sections:
-    if section.correlation is not None:
-      name = 'fit_scatter_%s_' + agreement.section_as_name(section.begin, section.end)
-      table += [[name % 'correlation', '', '%.4f' % section.correlation],
-                [name % 'standard_error', '', '%.4f' % section.error]]
-  return table
+HOW = (
+    f'The correlation (of ranks) of how far fit is from the mean of the lines before and '
+    f'after, from the first differing step on. A batch of hard images has a higher loss in '
+    f'both networks, so the correlation is near 0 unless both use the same images, cropped '
+    f'and mirrored alike, in the same order. In brackets: its standard error around 0 if '
+    f'the batches differ. "The same batches" needs {_ABOVE} standard errors, and one more '
+    f'than any correlation with one log moved by 3 to 10 lines; "different batches" needs '
+    f'a correlation {_BELOW} standard errors below {_SMALLEST}, the smallest of the same '
+    f'batches that was seen.')

@@ -1,8 +1,8 @@
 """The sum of the energies of all layers but the last over the training.
 
-It is the curve that the CoMHE authors plot, see `published_energies`.
+The CoMHE authors plot this curve, see `published_runs.ENERGIES`.
 """
-from comhe_tf1.published import energy_plot
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 
 LAST = 'score'   # the last layer of every network here
@@ -17,8 +17,8 @@ def but_last(layers):
 
   Returns:
     Pair of the sum, a `recorded_run.Curve` at the steps that all these layers have,
-    and the number of layers in it; or None where the last layer or all others are not
-    recorded, or no step is common.
+    and the number of layers in it; or None if the last layer or all others are not
+    recorded, or they have no step in common.
   """
   curves = [dict(zip(curve.steps, curve.values))
             for layer, curve in layers.items() if layer != LAST]
@@ -32,16 +32,16 @@ def but_last(layers):
 
 
 def published_for(settings):
-  """The `energy_plot.Points` of a run's method, or None.
+  """The `published_runs.EnergyCurve` of a run's method, or None.
 
-  None too where network, data set or power are not the authors'; width may differ.
+  None too if network, data set or power are not the authors'; the width may differ.
 
   Args:
-    settings: as `run_settings.of_run`, or None.
+    settings: as `run_settings.get_settings`, or None.
   """
   wanted = dict(model='cnn9', depth=9, dataset='cifar100', power='2')
   if settings is None or any(settings.get(name, value) != value
                              for name, value in wanted.items()):
     return None
   method = settings.get('regularizer')
-  return (energy_plot.ENERGIES.get(method) if isinstance(method, str) else None)
+  return published_runs.ENERGIES.get(method) if isinstance(method, str) else None

@@ -1,18 +1,20 @@
 """Pictures of a comparison; imports matplotlib, which nothing else here needs.
 
 Panels are drawn one by one, so that a page can lay them out, or all into one picture.
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart too.
+The seeds of one setting are one curve with a band. Colours are those of Okabe and Ito,
+which colour-blind readers can distinguish too.
 """
 import collections
 import contextlib
 import io
 import logging
 import os
+import typing
 
-# Else it tells of its font cache on standard error.
+# Otherwise it writes about its font cache to standard error.
 logging.getLogger('matplotlib').setLevel(logging.ERROR)
 
-# What a notebook sets for its own pictures may not be there, which ends the import.
+# A backend that a notebook sets may be missing here, which would end the import.
 _BACKEND = os.environ.pop('MPLBACKEND', None)
 import matplotlib
 
@@ -26,9 +28,8 @@ from PIL import Image  # matplotlib needs it too
 
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import verdicts
-from comhe_tf1.published import energy_plot
 from comhe_tf1.published import published_runs
-from comhe_tf1.records import recorded_run
+from comhe_tf1.records import run_settings
 from comhe_tf1.utils import durable
 
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
@@ -37,108 +38,162 @@ MARKERS = ('x', '+', '1', '2', '3', '4')
 SIZE = 4.2, 3.4        # of a panel, inches
 DPI = 160
 COLUMNS = 3            # of panels in one picture
-SHADES = 256           # of a PNG, which takes a third of the bytes that full colour does
+SHADES = 256           # of a PNG, which takes a third of the bytes of full colour
 
-Panel = collections.namedtuple('Panel', 'title caption draw')
-Panel.__doc__ = """A plot. caption: what it shows, in words. draw: function of axes."""
 
-Line = collections.namedtuple('Line', 'label steps values low high colour style marker')
-Line.__doc__ = """A curve, or points if it has a marker; low, high: of a band, or None."""
+class Panel(typing.NamedTuple):
+  """A plot.
 
-_LOSSES = (('fit', 'Classification loss of the training batch (fit)'),
-           ('reg', 'Weight decay (reg)'),
-           ('thom', 'Energy of all layers but the last (thom)'),
-           ('thomf', 'Energy of the last layer (thomf)'))
+  name: of its kind, see `panels`. caption: what it shows, in words. draw: function of
+  axes.
+  """
+  name: str
+  title: str
+  caption: str
+  draw: object
+
+
+class Line(typing.NamedTuple):
+  """A curve, or points if it has a marker; low, high: of a band, or None."""
+  label: str
+  steps: object
+  values: object
+  colour: str
+  style: str
+  low: object = None
+  high: object = None
+  marker: str = None
+
+
+_TITLES = collections.OrderedDict([
+    ('fit', 'Classification loss of the training batch (fit)'),
+    ('reg', 'Weight decay (reg)'), ('thom', 'Energy of all layers but the last (thom)'),
+    ('thomf', 'Energy of the last layer (thomf)')])
+_NETWORK = ('dataset', 'model', 'width', 'depth')   # flags
 _ZERO = 5e-5           # where a deviation of 0 is drawn, half of the last digit
 _PARTS = 75            # of steps that are drawn as one point each
-_PLAIN = ticker.FuncFormatter(lambda value, _: '%g' % value)
+_MANY = 20             # points of a published curve, from which on they are a line
+_PLAIN = ticker.FuncFormatter(lambda value, _: f'{value:g}')
 _KINDS = collections.OrderedDict([
     ('energies', 'Terms of the layers'),
     ('full_energies', 'Full-space energies, unprojected'),
     ('half_energies', 'Half-space energies, unprojected')])
 
 
-def panels(compared, energies):
+def panels(compared, energies, names=None, labels=None):
   """The plots of a comparison.
 
   Args:
     compared: `verdicts.Comparison`.
     energies: list of dicts, as `recorded_run.layer_energies`, one for every entry.
+    names: those to draw, in order, or None for all: 'accuracy', 'late' (magnified), 'fit',
+      'reg', 'thom', 'thomf', 'deviation', 'energy' (sums over layers), 'layers'.
+    labels: list of str, one for every entry, or None for method and seed.
 
   Returns:
     List of `Panel`.
   """
   found = []
-  suffixes = [_in_title(section) if compared.sections[1:] else ''
-              for section in compared.sections]
-  for section, suffix in zip(compared.sections, suffixes):
-    found += _section(section, suffix)
   by_number = {entry.number: by_kind
                for entry, by_kind in zip(compared.entries, energies)}
-  found += [_agreement(entry, agreed) for entry, agreed in compared.agreements
-            if agreed.quantities]
-  for section, suffix in zip(compared.sections, suffixes):
-    found += _energy_sums(section, suffix, by_number)
-    for group in section.groups:
-      for kind, title in _KINDS.items():
-        recorded = [by_number[entry.number][kind] for entry in group.entries
-                    if kind in by_number[entry.number]]
-        if recorded:
-          title += ', %s%s' % (verdicts.numbers(group.entries),
-                               ' (mean)' if recorded[1:] else '')
-          found.append(Panel(
-              title, '%s: what each of %d layers changed by since it was first recorded, '
-              'and that first value; no unit. Of more than %d values, the means of %d '
-              'parts are drawn.' % (title, len(recorded[0]), _PARTS, _PARTS),
-              _energies(title, recorded, section.protocol)))
+  for section in compared.sections:
+    suffix = _suffix(section) if compared.sections[1:] else ''
+    known = _labels(section, labels)
+    found += _accuracies(section, suffix, known) + _losses(section, suffix, known)
+    found += _energy_sums(section, suffix, by_number, known)
+    for group, (label, _) in zip(section.groups, known):
+      found += _layers(group, label, by_number, section.protocol)
+  found += [_deviations(each) for each in compared.line_by_line
+            if each.agreement.quantities]
+  return found if names is None else [
+      panel for name in names for panel in found if panel.name == name]
+
+
+def _suffix(section):
+  """Which steps a panel is of, a second line of its title."""
+  whole = section.protocol.steps
+  return (f'\n{whole:,} steps' if section.steps == whole else
+          f'\nfirst {section.steps:,} of {whole:,} steps')
+
+
+def _labels(section, given):
+  """Pairs of label and settings of the groups, and then of the references, of a section.
+
+  Where networks or data differ, every label says which it is.
+  """
+  known = []
+  for group in section.groups:
+    settings = group.entries[0].settings
+    if given:
+      names = (given[entry.number - 1] for entry in group.entries)
+      label = ', '.join(collections.OrderedDict.fromkeys(names))
+    elif settings is None:
+      folder = os.path.basename(os.path.dirname(group.entries[0].run.key))
+      label = f'{folder} (log, settings not recorded)'
+    else:
+      seeds = [str(entry.seed) for entry in group.entries]
+      label = run_settings.described(settings) + (
+          f', seed {seeds[0]}' if not seeds[1:] else
+          f', {len(seeds)} seeds' if seeds[3:] else f', seeds {" ".join(seeds)}')
+    known.append((label, settings))
+  labels = [label for label, _ in known]
+  known = [(f'{verdicts.numbers(group.entries)} {label}' if labels.count(label) > 1
+            else label, settings)
+           for (label, settings), group in zip(known, section.groups)]
+  known += [(reference.label, reference.settings) for reference in section.references]
+  for name in _NETWORK:
+    values = {settings[name] for _, settings in known if settings and name in settings}
+    if len(values) > 1:
+      known = [(f'{label}, {name} {run_settings.shown(settings[name])}'
+                if settings and name in settings and f'{name} ' not in label else label,
+                settings) for label, settings in known]
+  return known
+
+
+def _accuracies(section, suffix, known):
+  words = verdicts.describe_protocol(section.protocol, section.steps)
+  lines = _lines(section, 'test acc', known)
+  if not lines:
+    return []
+  found = [Panel('accuracy', 'Test accuracy', f'Test accuracy, not smoothed; {words}.',
+                 _plot('Test accuracy' + suffix, 'test accuracy', lines, section,
+                       bottom=0))]
+  last_drop = max((drop for drop in section.protocol.lr_drops if drop < section.steps),
+                  default=0)
+  late = [_between(line, last_drop, section.steps) for line in lines]
+  # Of no use before a run is that far.
+  if last_drop and any(entry.tests[-1:] >= [(last_drop,)] for entry in section.entries):
+    title = 'Test accuracy after the last decay step (magnified)'
+    found.append(Panel(
+        'late', title, f'The same after step {last_drop:,}; the axis does not begin at 0.',
+        _plot(title + suffix, 'test accuracy', [line for line in late if len(line.steps)],
+              section)))
   return found
 
 
-def _in_title(section):
-  """Which steps a panel is of, a second line of its title, where there are others."""
-  whole = section.protocol.steps
-  return ('\n{:,} steps' if section.steps == whole else '\nfirst {:,} of {:,} steps'
-          ).format(section.steps, whole)
-
-
-def _section(section, suffix):
-  words = verdicts.protocol_in_words(section.protocol, section.steps)
-  accuracies = _lines(section, 'test acc')
+def _losses(section, suffix, known):
+  words = verdicts.describe_protocol(section.protocol, section.steps)
   found = []
-  if accuracies:
-    found.append(Panel(
-        'Test accuracy', 'Test accuracy, not smoothed; %s.' % words, _plot(
-            'Test accuracy' + suffix, 'test accuracy', accuracies, section,
-            bottom=0)))
-    last_drop = max((drop for drop in section.protocol.lr_drops
-                     if drop < section.steps), default=0)
-    late = [_between(line, last_drop, section.steps) for line in accuracies]
-    # Of no use before a run is as far.
-    if last_drop and any(recorded_run.tests(entry.run)[-1:] >= [(last_drop,)]
-                         for entry in section.entries):
-      title = 'Test accuracy after the last rate drop (magnified)'
-      found.append(Panel(
-          title, 'The same after step {:,}; the axis does not begin at 0.'.format(
-              last_drop), _plot(title + suffix, 'test accuracy',
-                                [line for line in late if len(line.steps)], section)))
-  for name, title in _LOSSES:
-    lines = _lines(section, name)
+  for name, title in _TITLES.items():
+    lines = _lines(section, name, known)
+    if name in ('thom', 'thomf'):   # the term of a method without one
+      lines = [line for line in lines if np.any(line.values)]
     if lines:
       found.append(Panel(
-          title, '%s, as logged before the update; %s.' % (title, words), _plot(
-              title + suffix,
-              name + (' (nats, log axis)' if name == 'fit' else ' (no unit)'),
-              lines, section, log=name == 'fit')))
+          name, title, f'{title}, as logged before the update; {words}.',
+          _plot(title + suffix,
+                name + (' (nats, log axis)' if name == 'fit' else ' (no unit)'),
+                lines, section, log=name == 'fit')))
   return found
 
 
-def _agreement(entry, agreed):
+def _deviations(compared):
   """Deviation of a run's lines from those of its reference, over the steps."""
-  title = 'Deviation of #%d from %s' % (entry.number, agreed.label)
+  title = f'Deviation of #{compared.entry.number} from {compared.label}'
 
   def draw(axes):
-    for i, (name, quantity) in enumerate(agreed.quantities.items()):
-      steps, deviations = _largest(quantity.steps, quantity.deviations)
+    for i, (name, quantity) in enumerate(compared.agreement.quantities.items()):
+      steps, deviations = _largest(quantity.common_steps, quantity.deviations)
       # A log axis has no 0.
       axes.plot(steps, np.maximum(deviations, _ZERO), STYLES[i % 4], linewidth=1.1,
                 color=COLOURS[i], label=name, marker='.', markersize=3)
@@ -147,12 +202,12 @@ def _agreement(entry, agreed):
     axes.set_ylim(bottom=_ZERO / 1.5)
     axes.yaxis.set_major_formatter(_PLAIN)
     axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-    _dress(axes, title, 'absolute deviation (log axis)', entry.schedule.protocol)
+    _dress(axes, title, 'absolute deviation (log axis)', compared.entry.schedule.protocol)
     _legend(axes, 3)
-  return Panel(title, '%s: absolute difference of the lines that both have, the largest '
-               'of every %dth part where there are more; 0 is drawn at %g. The dotted '
-               'line is one unit of the last of four digits.' % (title, _PARTS, _ZERO),
-               draw)
+  return Panel('deviation', title, (
+      f'{title}: absolute difference of the lines that both have, the largest of every '
+      f'{_PARTS}th part if there are more; 0 is drawn at {_ZERO:g}. The dotted line is one '
+      f'unit of the last of four digits.'), draw)
 
 
 def _largest(steps, deviations):
@@ -166,77 +221,76 @@ def _parts(count):
   return np.array_split(np.arange(count), max(1, min(_PARTS, count)))
 
 
-def _energy_sums(section, suffix, by_number):
+def _energy_sums(section, suffix, by_number, known):
   """Panels of the sum over all layers but the last, one for each kind of sum."""
   kinds = collections.OrderedDict()
-  for i, group in enumerate(section.groups):
-    settings = group.entries[0].settings or {}
-    power = str(settings.get('power', '2'))
+  for i, (group, (label, settings)) in enumerate(zip(section.groups, known)):
+    power = str((settings or {}).get('power', '2'))
     for kind, space in (('half_energies', 'half'), ('full_energies', 'full')):
-      sums = [(entry, energy_sums.but_last(by_number[entry.number].get(kind, {})))
-              for entry in group.entries]
-      sums = [(entry,) + found for entry, found in sums if found]
+      sums = list(filter(None, (
+          energy_sums.but_last(by_number[entry.number].get(kind, {}))
+          for entry in group.entries)))
       if sums:
-        entries, curves, counts = zip(*sums)
-        line = _line(verdicts.numbers(entries) + (' (mean, range)' if curves[1:] else ''),
-                     curves, COLOURS[i % 6], STYLES[i // 6 % 4])
-        if len(line.steps):   # of several seeds, which may have none in common
+        curves, counts = zip(*sums)
+        line = _line(label, curves, COLOURS[i % 6], STYLES[i // 6 % 4])
+        if len(line.steps):   # several seeds may have none in common
           kinds.setdefault((space, counts[0], power), []).append((line, settings))
   return [_energy_sum(section, suffix, space, count, power, members)
           for (space, count, power), members in kinds.items()]
 
 
 def _energy_sum(section, suffix, space, count, power, members):
-  title = 'Energies of the %d layers but the last, %s space%s' % (
-      count, space, '' if power == '2' else ', power ' + power)
+  title = (f'Energies of the {count} layers but the last, {space} space'
+           f'{"" if power == "2" else ", power " + power}')
   lines = [line for line, _ in members]
-  points = collections.OrderedDict()
+  published = collections.OrderedDict()
   if section.protocol == published_runs.COMHE:
     for line, settings in members:
-      known = energy_sums.published_for(settings)
-      if known:
-        points.setdefault(known.name, (known.energies, line.colour))
+      curve = energy_sums.published_for(settings)
+      if curve:
+        published.setdefault(curve.name, (curve.energies, line.colour))
+  error = published_runs.ENERGY_ERROR
   drawn = _readable(lines + [
-      Line('published %s (+-%g)' % (name, energy_plot.ERROR), list(energies),
-           list(energies.values()), None, None, colour, '', MARKERS[i % 6])
-      for i, (name, (energies, colour)) in enumerate(points.items())],
+      Line(f'published {name}, width 1 (+-{error:g})', list(energies),
+           list(energies.values()), colour, '', marker=MARKERS[i % 6])
+      for i, (name, (energies, colour)) in enumerate(published.items())],
                     max(line.steps[-1] for line in lines))
-  caption = ('%s: the sum over the layers, of the kernels as they are, not projected; no '
-             'unit.' % title)
+  caption = (f'{title}: the sum over the layers, of the kernels as they are, not '
+             f'projected; no unit.')
   if len(drawn) > len(lines):
-    caption += (' Published: CNN-9 of full width, read off by eye, +-%g, from %s, which '
-                'do not say in which space.' % (
-                    energy_plot.ERROR, energy_plot.SOURCE))
-  return Panel(title, caption, _plot(
-      title + suffix, 'energy (no unit)', drawn, section))
+    caption += (f' Published: CNN-9 of full width, read off by eye, +-{error:g}, from '
+                f'{published_runs.ENERGY_SOURCE}, which do not say in which space.')
+  return Panel('energy', title, caption,
+               _plot(title + suffix, 'energy (no unit)', drawn, section))
 
 
-def _lines(section, name):
+def _lines(section, name, known):
   """The curves of a quantity: references below, runs above; seeds as one band."""
   lines = []
-  for i, reference in enumerate(section.references):
+  groups = len(section.groups)
+  for i, (reference, (label, _)) in enumerate(zip(section.references, known[groups:])):
     grey = ('black', '#777777')[i % 2]
     if reference.curves:
-      lines.append(_line(reference.label, [curves[name] for curves in reference.curves
-                                           if name in curves], grey, STYLES[i % 4]))
+      lines.append(_line(label, [curves[name] for curves in reference.curves
+                                 if name in curves], grey, STYLES[i % 4]))
       continue
     points = _points_of(reference, name, section)
     if points:
       steps, values = zip(*points)
-      lines.append(Line(reference.label + ' (read off)', steps, values, None, None,
-                        grey, '', MARKERS[i % 6]))
-  for i, group in enumerate(section.groups):
-    label = verdicts.numbers(group.entries) + (
-        ' (mean, range)' if group.entries[1:] else '')
+      many = len(points) > _MANY
+      lines.append(Line(label + ('' if many else ' (read off)'), steps, values, grey,
+                        STYLES[i % 4] if many else '',
+                        marker=None if many else MARKERS[i % 6]))
+  for i, (group, (label, _)) in enumerate(zip(section.groups, known)):
     lines.append(_line(label, [entry.run.curves[name] for entry in group.entries
                                if name in entry.run.curves],
                        COLOURS[i % 6], STYLES[i // 6 % 4]))
-  return _readable([line for line in lines if line], max(
-      curve.steps[-1] for entry in section.entries for curve in entry.run.curves.values()))
+  return _readable([line for line in lines if line],
+                   max(entry.newest for entry in section.entries))
 
 
 def _readable(lines, newest):
-  """Cuts what runs are compared with where they are short yet, or would be specks.
+  """Cuts what runs are compared with to their length while they are short.
 
   Args:
     lines: list of `Line`.
@@ -255,8 +309,8 @@ def _points_of(reference, name, section):
     points = [(step, value) for step, value in sorted(reference.tests.items())
               if step < section.steps]
     return points + ([(section.steps - 1, reference.lasts[0])] if whole else [])
-  first = [(0, reference.first[name])] if reference.first else []
-  last = reference.final_train if whole else None
+  first = [(0, reference.first_line[name])] if reference.first_line else []
+  last = reference.last_line if whole else None
   return first + ([(last[0], last[1][name])] if last and name in last[1] else [])
 
 
@@ -271,17 +325,17 @@ def _line(label, curves, colour, style):
     steps = np.intersect1d(steps, others)
   rows = np.array([np.asarray(curve.values)[at[np.searchsorted(others, steps)]]
                    for curve, (others, at) in zip(curves, ordered)])
-  several = len(rows) > 1
-  return Line(label, steps, rows.mean(axis=0), rows.min(axis=0) if several else None,
-              rows.max(axis=0) if several else None, colour, style, None)
+  if len(rows) == 1:
+    return Line(label, steps, rows[0], colour, style)
+  return Line(label + ' (mean, range)', steps, rows.mean(axis=0), colour, style,
+              low=rows.min(axis=0), high=rows.max(axis=0))
 
 
 def _between(line, first, last):
   kept = (np.asarray(line.steps) >= first) & (np.asarray(line.steps) <= last)
   return line._replace(**{
-      name: getattr(line, name) if getattr(line, name) is None
-      else np.asarray(getattr(line, name))[kept]
-      for name in ('steps', 'values', 'low', 'high')})
+      name: np.asarray(getattr(line, name))[kept]
+      for name in ('steps', 'values', 'low', 'high') if getattr(line, name) is not None})
 
 
 def _plot(title, quantity, lines, section, bottom=None, log=False):
@@ -303,7 +357,7 @@ def _plot(title, quantity, lines, section, bottom=None, log=False):
       axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     if bottom is not None:
       axes.set_ylim(bottom=bottom)
-    # Low figures are not to look like none.
+    # An axis that does not begin at 0 makes small values look like 0.
     cut = not log and axes.get_ylim()[0] > 0
     _dress(axes, title, quantity + (', axis not from 0' if cut else ''),
            section.protocol)
@@ -311,8 +365,24 @@ def _plot(title, quantity, lines, section, bottom=None, log=False):
   return draw
 
 
-def _energies(title, recorded, protocol):
-  """Changes, since the energies of layers lie far apart and move little."""
+def _layers(group, label, by_number, protocol):
+  """Panels of the single layers of a group, one for each kind of energy."""
+  found = []
+  for kind, title in _KINDS.items():
+    recorded = [by_number[entry.number][kind] for entry in group.entries
+                if kind in by_number[entry.number]]
+    if recorded:
+      label += ' (mean)' if recorded[1:] and not label.endswith('(mean)') else ''
+      found.append(Panel('layers', title, (
+          f'{title}, {label}: the change of each of {len(recorded[0])} layers since it was '
+          f'first recorded, and that first value; no unit. Of more than {_PARTS} values, '
+          f'the means of {_PARTS} parts are drawn.'),
+                         _changes(f'{title}\n{label}', recorded, protocol)))
+  return found
+
+
+def _changes(title, recorded, protocol):
+  """Draws changes: the energies of layers are far apart and change little."""
   def draw(axes):
     shades = matplotlib.cm.get_cmap('viridis') if hasattr(
         matplotlib.cm, 'get_cmap') else matplotlib.colormaps['viridis']
@@ -322,36 +392,37 @@ def _energies(title, recorded, protocol):
       line = _line(layer, [run[layer] for run in recorded if layer in run],
                    shades(0.9 * i / max(1, len(layers) - 1)), STYLES[i % 4])
       if len(line.steps):
-        # Terms of fresh projections scatter more than the layers differ.
+        # The terms of new random projections scatter more than the layers differ.
         parts = _parts(len(line.steps))
         most = max(most, len(parts[0]))
         axes.plot([line.steps[part].mean() for part in parts],
                   [line.values[part].mean() - line.values[0] for part in parts],
                   line.style, linewidth=1.1,
-                  label=layer if many else '%s %.4f' % (layer, line.values[0]),
-                  color=line.colour,
-                  marker='.' if len(line.steps) == 1 else None)
+                  label=layer if many else f'{layer} {line.values[0]:.4f}',
+                  color=line.colour, marker='.' if len(line.steps) == 1 else None)
     axes.yaxis.set_major_formatter(_PLAIN)
     _dress(axes, title, 'change since first value' + (
-        '' if most == 1 else ', means of %d' % most), protocol)
+        '' if most == 1 else f', means of {most}'), protocol)
     _legend(axes, 4 if many else 3, 6 if many else 7)
   return draw
 
 
 def _legend(axes, columns, size=8):
-  if axes.get_legend_handles_labels()[0]:
-    axes.legend(fontsize=size, ncol=columns, loc='upper center', frameon=False,
-                bbox_to_anchor=(0.45, -0.2), columnspacing=1)
+  labels = axes.get_legend_handles_labels()[1]
+  if labels:
+    axes.legend(fontsize=size, ncol=columns if max(map(len, labels)) < 32 else 1,
+                loc='upper center', frameon=False, bbox_to_anchor=(0.45, 0),
+                borderaxespad=34. / size, columnspacing=1)   # 34 points, below the label
 
 
 def _dress(axes, title, quantity, protocol):
-  """Titles, units, a grid, and the drops of the rate that lie within the axis."""
+  """Titles, units, a grid, and the learning-rate decay steps within the axis."""
   axes.set_title(title, fontsize=9.5)
   axes.set_xlabel('training step', fontsize=9)
   axes.set_ylabel(quantity, fontsize=9)
   axes.tick_params(labelsize=8)
   axes.xaxis.set_major_formatter(ticker.FuncFormatter(
-      lambda value, _: '{:,.0f}'.format(value)))
+      lambda value, _: f'{value:,.0f}'))
   axes.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
   axes.grid(True, linewidth=0.4, color='#cccccc')
   axes.set_axisbelow(True)
@@ -370,14 +441,19 @@ def _figure(drawn, columns):
   FigureCanvasAgg(figure)
   for i, panel in enumerate(drawn):
     panel.draw(figure.add_subplot(rows, columns, i + 1))
+  # Long legends take their height from below the panels, not from within.
+  renderer = figure.canvas.get_renderer()
+  legends = [axes.get_legend().get_window_extent(renderer).height / figure.dpi
+             for axes in figure.axes if axes.get_legend()]
+  figure.set_figheight(rows * (SIZE[1] + max([0.6] + legends) - 0.6))
   figure.tight_layout()
   return figure
 
 
 @contextlib.contextmanager
 def _own_settings():
-  """Without those of the user's files, which may ask for LaTeX or other sizes."""
-  # Figures of any size may have been logged, and axes are not to warn of them.
+  """Ignores the user's settings, which may ask for LaTeX or other sizes."""
+  # Figures of any size may have been logged; axes should not warn about them.
   with matplotlib.rc_context(), np.errstate(all='ignore'):
     matplotlib.rcdefaults()
     yield
@@ -387,7 +463,7 @@ def _png(figure, file):
   """Writes a figure into a binary file, with a palette of its own colours."""
   full = io.BytesIO()
   figure.savefig(full, format='png', dpi=DPI)
-  # Not dithered: dots would blur the lines, and take more bytes.
+  # Not dithered: dots would blur the lines and take more bytes.
   Image.open(full).convert('RGB').quantize(SHADES, dither=0).save(
       file, format='png', optimize=True, dpi=(DPI, DPI))
 

@@ -42,7 +42,7 @@ def write(folder, compared, pictures):
 
   Args:
     folder: made where missing.
-    compared: `comparison.Comparison`.
+    compared: `verdicts.Comparison`.
     pictures: list of pairs of caption and PNG bytes.
 
   Returns:
@@ -58,24 +58,34 @@ def write(folder, compared, pictures):
   return path
 
 
+_PAGE = '''<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="%s">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>Comparison with published runs</title>
+<style>%s</style>
+</head>
+<body>
+<h1>Comparison of %d run%s</h1>
+%s
+</body>
+</html>
+'''
+
+
 def page(compared, pictures):
   """The page as text; arguments as `write`."""
-  parts = tables.blocks(compared)
-  body = ['<h1>Comparison of %d run%s</h1>' % (
-      len(compared.entries), '' if len(compared.entries) == 1 else 's')]
-  body += [_block(part) for part in parts]
+  body = list(map(_block, tables.blocks(compared)))
   if pictures:
-    body += ['<h2>Plots</h2>', '<div class="plots">']
-    body += [_picture(*picture) for picture in pictures]
-    body.append('</div>')
+    body += ['<h2>Plots</h2>', '<div class="plots">'] + [
+        _picture(*picture) for picture in pictures] + ['</div>']
   body.append('<h2>Commands and environments</h2>')
-  body += [_run(entry) for entry in compared.entries]
-  return ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-          '<meta http-equiv="Content-Security-Policy" content="%s">\n'
-          '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-          '<link rel="icon" href="data:,">\n'
-          '<title>Comparison with published runs</title>\n<style>%s</style>\n</head>\n'
-          '<body>\n%s\n</body>\n</html>\n' % (_POLICY, _STYLE, '\n'.join(body)))
+  body += map(_run, compared.entries)
+  count = len(compared.entries)
+  return _PAGE % (_POLICY, _STYLE, count, '' if count == 1 else 's', '\n'.join(body))
 
 
 def _text(value):
@@ -83,61 +93,54 @@ def _text(value):
 
 
 def _table(rows, label, kind=''):
-  """Scrolls by itself where it is too wide, by keyboard too."""
-  head, body = rows[0], rows[1:]
-  lines = ['<div class="scroll" tabindex="0" role="region" aria-label="%s"><table%s>'
-           % (_text(label), kind)]
-  if head:
-    lines.append('<thead><tr>%s</tr></thead>' % ''.join(
-        '<th scope="col">%s</th>' % _text(cell) for cell in head))
-  lines.append('<tbody>')
-  lines += ['<tr><th scope="row">%s</th>%s</tr>' % (_text(row[0]), ''.join(
-      '<td>%s</td>' % _text(cell) for cell in row[1:])) for row in body]
+  """A table that scrolls by itself if it is too wide, with the keyboard too.
+
+  rows: the first one has the headings, and may be empty.
+  """
+  head = ''.join(f'<th scope="col">{_text(cell)}</th>' for cell in rows[0])
+  lines = [f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(label)}">'
+           f'<table{kind}>', f'<thead><tr>{head}</tr></thead>' if head else '', '<tbody>']
+  for row in rows[1:]:
+    figures = ''.join(f'<td>{_text(cell)}</td>' for cell in row[1:])
+    lines.append(f'<tr><th scope="row">{_text(row[0])}</th>{figures}</tr>')
   return '\n'.join(lines + ['</tbody></table></div>'])
 
 
+def _facts(facts, label):
+  return _table([[]] + [
+      [name, value if isinstance(value, str) else json.dumps(value, sort_keys=True)]
+      for name, value in sorted(facts.items())], label, ' class="facts"')
+
+
 def _block(part):
-  lines = ['<h2>%s</h2>' % _text(part.title)]
+  lines = [f'<h2>{_text(part.title)}</h2>']
   if part.rows:
     lines.append(_table(part.rows, part.title))
   if part.notes:
-    lines += ['<ul>'] + ['<li>%s</li>' % _text(note) for note in part.notes] + ['</ul>']
+    lines += ['<ul>'] + [f'<li>{_text(note)}</li>' for note in part.notes] + ['</ul>']
   return '\n'.join(lines)
 
 
 def _picture(caption, image):
-  return ('<figure><img alt="%s" src="data:image/png;base64,%s"><figcaption>%s'
-          '</figcaption></figure>' % (_text(caption), base64.b64encode(image).decode(),
-                                      _text(caption)))
+  return (f'<figure><img alt="{_text(caption)}" src="data:image/png;base64,'
+          f'{base64.b64encode(image).decode()}"><figcaption>{_text(caption)}</figcaption>'
+          f'</figure>')
 
 
 def _run(entry):
-  lines = ['<h3>#%d %s</h3>' % (entry.number, _text(entry.run.name))]
-  if not entry.run.environments:
-    lines.append('<p>A log alone, which records neither its command nor its '
-                 'environment.</p>')
-  for environment in entry.run.environments:
-    start = environment.get('from_step')
-    lines.append('<p>%s</p>' % ('Started with' if not start else
-                                'Continued after %s steps with' % _text(start)))
-    lines.append('<pre>%s</pre>' % _text(_command(environment.get('command'))))
-    lines.append(_table([[]] + [
-        [name, _value(value)] for name, value in sorted(environment.items())
-        if name not in ('command', 'from_step')],
-        'Environment of #%d' % entry.number, ' class="facts"'))
+  lines = [f'<h3>#{entry.number} {_text(entry.path)}</h3>']
+  if not entry.environments:
+    lines.append('<p>Only a log, which records neither command nor environment.</p>')
+  for environment in entry.environments:
+    start, words = environment.get('from_step'), environment.get('command')
+    command = 'not recorded' if not isinstance(words, list) else (
+        'python ' + ' '.join(shlex.quote(str(word)) for word in words))
+    lines += [f'<p>{f"Continued after {_text(start)} steps" if start else "Started"} '
+              f'with</p>', f'<pre>{_text(command)}</pre>',
+              _facts({name: value for name, value in environment.items()
+                      if name not in ('command', 'from_step')},
+                     f'Environment of #{entry.number}')]
   if entry.run.args:
-    lines.append('<p>All flags, resolved</p>')
-    lines.append(_table([[]] + [
-        [name, _value(value)] for name, value in sorted(entry.run.args.items())],
-        'Flags of #%d' % entry.number, ' class="facts"'))
+    lines += ['<p>All flags, resolved</p>',
+              _facts(entry.run.args, f'Flags of #{entry.number}')]
   return '\n'.join(lines)
-
-
-def _command(words):
-  if not isinstance(words, list):
-    return 'not recorded'
-  return 'python ' + ' '.join(shlex.quote(str(word)) for word in words)
-
-
-def _value(value):
-  return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -1,14 +1,29 @@
-"""How far apart runs of different seeds may be expected to lie; NumPy only."""
-import collections
+"""Means, standard deviations and Student's intervals of runs with different seeds."""
 import math
+import typing
 
 import numpy as np
 
 CONFIDENCE = 0.95
-RESAMPLES = 10000
 
-Spread = collections.namedtuple('Spread', 'sd freedom')
-Spread.__doc__ = """Estimated deviation of one run, and its degrees of freedom."""
+
+class Spread(typing.NamedTuple):
+  """Estimated standard deviation of one run, and its degrees of freedom."""
+  sd: float
+  freedom: int
+
+
+class Difference(typing.NamedTuple):
+  """The mean difference of two groups of runs.
+
+  mean: ours minus theirs. half_width: of its interval at CONFIDENCE, None with too few
+  runs for one. paired: whether it is the mean over the seeds that both have. n: number of
+  runs of ours and theirs that count.
+  """
+  mean: float
+  half_width: float
+  paired: bool
+  n: tuple
 
 
 def spread(values):
@@ -24,7 +39,7 @@ def spread(values):
 
 
 def pooled(spreads):
-  """One spread from several that are taken to estimate the same one.
+  """One spread from several that are assumed to estimate the same one.
 
   The root of the mean of their squares, weighted by their degrees of freedom.
   """
@@ -33,31 +48,63 @@ def pooled(spreads):
                           / freedom), freedom)
 
 
-def bootstrap_interval(values):
-  """Percentile interval of the mean at CONFIDENCE, from RESAMPLES resamples.
-
-  The same values give the same interval. For few values it is too narrow: it cannot
-  know of runs further out than those seen.
+def half_width(spread_of_one, *counts):
+  """Half the width of Student's interval: t sd sqrt(1/n), or of a difference of means.
 
   Args:
-    values: list of floats.
+    spread_of_one: `Spread`.
+    counts: number of runs of a mean, or of the two means.
+  """
+  return (student_t(spread_of_one.freedom) * spread_of_one.sd
+          * math.sqrt(sum(1. / count for count in counts)))
+
+
+def mean_interval(values):
+  """Student's interval of the mean, pair of floats; at least two values."""
+  mean, width = sum(values) / len(values), half_width(spread(values), len(values))
+  return mean - width, mean + width
+
+
+def mean_difference(ours, theirs):
+  """The mean difference of two groups of runs, with Student's interval.
+
+  Paired if at least two seeds are in both groups, or a single one and neither group has
+  another: mean and spread of the differences of the same seed. Otherwise with the pooled
+  spread of both groups.
+
+  Args:
+    ours, theirs: dicts from seed to figure, not empty.
 
   Returns:
-    Pair of floats.
+    `Difference`.
+
+  >>> mean_difference({1: 0.7, 2: 0.8}, {1: 0.6, 2: 0.7, 3: 0.1}).n
+  (2, 2)
   """
-  rng = np.random.RandomState(0)
-  picked = rng.randint(len(values), size=(RESAMPLES, len(values)))
-  means = np.asarray(values)[picked].mean(axis=1)
-  tail = 50 * (1 - CONFIDENCE)
-  low, high = np.percentile(means, [tail, 100 - tail])
-  return float(low), float(high)
+  common = [seed for seed in ours if seed in theirs]
+  if len(common) > 1 or len(ours) == len(theirs) == len(common):
+    values = [ours[seed] - theirs[seed] for seed in common]
+    return Difference(
+        sum(values) / len(values),
+        half_width(spread(values), len(values)) if len(values) > 1 else None,
+        True, (len(values), len(values)))
+  groups = [list(group.values()) for group in (ours, theirs)]
+  counts = tuple(map(len, groups))
+  spreads = [spread(values) for values in groups if len(values) > 1]
+  means = [sum(values) / len(values) for values in groups]
+  return Difference(
+      means[0] - means[1], half_width(pooled(spreads), *counts) if spreads else None,
+      False, counts)
 
 
 def student_t(freedom):
-  """The t that |T| of Student's distribution stays below with probability CONFIDENCE.
+  """The t for which |T| < t with probability CONFIDENCE in Student's distribution.
 
-  From the finite sums for whole degrees of freedom: Abramowitz and Stegun, Handbook of
+  Finite sums for whole degrees of freedom: Abramowitz and Stegun, Handbook of
   Mathematical Functions, 26.7.3 and 26.7.4.
+
+  >>> round(student_t(5), 3)
+  2.571
   """
   low, high = 0., 1e3
   while high - low > 1e-9:

@@ -1,140 +1,197 @@
-"""Compares runs with published ones, or with others; no TensorFlow.
+"""Computes a comparison: everything that is shown, as plain data; no TensorFlow.
 
 The headline is the test accuracy after the last step. Figures of different protocols
-never stand side by side: there is a section for each.
+are never side by side: each protocol has its own section.
 """
 import collections
 import json
 import os
+import typing
 
 from comhe_tf1.comparison import agreement
+from comhe_tf1.comparison import batches
+from comhe_tf1.comparison import cells
+from comhe_tf1.comparison import first_lines
 from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
 
-Entry = collections.namedtuple(
-    'Entry', 'number run settings schedule finished final reference')
-Entry.__doc__ = """A run in a comparison.
 
-number: from 1. run: `recorded_run.Run`. settings: see `run_settings.of_run`. schedule:
-`run_settings.Schedule`. finished: whether the last of its steps was evaluated. final:
-see `recorded_run.final`. reference: `Reference` it is compared with, or None.
-"""
+class Reference(typing.NamedTuple):
+  """What a run is compared with: a published run, or other runs.
 
-Reference = collections.namedtuple(
-    'Reference', 'label schedule settings first tests lasts best median final_train '
-                 'curves note source')
-Reference.__doc__ = """What a run is compared with: a published run, or other runs.
+  label: heading of its column. settings: flags as far as they are known, or None.
+  first_line: figures of its line iter_0, or None. tests: dict, step -> test accuracy.
+  lasts: test accuracies after the last step, one per run; empty if unfinished. best:
+  accuracy and step; median: of the last 20 test accuracies; last_line: step and figures
+  of the last training line; each or None. curves: list of `recorded_run.Run.curves`,
+  empty for published figures. note: what must be said with it, or None. source: in words.
+  """
+  label: str
+  schedule: run_settings.Schedule
+  settings: dict
+  first_line: dict
+  tests: dict
+  lasts: list
+  best: tuple
+  median: float
+  last_line: tuple
+  curves: list
+  note: str
+  source: str
 
-label: heading of its column. schedule: `run_settings.Schedule`. settings: flags as far
-as they are known, or None. first: dict of the figures of its line iter_0, or None.
-tests: dict, step -> test accuracy. lasts: list of the test accuracies after the last
-step, one a run; empty if unfinished. best: pair of accuracy and step, median: of the
-last 20 test accuracies, final_train: pair of step and dict, each or None.
-curves: list of dicts as `recorded_run.Run.curves`, empty for published facts.
-note: what must be said with it, or None. source: in words.
-"""
 
-Group = collections.namedtuple('Group', 'entries repeats')
-Group.__doc__ = """Runs whose settings but the seed agree.
+class Entry(typing.NamedTuple):
+  """A run in a comparison.
 
-entries: of different seeds. repeats: those with the seed of an earlier one.
-"""
+  number: from 1. run: `recorded_run.Run`. settings: see `run_settings.get_settings`.
+  finished: whether the last of its steps was evaluated. newest: last step of its logs. final: see
+  `recorded_run.final`. tests: pairs of step and test accuracy. first_line, last_line: step
+  and figures of its first and last training line. reference: `Reference` or None.
+  """
+  number: int
+  path: str
+  run: recorded_run.Run
+  settings: dict
+  schedule: run_settings.Schedule
+  finished: bool
+  newest: int
+  final: dict
+  tests: list
+  first_line: tuple
+  last_line: tuple
+  environments: list
+  reference: Reference
 
-FirstLine = collections.namedtuple('FirstLine', 'entry figures matches conclusion')
-FirstLine.__doc__ = """The line iter_0 of a run beside that of its reference.
+  @property
+  def seed(self):
+    return (self.settings or {}).get('random_seed')
 
-figures: ordered dict from quantity to the pair of strings in the two lines. matches:
-whether all agree to the last digit, None where they cannot be compared.
-"""
 
-Seeds = collections.namedtuple('Seeds', 'entries mean sd interval')
-Seeds.__doc__ = """The last test accuracies of several seeds.
+class Group(typing.NamedTuple):
+  """Runs with the same settings except for the seed.
 
-interval: bootstrap interval of the mean, see `seed_statistics`.
-"""
+  entries: of different seeds. repeats: those with the seed of an earlier one.
+  """
+  entries: list
+  repeats: list
 
-Verdict = collections.namedtuple(
-    'Verdict', 'entries reference ours theirs difference spread limit within text '
-               'arithmetic notes')
-Verdict.__new__.__defaults__ = (None,) * 8 + ((),)
-Verdict.__doc__ = """How runs' last test accuracy lies to that of their reference.
 
-ours, theirs: mean last test accuracies. difference: ours minus theirs. spread: of one
-run. limit: what the difference stays within, with 95% confidence, if both sides are
-draws of one distribution. within: whether it does. All of these are None where the
-text, which is the verdict, says why there is none. arithmetic: where spread and limit
-come from, in words. notes: list of what must be said with it.
-"""
+class LineByLine(typing.NamedTuple):
+  """A run's log beside the first log of its reference.
 
-Section = collections.namedtuple(
-    'Section', 'protocol steps entries groups references seeds verdicts')
-Section.__doc__ = """The runs of one protocol and length; groups: list of `Group`."""
+  batches: list of `batches.Section`.
+  """
+  entry: Entry
+  label: str
+  agreement: agreement.Agreement
+  batches: list
 
-Comparison = collections.namedtuple(
-    'Comparison', 'entries first_lines sections agreements')
-Comparison.__doc__ = """Runs compared.
 
-agreements: list of pairs of `Entry` and `agreement.Agreement`, with the first log of its
-reference, for the entries whose reference has logs.
-"""
+class Seeds(typing.NamedTuple):
+  """The last test accuracies of several seeds; interval: Student's, of the mean."""
+  entries: list
+  mean: float
+  sd: float
+  interval: tuple
+
+
+class Verdict(typing.NamedTuple):
+  """How runs' last test accuracy compares with that of their reference.
+
+  text: the verdict, or why there is none; then the figures are None. ours, theirs: mean
+  last test accuracies. difference: ours minus theirs. spread: of one run. limit: what
+  the difference stays within, with 95% confidence, if both sides are draws from one
+  distribution. within: whether it does. arithmetic: where spread and limit come from, in
+  words. notes: what must be said with it.
+  """
+  entries: list
+  reference: Reference
+  text: str
+  notes: list
+  ours: float = None
+  theirs: float = None
+  difference: float = None
+  spread: float = None
+  limit: float = None
+  within: bool = None
+  arithmetic: str = None
+
+
+class Section(typing.NamedTuple):
+  """The runs of one protocol and length; groups: list of `Group`."""
+  protocol: published_runs.Protocol
+  steps: int
+  entries: list
+  groups: list
+  references: list
+  seeds: list
+  verdicts: list
+
+
+class Comparison(typing.NamedTuple):
+  """Runs compared; line_by_line: for the runs whose reference has logs."""
+  entries: list
+  references: list
+  first_lines: list
+  line_by_line: list
+  sections: list
+  cells: list
+
 
 # Last test accuracies of one network under one protocol, and of comparable methods.
 _FAMILY = [facts.last for facts in published_runs.MHE_RUNS.values()
            if facts.regularizer == 'half_mhe']
 SPREAD_SOURCE = (
-    'standard deviation of the last test accuracies of the %d published half-space MHE '
-    'runs (%s: CNN-9 on CIFAR-100, 42,500 steps, one run for each power, no seed set), '
-    'taken to hold for both protocols; differences between the powers are in it too, '
-    'so that it is rather too large' % (
-        len(_FAMILY), ', '.join('%.4f' % value for value in _FAMILY)))
+    f'standard deviation of the last test accuracies of the {len(_FAMILY)} published '
+    f'half-space MHE runs ({", ".join(f"{value:.4f}" for value in _FAMILY)}: CNN-9 on '
+    f'CIFAR-100, 42,500 steps, one run per power, no seed set), assumed to hold for both '
+    f'protocols; it includes differences between the powers, so it is rather too large')
 CAVEAT = (
-    'A single published run says nothing about other seeds. How much its last 20 '
-    'evaluations vary is the wobble of one run, and smaller; the sampling error of '
-    '10,000 test images (0.0043 at 0.75) is not counted, since all runs are tested on '
-    'the same images.')
+    'A single published run says nothing about other seeds. The variation of its last 20 '
+    'evaluations is that within one run, and smaller; the sampling error of 10,000 test '
+    'images (0.0043 at 0.75) is not counted, since all runs use the same test images.')
 
 
 def published_reference(name):
   """The `Reference` of a run of `published_runs.ALL`."""
   facts = published_runs.ALL[name]
-  first = collections.OrderedDict(
+  first_line = collections.OrderedDict(
       (quantity, getattr(facts, quantity)) for quantity in published_runs.QUANTITIES)
   return Reference(
-      'published ' + name,
-      run_settings.Schedule(facts.protocol, facts.protocol.steps, True),
-      run_settings.of_published(facts), None if facts.fit is None else first,
-      dict(facts.tests or {}), [facts.last], facts.best, facts.median,
-      facts.final_train, [], facts.note,
-      '%s, %d run' % (facts.source, facts.runs))
+      label='published ' + name,
+      schedule=run_settings.Schedule(facts.protocol, facts.protocol.steps, True),
+      settings=run_settings.get_published_settings(facts),
+      first_line=None if facts.fit is None else first_line,
+      tests=dict(facts.tests or {}), lasts=[facts.last], best=facts.best,
+      median=facts.median, last_line=facts.final_train, curves=[], note=facts.note,
+      source=facts.source + ', 1 run')
 
 
 def recorded_reference(path, runs):
   """The `Reference` that recorded runs make; the first one's where it is about one.
 
   Raises:
-    recorded_run.ReadError: they are not of one experiment.
+    recorded_run.ReadError: they do not have the same settings.
   """
   entries = [_entry(number, run, lambda run: None)
              for number, run in enumerate(runs, 1)]
   groups = _groups(entries)
   if len(groups) > 1:
     raise recorded_run.ReadError(
-        '%s holds runs of %d different settings; name one of them'
-        % (path, len(groups)))
-  first, final = entries[0], entries[0].final
-  line = recorded_run.first_line(first.run)
-  done = [entry for entry in groups[0].entries if entry.finished]
+        f'{path} holds runs of {len(groups)} different settings; name one of them')
+  first, final, members = entries[0], entries[0].final, groups[0].entries
   return Reference(
-      os.path.basename(os.path.normpath(path)), first.schedule, first.settings,
-      line[1] if line and line[0] == 0 else None, dict(recorded_run.tests(first.run)),
-      [entry.final['last']['test_acc'] for entry in done],
-      final and (final['best']['test_acc'], final['best']['step']),
-      final and final['median_of_last_20']['test_acc'],
-      recorded_run.last_line(first.run),
-      [entry.run.curves for entry in groups[0].entries], None, '%s, %d run%s' % (
-          path, len(groups[0].entries), '' if len(groups[0].entries) == 1 else 's'))
+      label=os.path.basename(os.path.normpath(path)), schedule=first.schedule,
+      settings=first.settings,
+      first_line=(first.first_line[1] if first.first_line and first.first_line[0] == 0
+                  else None),
+      tests=dict(first.tests), lasts=_lasts(members),
+      best=final and (final['best']['test_acc'], final['best']['step']),
+      median=final and final['median_of_last_20']['test_acc'],
+      last_line=first.last_line, curves=[entry.run.curves for entry in members], note=None,
+      source=f'{path}, {len(members)} run{"s" if members[1:] else ""}')
 
 
 def compare(runs, reference=None):
@@ -148,49 +205,60 @@ def compare(runs, reference=None):
   Returns:
     `Comparison`.
   """
-  known = {}
+  known = {None: None}
 
   def reference_of(run):
     if reference is not None:
       return reference
     name = run_settings.variant_of(run)
-    if name is not None and name not in known:
+    if name not in known:
       known[name] = published_reference(name)
-    return known.get(name)
+    return known[name]
 
   entries = [_entry(number, run, reference_of) for number, run in enumerate(runs, 1)]
   sections = collections.OrderedDict()
   for entry in entries:
     length = entry.schedule.protocol, entry.schedule.steps
     sections.setdefault(length, []).append(entry)
-  return Comparison(entries, [_first_line(entry) for entry in entries],
-                    [_section(protocol, steps, members)
-                     for (protocol, steps), members in sections.items()],
-                    [(entry, _agreement(entry)) for entry in entries
-                     if entry.reference and entry.reference.curves])
-
-
-def _agreement(entry):
-  reference = entry.reference
-  return agreement.of_logs(
-      reference.label, entry.run.curves, reference.curves[0],
-      entry.schedule.protocol.lr_drops, reference.schedule.protocol.lr_drops)
+  return Comparison(
+      entries=entries,
+      references=[each for each in list(known.values()) + [reference] if each],
+      first_lines=list(map(first_lines.compare, entries)),
+      line_by_line=[_line_by_line(entry) for entry in entries
+                    if entry.reference and entry.reference.curves],
+      sections=[_section(protocol, steps, members)
+                for (protocol, steps), members in sections.items()],
+      cells=cells.beside(entries))
 
 
 def _entry(number, run, reference_of):
   schedule = run_settings.schedule_of(run)
   final = recorded_run.final(run)
-  finished = bool(final) and final['last']['step'] == schedule.steps - 1
-  return Entry(number, run, run_settings.of_run(run), schedule, finished, final,
-               reference_of(run))
+  return Entry(
+      number=number, path=run.name, run=run, settings=run_settings.get_settings(run),
+      schedule=schedule,
+      finished=bool(final) and final['last']['step'] == schedule.steps - 1,
+      newest=max(curve.steps[-1] for curve in run.curves.values()), final=final,
+      tests=recorded_run.tests(run), first_line=recorded_run.first_line(run),
+      last_line=recorded_run.last_line(run), environments=run.environments,
+      reference=reference_of(run))
+
+
+def _line_by_line(entry):
+  theirs = entry.reference
+  ours, drops = entry.run.curves, [
+      each.schedule.protocol.lr_drops for each in (entry, theirs)]
+  agreed = agreement.compare_logs(ours, theirs.curves[0], *drops)
+  return LineByLine(entry, theirs.label, agreed, batches.correlate_logs(
+      agreed, ours, theirs.curves[0], sorted(set(drops[0]) | set(drops[1]))))
 
 
 def numbers(entries):
   """'#1 #2 #5', or '#1 to #9' where that is long."""
   first, last = entries[0].number, entries[-1].number
   if last - first == len(entries) - 1 > 2:
-    return '#%d to #%d' % (first, last)
-  return ' '.join('#%d' % entry.number for entry in entries)
+    return f'#{first} to #{last}'
+  return ' '.join(f'#{entry.number}' for entry in entries)
 
 
 def _section(protocol, steps, entries):
@@ -209,19 +277,18 @@ def _groups(entries):
   pools = collections.OrderedDict()
   for entry in entries:
     if entry.settings is None:
-      # A bare log: those of one folder are taken to differ by their seeds alone.
+      # A bare log: those of one folder are assumed to differ by their seeds alone.
       label = os.path.dirname(entry.run.key), entry.schedule
-      seed = recorded_run.first_line(entry.run)
-      seed = str(seed) if seed else entry.run.key
+      seed = str(entry.first_line) if entry.first_line else entry.run.key
     else:
       label = json.dumps({name: value for name, value in entry.settings.items()
                           if name != 'random_seed'}, sort_keys=True)
-      seed = str(entry.settings.get('random_seed'))
-    pool = pools.setdefault(label, (collections.OrderedDict(), []))
-    if seed in pool[0]:
-      pool[1].append(entry)
+      seed = str(entry.seed)
+    by_seed, repeats = pools.setdefault(label, (collections.OrderedDict(), []))
+    if seed in by_seed:
+      repeats.append(entry)
     else:
-      pool[0][seed] = entry
+      by_seed[seed] = entry
   return [Group(list(by_seed.values()), repeats) for by_seed, repeats in pools.values()]
 
 
@@ -235,70 +302,69 @@ def _seeds(group):
     return None
   return Seeds([entry for entry in group.entries if entry.finished],
                sum(values) / len(values), seed_statistics.spread(values).sd,
-               seed_statistics.bootstrap_interval(values))
+               seed_statistics.mean_interval(values))
 
 
 def _verdict(group):
   entries = [entry for entry in group.entries if entry.finished]
   first, reference = group.entries[0], group.entries[0].reference
-  notes = ['%s repeats a seed and is left out' % numbers([entry])
-           for entry in group.repeats]
+  notes = [f'{numbers([entry])} repeats a seed and is left out' for entry in group.repeats]
+  spreads, sources = [], []
   reason = _no_verdict(first, entries, reference)
+  if reason is None:
+    ours, theirs = _lasts(entries), reference.lasts
+    spreads, sources = _spreads(first, ours, theirs)
+    if not spreads:
+      reason = ('no verdict: one run each says nothing about the spread of seeds, and the '
+                'published runs only about CNN-9 on CIFAR-100')
   if reason:
-    return Verdict(group.entries, reference, text=reason, notes=notes)
-  ours, theirs = _lasts(entries), reference.lasts
-  spreads, sources = _spreads(first, ours, theirs)
-  if not spreads:
-    return Verdict(group.entries, reference, notes=notes, text=(
-        'none: one run each says nothing about the spread of seeds, and the published '
-        'runs only about CNN-9 on CIFAR-100'))
+    return Verdict(group.entries, reference, reason, notes)
   spread = seed_statistics.pooled(spreads)
   t = seed_statistics.student_t(spread.freedom)
-  limit = t * spread.sd * (1. / len(ours) + 1. / len(theirs)) ** 0.5
+  limit = seed_statistics.half_width(spread, len(ours), len(theirs))
   means = sum(ours) / len(ours), sum(theirs) / len(theirs)
   difference = means[0] - means[1]
   within = abs(difference) <= limit + 1e-9   # what rounding leaves of 0
-  arithmetic = (
-      'spread of one run: %.4f, %s. Limit: %.4f = %.3f x %.4f x sqrt(1/%d + 1/%d), '
-      'with Student\'s t for 95%% and %d degree%s of freedom' % (
-          spread.sd, '; pooled with '.join(sources), limit, t, spread.sd, len(ours),
-          len(theirs), spread.freedom, '' if spread.freedom == 1 else 's'))
   if first.settings is None:
-    notes.append('the log does not record its settings, which are taken to be the same')
+    notes.append('the log does not record its settings, which are assumed to be the same')
   if len(entries) < len(group.entries):
-    notes.append('without %s, not finished' % numbers(
-        [entry for entry in group.entries if not entry.finished]))
+    unfinished = [entry for entry in group.entries if not entry.finished]
+    notes.append(f'without {numbers(unfinished)}, not finished')
   if reference.note:
     notes.append(reference.note)
   return Verdict(
-      entries, reference, means[0], means[1], difference, spread.sd, limit, within,
-      '%s the spread expected of one run' % (
-          'within' if within else 'above' if difference > 0 else 'below'),
-      arithmetic, notes)
+      entries, reference,
+      text=f'{"within" if within else "above" if difference > 0 else "below"} the spread '
+           f'expected of one run',
+      notes=notes, ours=means[0], theirs=means[1], difference=difference, spread=spread.sd,
+      limit=limit, within=within, arithmetic=(
+          f'spread of one run: {spread.sd:.4f}, {"; pooled with ".join(sources)}. Limit: '
+          f'{limit:.4f} = {t:.3f} x {spread.sd:.4f} x sqrt(1/{len(ours)} + '
+          f'1/{len(theirs)}), with Student\'s t for 95% and {spread.freedom} '
+          f'degree{"" if spread.freedom == 1 else "s"} of freedom'))
 
 
 def _no_verdict(first, finished, reference):
-  """Why there is nothing to tell of a group, or None."""
+  """Why there is no verdict on a group, or None."""
   if reference is None:
-    return ('none: no published run of this method is known; --against names one, or a '
-            'folder of logs')
+    return ('no verdict: no published run of this method is known; --against names one, '
+            'or a folder of logs')
   if reference.schedule.protocol != first.schedule.protocol:
-    return 'none: %s is of another protocol, %s' % (
-        reference.label, protocol_in_words(*reference.schedule[:2]))
+    return (f'no verdict: {reference.label} was trained for '
+            f'{describe_protocol(*reference.schedule[:2])}')
   if reference.schedule.steps != first.schedule.steps:
-    return 'none: %s steps are trained, %s had %s' % (
-        '{:,}'.format(first.schedule.steps), reference.label,
-        '{:,}'.format(reference.schedule.steps))
+    return (f'no verdict: this run has {first.schedule.steps:,} steps, {reference.label} '
+            f'had {reference.schedule.steps:,}')
   if first.settings is not None and reference.settings is not None:
     names = set(first.settings) - run_settings.DRAWS
     differing = run_settings.differences(first.settings, reference.settings, names)
     if differing:
-      return 'none: other settings than %s: %s' % (
-          reference.label, ', '.join(differing))
+      return (f'no verdict: other settings than {reference.label}: '
+              f'{", ".join(differing)}')
   if not finished:
-    return 'not before the last step'
+    return 'no verdict before the last step'
   if not reference.lasts:
-    return 'none: %s is not finished' % reference.label
+    return f'no verdict: {reference.label} is not finished'
   return None
 
 
@@ -308,7 +374,7 @@ def _spreads(first, ours, theirs):
   for values, whose in ((ours, 'runs here'), (theirs, 'runs compared with')):
     if len(values) > 1:
       spreads.append(seed_statistics.spread(values))
-      sources.append('standard deviation of the %d %s' % (len(values), whose))
+      sources.append(f'standard deviation of the {len(values)} {whose}')
   network = dict(dataset='cifar100', model='cnn9', width=1, depth=9)
   if not run_settings.differences(first.settings or {}, network):
     spreads.append(seed_statistics.spread(_FAMILY))
@@ -316,71 +382,9 @@ def _spreads(first, ours, theirs):
   return spreads, sources
 
 
-def protocol_in_words(protocol, steps):
-  """'75,000 steps, rate drops at 30,000, 50,000, 65,000'"""
-  drops = ', '.join(map('{:,}'.format, protocol.lr_drops))
-  text = '{:,} steps, {}'.format(
-      protocol.steps, 'rate drops at ' + drops if drops else 'no rate drop')
-  return text if steps == protocol.steps else 'the first {:,} of {}'.format(steps, text)
-
-
-def _first_line(entry):
-  reference = entry.reference
-  line = recorded_run.first_line(entry.run)
-  missing = _nothing_to_compare(line, reference)
-  if missing:
-    return FirstLine(entry, {}, None, missing)
-  figures = collections.OrderedDict(
-      (name, ('%.4f' % line[1][name] if name in line[1] else None,
-              '%.4f' % reference.first[name]))
-      for name in published_runs.QUANTITIES if name in reference.first)
-  differing = [name for name, (ours, theirs) in figures.items() if ours != theirs]
-  if not differing:
-    return FirstLine(entry, figures, True,
-                     'match: all figures of iter_0, to the last digit')
-  return FirstLine(entry, figures, False, '%s. %s' % (
-      _which_differ(figures, differing), _why(entry, reference, differing)))
-
-
-def _nothing_to_compare(line, reference):
-  """Why two lines of step 0 cannot be compared, or None."""
-  if line is None:
-    return 'there is no training line'
-  if line[0] != 0:
-    return ('its first training line is of step %s, not 0, so that there is nothing to '
-            'compare' % '{:,}'.format(line[0]))
-  if reference is None:
-    return 'no published run of this method is known'
-  if reference.first is None:
-    return '%s has no line of step 0' % reference.label
-  return None
-
-
-def _which_differ(figures, differing):
-  kept = [name for name in figures if name not in differing]
-  text = '%s differ%s' % (' '.join(differing), 's' if len(differing) == 1 else '')
-  if kept:
-    text += '; %s match%s to the last digit' % (
-        ' '.join(kept), 'es' if len(kept) == 1 else '')
-  if {'reg', 'thom', 'thomf'} <= set(kept):
-    text += ', so that the initial weights and projections are the same'
-  return text
-
-
-def _why(entry, reference, differing):
-  """Why figures of the first line may differ."""
-  if entry.settings is None or reference.settings is None:
-    seed = (reference.settings or {}).get('random_seed')
-    return ('A log does not say why: another seed%s, another numbering of op seeds '
-            'than TensorFlow 1.8 to 1.12 give, other settings, data or batch size' % (
-                '' if seed is None else ' than %s' % seed))
-  names = {name for quantity in differing for name in run_settings.DECISIVE[quantity]}
-  if 'iters' not in reference.settings:
-    names.discard('base_lr')   # it only moves projections that are trained
-  reasons = run_settings.differences(entry.settings, reference.settings, names)
-  if reasons:
-    return 'It has ' + ', '.join(reasons)
-  return ('No recorded flag explains it%s sums in another order, if only the last digit '
-          'differs' % (': other data, perhaps; or'
-                       if entry.settings.get('data_md5') is None else ', and the data '
-                       'are the same: another version of this project, perhaps; or'))
+def describe_protocol(protocol, steps):
+  """'75,000 steps, learning-rate decay steps 30,000, 50,000, 65,000'"""
+  drops = ', '.join(f'{drop:,}' for drop in protocol.lr_drops)
+  text = (f'{protocol.steps:,} steps, '
+          f'{"learning-rate decay steps " + drops if drops else "no learning-rate decay"}')
+  return text if steps == protocol.steps else f'the first {steps:,} of {text}'

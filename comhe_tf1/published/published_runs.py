@@ -1,12 +1,28 @@
-"""Facts about the authors' published runs, for comparison; no TensorFlow.
+"""The figures that the authors published, read from the JSON files beside this module.
 
-Read off the logs in the authors' repositories, one run each, CNN-9 on CIFAR-100: the
-three of github.com/rmlin/CoMHE and the thirteen of github.com/wy1iu/MHE. The two
-repositories train differently long (`Protocol`), so that their figures are not
-comparable. A line's label i says that it is about step i, counted from 0: an
-evaluation is made after that step's update, and the last one is labelled steps - 1.
+logs.json: the authors' released logs, one run each, CNN-9 on CIFAR-100: three of
+github.com/rmlin/CoMHE and thirteen of github.com/wy1iu/MHE. The two repositories train
+for different numbers of steps (`Protocol`), so their figures are not comparable. A line
+with the label i is about step i, counted from 0: the evaluation is made after that
+step's update, and the last one is labelled steps - 1.
+
+tables.json: test errors in percent from the slides of the two papers, one run each as
+far as is known, without a spread. The slides state neither the number of steps, nor the
+step of a figure, nor every weight and power. What is concluded about these rests on the
+MHE authors' released logs: ten cells are, to the last digit, 100 - 100 * the best test
+accuracy of one of these logs. So a cell is to be compared with a run's lowest error. A
+cell that several tables have is here once. Left out: networks and data that this project
+does not have (ImageNet, point clouds, graphs), and rows quoted from other authors.
+
+energies.json: energies over the training, read by eye off a plot in the CoMHE slides, one
+curve per method from step 20,000 to 75,000. The plot says neither which layers are summed
+nor in which space. The layers of CNN-9 without the last start at 5.01 in half space and
+5.02 in full space, so the sum over these layers is taken to be meant.
 """
 import collections
+import json
+import os
+import typing
 
 from comhe_tf1.regularizers import methods
 
@@ -15,110 +31,160 @@ BATCH_SIZE = 128
 NUMBERING = 'tf1.12'
 QUANTITIES = ('fit', 'reg', 'thom', 'thomf', 'acc')   # of a training line
 
-Protocol = collections.namedtuple('Protocol', 'steps lr_drops milestones')
-Protocol.__doc__ = """How long is trained.
 
-steps: number of training steps. lr_drops: steps before which the rate is multiplied
-by 0.1. milestones: steps at which test accuracies are compared, beside the last one.
-"""
-COMHE = Protocol(75000, (30000, 50000, 65000),
-                 (500, 1000, 3000, 10000, 30000, 30500, 50000, 50500, 65500))
-MHE = Protocol(42500, (20000, 30000, 37500),
-               (500, 1000, 3000, 10000, 20000, 20500, 30000, 30500, 38000))
+class Protocol(typing.NamedTuple):
+  """How long is trained.
 
-Run = collections.namedtuple(
-    'Run', 'protocol regularizer settings random_seed numbering fit reg thom thomf acc '
-           'tests last best median final_train runs source note')
-Run.__new__.__defaults__ = (None,) * len(Run._fields)
-Run.__doc__ = """A published run; what is not known is None.
-
-protocol: `Protocol`. regularizer, settings: the method of `methods` and its settings
-where they are not its defaults. random_seed: the seed that reproduces it; the
-random-projection log was not made with that script's default, 345. numbering: of op
-seeds. fit, reg, thom, thomf, acc: of its line `iter_0`; reg, thom and thomf do not
-depend on the data.
-tests: ordered dict, milestone -> test accuracy. last: test accuracy after the last
-step. best: pair of the highest test accuracy and its step, chosen on the test set.
-median: of the last 20 test accuracies. final_train: pair of the step and the dict of
-the last training line. runs: how many runs these are. source: repository. note: what
-must be said wherever the figures are shown, or None.
-"""
+  steps: number of training steps. lr_drops: steps before which the learning rate is
+  multiplied by 0.1. milestones: steps at which test accuracies are compared, beside the
+  last one.
+  """
+  steps: int
+  lr_drops: tuple
+  milestones: tuple
 
 
-def _train(*values):
-  return collections.OrderedDict(zip(QUANTITIES, values))
+class Run(typing.NamedTuple):
+  """A published log; what is not known is None.
+
+  regularizer, settings: the method of `methods` and its settings that are not the
+  defaults. random_seed: the seed that reproduces it (1234 for random projection, whose
+  script has the default 345). numbering: of op seeds. fit, reg, thom, thomf, acc: of its
+  line `iter_0`; reg, thom and thomf do not depend on the data.
+  tests: ordered dict, step -> test accuracy, at the milestones and every 1,000 steps.
+  last: test accuracy after the last step. best: the highest test accuracy, chosen on
+  the test set, and its step. median: of the last 20 test accuracies. final_train: step
+  and figures of the last training line. source: repository. note: what must be said
+  wherever the figures are shown.
+  """
+  protocol: Protocol
+  regularizer: str
+  settings: dict
+  last: float
+  best: tuple
+  source: str
+  random_seed: int = None
+  numbering: str = None
+  fit: float = None
+  reg: float = None
+  thom: float = None
+  thomf: float = None
+  acc: float = None
+  tests: dict = None
+  median: float = None
+  final_train: tuple = None
+  note: str = None
 
 
-def _tests(protocol, *values):
-  return collections.OrderedDict(zip(protocol.milestones, values))
+class Cell(typing.NamedTuple):
+  """A published test error.
+
+  places: the tables and plots that have it, names in `PAGES`, the first one first. row,
+  column: as there. error: in percent, None for a training that did not converge.
+  settings: flags of `train.py` that reproduce it, without the number of steps; as
+  stated or, where the authors do not state them, as concluded. doubtful: dict from the
+  flags that are not stated to other values that cannot be excluded.
+  protocols: one if it is known (from `log`) or taken from other cells of the table; two
+  if that is doubtful, the likelier one first. log: name in `MHE_RUNS` of the log whose
+  lowest test error it is, None if it is not known which step it is of. read_off: error
+  of reading it off a plot, in percent, or None.
+  """
+  places: list
+  row: str
+  column: str
+  error: float
+  settings: dict
+  protocols: list
+  doubtful: dict = {}
+  log: str = None
+  read_off: float = None
+
+  @property
+  def label(self):
+    """'MHE table 2, Half-space MHE, 16/32/64'"""
+    return f'{self.places[0]}, {self.row}, {self.column}'
+
+  @property
+  def shown_error(self):
+    """The error as the tables have it, with two digits."""
+    return 'not converged' if self.error is None else f'{self.error:.2f}'
 
 
-def _comhe(regularizer, settings, random_seed, first, tests, **figures):
-  first = dict(zip(QUANTITIES, first))
-  return Run(COMHE, regularizer, settings, random_seed, NUMBERING,
-             tests=_tests(COMHE, *tests), runs=1, source='github.com/rmlin/CoMHE',
-             **dict(first, **figures))
+class EnergyCurve(typing.NamedTuple):
+  """A curve of the plot.
+
+  name: of the curve there. energies: ordered dict, step -> sum. band: lowest and highest
+  sum around the last of these steps, or None where the curve is thin.
+  """
+  name: str
+  energies: dict
+  band: tuple = None
 
 
-RUNS = collections.OrderedDict([
-    ('random', _comhe(
-        'random', dict(pd=40, pn=20), 1234, (6.3621, 1.1871, 5.1348, 5.0269, 0.0078),
-        (0.0100, 0.0100, 0.2086, 0.4247, 0.4717, 0.6606, 0.6600, 0.7376, 0.7545),
-        last=0.7559, best=(0.7572, 73000), median=0.7556,
-        final_train=(74900, _train(0.1133, 0.4542, 5.1273, 4.9526, 1.)))),
-    ('angle', _comhe(
-        'angle', dict(pd=30, pn=1, iters=1), 345, (6.2162, 1.1856, 5.1797, 5.0191, 0.),
-        (0.0100, 0.0100, 0.1129, 0.4107, 0.4305, 0.6431, 0.6597, 0.7306, 0.7518),
-        last=0.7513, best=(0.7525, 67500), median=0.75125,
-        final_train=(74900, _train(0.1171, 0.4551, 5.1133, 4.9527, 1.)))),
-    ('adversarial', _comhe(
-        'adversarial', dict(pd=30, pn=1, iters=10), 3456,
-        (6.3228, 1.1885, 5.1808, 5.0229, 0.0234),
-        (0.0100, 0.0100, 0.0377, 0.4479, 0.4391, 0.6657, 0.6334, 0.7276, 0.7453),
-        last=0.7474, best=(0.7483, 71000), median=0.7470,
-        final_train=(74900, _train(0.1354, 0.4606, 5.1111, 4.9529, 0.9922)))),
-])
+def settings_of_the_code(regularizer, settings=()):
+  """What the authors' code trains a method with, as flags, without the number of steps.
 
-SMALLER_NOTE = ('the published mhe logs were made with weights ten times smaller than '
-                'the code\'s')
+  Args:
+    regularizer: method, name in `methods.METHODS`.
+    settings: dict of its settings that are not its defaults, and other flags.
+  """
+  method = {name: value for name, value in dict(settings).items()
+            if name in methods.SETTINGS}
+  flags = dict(regularizer=regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
+               batch_size=BATCH_SIZE, base_lr=BASE_LR, bn_decay=0.999, bn_stats='batch')
+  flags.update(methods.resolve(regularizer, method))
+  flags.update(settings)
+  if flags['model'] != 'cnn9':
+    del flags['depth']
+  return flags
 
 
-def smaller_weights(power):
-  """Weights, as settings, of the published runs of full-space MHE; see SMALLER_NOTE."""
-  weight, output_weight = methods.POWERS[power]
-  return dict(energy_weight=weight / 10., output_energy_weight=output_weight / 10.)
+def _load(name):
+  path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+  with open(path, encoding='utf-8') as file:
+    return json.load(file, object_pairs_hook=collections.OrderedDict)
 
 
-def _mhe(regularizer, power, last, **figures):
-  """A run of the MHE authors, who set no seed and began to log at step 100."""
-  settings = {} if power is None else {'power': power}
-  if regularizer == 'mhe':
-    settings.update(smaller_weights(power))
-  return Run(MHE, regularizer, settings, last=last, runs=1,
-             source='github.com/wy1iu/MHE',
-             note=SMALLER_NOTE if regularizer == 'mhe' else None, **figures)
+def _by_step(figures):
+  return collections.OrderedDict((int(step), value) for step, value in figures.items())
 
 
-MHE_RUNS = collections.OrderedDict([
-    ('none', _mhe(
-        'none', None, 0.6974, best=(0.7003, 40000), median=0.69775, tests=_tests(
-            MHE, 0.01, 0.01, 0.0154, 0.2920, 0.3858, 0.5937, 0.5966, 0.6817, 0.6985),
-        final_train=(42400, collections.OrderedDict(
-            [('fit', 0.3751), ('reg', 0.4855), ('acc', 0.8984)])))),
-    ('half_mhe_0', _mhe('half_mhe', '0', 0.7375, best=(0.7382, 38000))),
-    ('half_mhe_1', _mhe('half_mhe', '1', 0.7360, best=(0.7370, 41500))),
-    ('half_mhe_2', _mhe(
-        'half_mhe', '2', 0.7399, best=(0.7404, 40500), median=0.7381, tests=_tests(
-            MHE, 0.01, 0.01, 0.0830, 0.3824, 0.2561, 0.6439, 0.5934, 0.7010, 0.7389),
-        final_train=(42400, _train(0.1757, 0.5661, 5.0183, 4.9547, 0.9844)))),
-    ('half_mhe_a0', _mhe('half_mhe', 'a0', 0.7353, best=(0.7353, 42499))),
-    ('half_mhe_a1', _mhe('half_mhe', 'a1', 0.7342, best=(0.7348, 40500))),
-    ('half_mhe_a2', _mhe('half_mhe', 'a2', 0.7394, best=(0.7397, 40000))),
-    ('mhe_0', _mhe('mhe', '0', 0.7316, best=(0.7325, 41000))),
-    ('mhe_1', _mhe('mhe', '1', 0.7285, best=(0.7291, 41500))),
-    ('mhe_2', _mhe('mhe', '2', 0.7278, best=(0.7285, 41000))),
-    ('mhe_a0', _mhe('mhe', 'a0', 0.7197, best=(0.7214, 40000))),
-    ('mhe_a1', _mhe('mhe', 'a1', 0.7250, best=(0.7269, 41000))),
-    ('mhe_a2', _mhe('mhe', 'a2', 0.7276, best=(0.7296, 38000))),
-])
-ALL = collections.OrderedDict(list(RUNS.items()) + list(MHE_RUNS.items()))
+def _run(content):
+  content = dict(content)
+  content.update(content.pop('first_line', {}))
+  for name, read in (('protocol', PROTOCOLS.get), ('settings', dict), ('best', tuple),
+                     ('tests', _by_step), ('final_train', tuple)):
+    if name in content:
+      content[name] = read(content[name])
+  return Run(**content)
+
+
+def _cell(content):
+  content = dict(content, protocols=[PROTOCOLS[name] for name in content['protocols']])
+  settings = dict(content['settings'])
+  content['settings'] = settings_of_the_code(settings.pop('regularizer'), settings)
+  return Cell(**content)
+
+
+_LOGS, _TABLES, _ENERGIES = map(_load, ('logs.json', 'tables.json', 'energies.json'))
+
+PROTOCOLS = {name: Protocol(content['steps'], tuple(content['lr_drops']),
+                            tuple(content['milestones']))
+             for name, content in _LOGS['protocols'].items()}
+COMHE, MHE = PROTOCOLS['CoMHE'], PROTOCOLS['MHE']
+# By name, such as 'random' or 'half_mhe_2'.
+ALL = collections.OrderedDict(
+    (content.pop('name'), _run(content)) for content in _LOGS['runs'])
+RUNS, MHE_RUNS = [
+    collections.OrderedDict((name, run) for name, run in ALL.items()
+                            if run.protocol is protocol) for protocol in (COMHE, MHE)]
+
+SOURCE = _TABLES['source']   # of the slides, data/<paper>_slides.pdf
+PAGES = _TABLES['pages']     # of the slides, by table or plot
+CELLS = tuple(map(_cell, _TABLES['cells']))
+
+ENERGY_SOURCE, ENERGY_ERROR = _ENERGIES['source'], _ENERGIES['error']
+# By method, as in `methods.METHODS`.
+ENERGIES = collections.OrderedDict(
+    (method, EnergyCurve(content['name'], _by_step(content['energies']), content['band']))
+    for method, content in _ENERGIES['curves'].items())

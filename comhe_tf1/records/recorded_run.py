@@ -1,15 +1,17 @@
 """Reads what a training left: log files of either repository, and a run's folder.
 
 Needs no TensorFlow. Files are read line by line and their figures kept as arrays, so
-that neither a huge nor a binary file takes much memory. A last line without its line
-break is being written just now, and not a mistake.
+neither a huge nor a binary file takes much memory. A last line without a line break is
+just being written, and is no mistake.
 """
 import array
+import codecs
 import collections
 import gzip
 import json
 import os
 import re
+import typing
 import zlib
 
 from comhe_tf1.published import published_runs
@@ -23,31 +25,45 @@ HOPELESS = 1000          # lines of a file that may be strange, then it is left
 _RUN = re.compile(r'run_(\d\d)$')
 _LOG = re.compile(r'log_(?:train|test)_(\d\d)\.txt$')
 
-Source = collections.namedtuple('Source', 'name logs folder')
-Source.__doc__ = """Where a run is.
 
-name: for the user. logs: paths of its log files, some of which may be missing.
-folder: path of its run_NN, or None.
-"""
+class Source(typing.NamedTuple):
+  """Where a run is.
 
-Curve = collections.namedtuple('Curve', 'steps values places')
-Curve.__new__.__defaults__ = (None,)
-Curve.__doc__ = """A quantity over the steps; arrays of equal length.
+  name: for the user. logs: paths of its log files, some of which may be missing.
+  folder: path of its run_NN, or None.
+  """
+  name: str
+  logs: list
+  folder: str
 
-places: decimal places that each value was printed with, see `log_format.Line`; None
-where it was not read off a log.
-"""
 
-Run = collections.namedtuple(
-    'Run', 'name key curves args environments finished problems')
-Run.__doc__ = """A run as it was recorded.
+class Curve(typing.NamedTuple):
+  """A quantity over the steps; arrays of equal length.
 
-name: for the user. key: tells runs apart, whatever they are called.
-curves: dict from the names of `published_runs.QUANTITIES`, and 'test acc', to `Curve`;
-without those that were not logged.
-args: dict of flags, or None where they are not recorded. environments: list of dicts.
-finished: whether the run's folder says so. problems: list of lines for the user.
-"""
+  places: decimal places that each value was printed with, see `log_format.Line`; None
+  if it was not read from a log.
+  """
+  steps: typing.Sequence
+  values: typing.Sequence
+  places: typing.Sequence = None
+
+
+class Run(typing.NamedTuple):
+  """A run as it was recorded.
+
+  name: for the user. key: identifies the run, whatever path it was named by. curves: dict
+  from the names of `published_runs.QUANTITIES`, and 'test acc', to `Curve`, without those
+  that were not logged. args: dict of flags, or None if they are not recorded.
+  environments: list of dicts. finished: whether the run's folder says so. problems: list
+  of lines for the user.
+  """
+  name: str
+  key: str
+  curves: dict
+  args: dict
+  environments: list
+  finished: bool
+  problems: list
 
 
 class ReadError(Exception):
@@ -76,13 +92,13 @@ def find(path):
     numbers = sorted({match.group(1) for match in map(_LOG.match, os.listdir(path))
                       if match})
     if not numbers:
-      raise ReadError('%s holds no log_train_NN.txt or log_test_NN.txt; name the '
-                      'folder that does' % path)
+      raise ReadError(f'{path} holds no log_train_NN.txt or log_test_NN.txt; name the '
+                      f'folder that does')
     return [_source(name, os.path.join(folder, base), number) for number in numbers]
   if not os.path.exists(path):
-    raise ReadError('%s: no such file or folder' % path)
+    raise ReadError(f'{path}: no such file or folder')
   if not os.path.isfile(path):
-    raise ReadError('%s is neither a file nor a folder' % path)
+    raise ReadError(f'{path} is neither a file nor a folder')
   match = _LOG.match(base)
   if match:
     return [_source(os.path.dirname(name), folder, match.group(1))]
@@ -106,11 +122,12 @@ def key(source):
 def lines_of(path):
   """Yields the lines of a file as pairs of number from 1 and text without line break.
 
-  The text is None where a line is too long or not UTF-8. The last line has the number
-  0 if its line break is missing. What ends in .gz is unpacked.
+  The text is None if a line is too long or not UTF-8. The last line has the number 0 if
+  its line break is missing. A byte-order mark before the first line is left out. What
+  ends in .gz is unpacked.
 
   Raises:
-    ReadError: there are too many lines, or they cannot be unpacked.
+    ReadError: it is UTF-16, there are too many lines, or they cannot be unpacked.
     OSError: the file cannot be read.
   """
   with open(path, 'rb', opener=files.regular) as packed:
@@ -119,9 +136,14 @@ def lines_of(path):
       line = _line_of(file, path)
       if not line:
         return
+      if number == 1:
+        if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+          raise ReadError(f'{path} is UTF-16 text, as PowerShell writes it; save it as '
+                          f'UTF-8')
+        if line.startswith(codecs.BOM_UTF8):
+          line = line[len(codecs.BOM_UTF8):]
       if number > MOST:
-        raise ReadError('%s has more than %d lines; it is no log of a training'
-                        % (path, MOST))
+        raise ReadError(f'{path} has more than {MOST} lines; it is no log of a training')
       whole = line.endswith(b'\n')
       long = not whole and len(line) == LONGEST
       try:
@@ -138,10 +160,10 @@ def _line_of(file, path):
     # gzip says it in several ways, of which only a system's error has a number.
     if getattr(error, 'errno', None) is not None:
       raise
-    raise ReadError('%s is damaged: %s' % (path, error))
+    raise ReadError(f'{path} is damaged: {error}')
 
 
-class _Strange(object):
+class _Strange:
   """Counts the lines of a file that cannot be read, for one message about all."""
 
   def __init__(self, path, wanted):
@@ -182,16 +204,16 @@ def read(source):
   curves, problems = {}, []
   there = [path for path in source.logs if os.path.exists(path)]
   if not there:
-    raise ReadError('%s: there is no %s beside it' % (
-        source.name, ' or '.join(map(os.path.basename, source.logs))))
+    names = ' or '.join(map(os.path.basename, source.logs))
+    raise ReadError(f'{source.name}: there is no {names} beside it')
   for path in there:
     try:
       problems += _read_log(path, curves)
     except OSError as error:
-      problems.append('%s: %s' % (path, error.strerror))
+      problems.append(f'{path}: {error.strerror}')
   if not curves:
     raise ReadError(problems[0] if problems else
-                    '%s: no whole log line yet' % source.name)
+                    f'{source.name}: no whole log line yet')
   args = _read_json(source, 'args.json', dict, problems)
   environments = _read_json(source, 'env.json', list, problems)
   return Run(source.name, key(source), curves, args,
@@ -219,9 +241,8 @@ def _read_log(path, curves):
         steps, values, places = curves.setdefault(
             name, Curve(array.array('l'), array.array('d'), array.array('h')))
         if steps and steps[-1] >= line.step:
-          raise ReadError('%s: line %d is of step %d, after step %d: are these two '
-                          'runs in one file?' % (
-                              path, number or good, line.step, steps[-1]))
+          raise ReadError(f'{path}: line {number or good} is of step {line.step}, after '
+                          f'step {steps[-1]}: are these two runs in one file?')
         steps.append(line.step)
         values.append(line.values[name])
         places.append(line.places[name])
@@ -235,15 +256,15 @@ def _read_json(source, name, kind, problems):
     return None
   try:
     with open(path, 'rb', opener=files.regular) as file:
-      content = json.loads(file.read(LONGEST * 16).decode())
+      content = json.loads(file.read(LONGEST * 16).decode('utf-8-sig'))
     if isinstance(content, kind):
       return content
-    problem = 'holds no %s' % kind.__name__
+    problem = f'holds no {kind.__name__}'
   except OSError as error:
     problem = error.strerror
   except (ValueError, RecursionError):
     problem = 'is not valid JSON'
-  problems.append('%s: %s; taken as if it were missing' % (path, problem))
+  problems.append(f'{path}: {problem}; taken as if it were missing')
   return None
 
 

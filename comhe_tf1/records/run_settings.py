@@ -2,9 +2,9 @@
 
 Needs no TensorFlow. Settings have the names and values of train.py's flags.
 """
-import collections
 import os
 import re
+import typing
 
 from comhe_tf1.data import datasets
 from comhe_tf1.published import published_runs
@@ -28,24 +28,9 @@ DECISIVE = {'fit': _BATCH, 'acc': _BATCH, 'reg': _WEIGHTS, 'thom': _TERMS,
             'thomf': _WEIGHTS + ('regularizer', 'power', 'output_energy_weight')}
 
 
-def of_the_code(regularizer, settings):
-  """What the authors' code trains a method with, as flags, but for how long.
-
-  Args:
-    regularizer: method, name in `methods.METHODS`.
-    settings: dict of its settings that are not its defaults.
-  """
-  flags = dict(
-      regularizer=regularizer, dataset='cifar100', model='cnn9', width=1, depth=9,
-      batch_size=published_runs.BATCH_SIZE, base_lr=published_runs.BASE_LR, bn_decay=0.999,
-      bn_stats='batch')
-  flags.update(methods.resolve(regularizer, settings))
-  return flags
-
-
-def of_published(run):
+def get_published_settings(run):
   """The settings of a published run, as flags; those that are not known are missing."""
-  settings = of_the_code(run.regularizer, run.settings)
+  settings = published_runs.settings_of_the_code(run.regularizer, run.settings)
   settings.update(max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
                   data_md5=datasets.DATASETS['cifar100'].digest)
   if run.random_seed is not None:
@@ -53,7 +38,7 @@ def of_published(run):
   return settings
 
 
-def of_run(run):
+def get_settings(run):
   """The settings of a run, `recorded_run.Run`, or None if they are not recorded."""
   return run.args and {name: value for name, value in run.args.items()
                        if name not in IMMATERIAL and value is not None}
@@ -74,9 +59,8 @@ def differences(settings, wanted, names=None):
                and settings[name] != wanted[name]]
   if 'dataset' in differing and 'data_md5' in differing:
     differing.remove('data_md5')   # goes without saying
-  return [('data with md5 sum %s, not %s' if name == 'data_md5' else
-           '--' + name + ' %s, not %s') % (shown(settings[name]), shown(wanted[name]))
-          for name in differing]
+  return [f'{"data with md5 sum" if name == "data_md5" else "--" + name} '
+          f'{shown(settings[name])}, not {shown(wanted[name])}' for name in differing]
 
 
 def data(settings):
@@ -127,14 +111,25 @@ def variant_of_folder(run):
   return None
 
 
+def _variant_of_first_line(run):
+  """Name of the published run whose line of step 0 a run has, to the digit, or None."""
+  ours = [run.curves[name].values[0] if name in run.curves
+          and run.curves[name].steps[0] == 0 else None
+          for name in published_runs.QUANTITIES]
+  for name, facts in published_runs.RUNS.items():
+    if ours == [getattr(facts, quantity) for quantity in published_runs.QUANTITIES]:
+      return name
+  return None
+
+
 def variant_of(run):
   """Name in `published_runs.ALL` of the published run of a run's method, or None.
 
   Other settings than the method and, for the MHE family, the power may differ.
   """
-  settings = of_run(run)
+  settings = get_settings(run)
   if settings is None:
-    return variant_of_folder(run)
+    return variant_of_folder(run) or _variant_of_first_line(run)
   for name, facts in published_runs.ALL.items():
     if facts.regularizer == settings.get('regularizer') and (
         name in published_runs.RUNS
@@ -143,18 +138,21 @@ def variant_of(run):
   return None
 
 
-Schedule = collections.namedtuple('Schedule', 'protocol steps known')
-Schedule.__doc__ = """How long a run is trained.
+class Schedule(typing.NamedTuple):
+  """How long a run is trained.
 
-protocol: `published_runs.Protocol`; one without milestones of its own if it is neither of
-the published ones. steps: number of steps of this run, which may stop earlier than its
-protocol. known: whether that is recorded, not concluded from the lines.
-"""
+  protocol: `published_runs.Protocol`; one without milestones of its own if it is neither
+  of the published ones. steps: number of steps of this run, which may stop earlier than
+  its protocol. known: whether that is recorded, not concluded from the lines.
+  """
+  protocol: published_runs.Protocol
+  steps: int
+  known: bool
 
 
 def schedule_of(run):
   """The `Schedule` of a run; that of a bare log follows from its lines."""
-  return _recorded_schedule(of_run(run) or {}) or _concluded_schedule(run)
+  return _recorded_schedule(get_settings(run) or {}) or _concluded_schedule(run)
 
 
 def _recorded_schedule(settings):

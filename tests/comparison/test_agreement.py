@@ -1,8 +1,6 @@
 """How far two logs agree: against values worked out by hand, and through compare.py."""
 import array
-import csv
 import decimal
-import io
 import math
 import os
 import random
@@ -29,7 +27,7 @@ def curve(figures):
 
 
 def of(ours, theirs, **settings):
-  return agreement.of_curves(curve(ours), curve(theirs), **settings)
+  return agreement.compare_curves(curve(ours), curve(theirs), **settings)
 
 
 def logs(lines):
@@ -50,7 +48,7 @@ def logs(lines):
 def test_one_unit_of_the_last_digit(here, there, agrees):
   for pair in ((here, there), (there, here)):
     found = of({0: pair[0]}, {0: pair[1]})
-    assert (found.agreeing, found.parting is None) == (int(agrees), agrees)
+    assert (found.agreeing, found.first_difference is None) == (int(agrees), agrees)
 
 
 def test_whole_units_of_many_figures():
@@ -73,11 +71,11 @@ def test_by_hand():
             400: '5.0100', 500: '6.0001', 600: '7.5000', 700: '7.9000'}
   found = of(ours, theirs, drops=(300, 500))
   assert found[:8] == (
-      8, 2, 0, 100, agreement.Parting(200, '3.0000', '3.0003'), [
+      8, 2, 0, 100, agreement.Difference(200, '3.0000', '3.0003'), [
           agreement.Part(0, 300, 1, 0.0003, 200, 0.0003),
           agreement.Part(300, 500, 2, 0.01, 400, 0.005),
           agreement.Part(500, None, 3, 0.5, 600, 0.1)], 1, 1)
-  assert found.steps == [0, 100, 200, 300, 400, 500, 600, 700]
+  assert found.common_steps == [0, 100, 200, 300, 400, 500, 600, 700]
   assert found.deviations == [0.0001, 0, 0.0003, 0, 0.01, 0.0001, 0.5, 0.1]
   assert of(theirs, ours, drops=(300, 500)).parts == found.parts
   until = of(ours, theirs, drops=(300, 500), until=300)
@@ -117,38 +115,39 @@ def test_against_a_slow_version():
     assert sum(part.lines for part in found.parts) == len(apart)
 
 
-def test_what_a_parting_means():
+def test_what_a_first_difference_means():
   plateau = [(0, 6.3, 0.01), (100, 9.2094, 0.), (200, 9.0669, 0.0156)]
   left, stays = plateau + [(300, 4.7, 0.)], plateau + [(300, 9.2094, 0.)]
   other = [(0, 6.4, 0.01)] + plateau[1:]
   late = [(0, 1.2, 0.7), (100, 1.1, 0.7), (200, 0.1, 0.99)]
 
   def told(ours, theirs, drops=()):
-    return agreement.conclusion(agreement.of_logs('x', logs(ours), logs(theirs), drops,
-                                                  drops))
+    return agreement.compare_logs(logs(ours), logs(theirs), drops, drops)[2:]
 
   for pair in ((left, stays), (stays, left)):
     finding, meaning = told(*pair)
-    assert finding == ('fit acc of the training lines agree through step 200; at step 300 '
-                       'fit differs, where the loss leaves its first plateau')
-    assert 'Rounding decides' in meaning and 'no measure of an error' in meaning
+    assert finding == ('fit acc of the training lines agree through step 200; the first '
+                       'differing step is 300 (fit differs), where the loss leaves its '
+                       'first plateau')
+    assert 'Rounding decides' in meaning and 'do not measure an error' in meaning
   # On the plateau still, and near the end, where all images are right.
   for ours, theirs in ((stays, plateau + [(300, 9.0669, 0.0156)]),
                        (late, late[:2] + [(200, 0.1, 0.98)]),
                        (late + [(300, 0.1, 1.)], late + [(300, 0.2, 1.)])):
     finding, meaning = told(ours, theirs)
-    assert 'plateau' not in finding and meaning.startswith('Rounding grows')
+    assert 'plateau' not in finding and meaning.startswith('Rounding errors grow')
   finding, meaning = told(plateau, other)
-  assert finding == 'at step 0 fit differs, the first that they have in common'
+  assert finding == ('the first differing step is 0 (fit differs), which is the first '
+                     'step in both logs')
   assert 'other weights, data or settings' in meaning
   assert told(plateau, left)[0] == (
-      'fit acc of the training lines agree through step 200; none differs')
-  assert told(plateau, [(50, 1., 0.)])[0].startswith('they have no step in common')
+      'fit acc of the training lines agree through step 200; no difference')
+  assert told(plateau, [(50, 1., 0.)])[0].startswith('no step is in both logs')
 
 
-def test_schedules_that_part():
+def test_schedules_that_differ():
   lines = [(step, 1. if step < 300 else 2., 0.5) for step in range(0, 500, 100)]
-  found = agreement.of_logs('x', logs(lines), logs(lines), (200, 400), (200, 300))
+  found = agreement.compare_logs(logs(lines), logs(lines), (200, 400), (200, 300))
   assert found.until == 300 and found.quantities['fit'].lines == 3
 
 
@@ -164,28 +163,25 @@ def test_in_every_format(root, tmp_path):
   status, out, err = call(root, tmp_path, *flags)
   assert status == 0 and not err
   assert ('#1 beside theirs: all five quantities of the training lines agree through step '
-          '900, test acc through step 30,500; at step 1,000 reg differs.') in words(out)
+          '900, test acc through step 30,500; the first differing step is 1,000 (reg '
+          'differs).') in words(out)
   rows = [line.split() for line in out.splitlines() if line.startswith('  #1 reg')]
   assert rows == [['#1', 'reg', '310', '10', '900', '1,000', '0.7500', '0.5000'],
                   ['#1', 'reg', '0.2500', '(0.2500)', '0.2500', '(0.2500)']]
-  found, = compare(root, tmp_path, *flags)['agreements']
-  assert found['run'] == 1 and found['reference'] == 'theirs'
-  assert found['quantities']['reg']['parting'] == {
-      'step': 1000, 'run': '0.7500', 'reference': '0.5000'}
-  assert found['quantities']['reg']['deviations'] == [
+  found, = compare(root, tmp_path, *flags)['line_by_line']
+  assert found['entry'] == 1 and found['label'] == 'theirs'
+  found = found['agreement']['quantities']
+  assert found['reg']['first_difference'] == {
+      'step': 1000, 'ours': '0.7500', 'theirs': '0.5000'}
+  assert found['reg']['parts'] == [
       dict(begin=0, end=30000, lines=290, largest=0.25, at=1000, median=0.25),
       dict(begin=30000, end=50000, lines=10, largest=0.25, at=30000, median=0.25)]
-  assert found['quantities']['fit']['agreeing_from_the_start'] == 310
-  assert found['quantities']['test acc']['parting'] is None
-  table = {row[3]: row[4:] for row in csv.reader(io.StringIO(
-      call(root, tmp_path, '--csv', *flags)[1])) if row[1] == '#1'}
-  assert table['reg_lines_agreeing_from_the_start'] == ['900', '10']
-  assert table['reg_first_differing'] == ['1000', '0.7500']
-  assert table['reg_largest_deviation_30000_to_49999'] == ['30000', '0.2500']
+  assert found['fit']['agreeing'] == 310
+  assert found['test acc']['first_difference'] is None
   markdown = call(root, tmp_path, '--markdown', *flags)[1]
   assert r'| \#1 reg | 310 | 10 | 900 | 1,000 | 0.7500 | 0.5000 |' in markdown
   # Facts are no log: nothing line by line.
-  assert compare(root, tmp_path, 'ours')['agreements'] == []
+  assert compare(root, tmp_path, 'ours')['line_by_line'] == []
 
 
 def test_against_logs_without_all_quantities_or_an_end(root, tmp_path):
@@ -195,7 +191,7 @@ def test_against_logs_without_all_quantities_or_an_end(root, tmp_path):
   synthetic_logs.write_mhe_log(folder, terms=False)
   synthetic_logs.write_run(tmp_path / 'ours', until=3000, finished=False)
   for against, said in (('mhe/none', 'Compared before step 20,000, where the schedules '
-                         'part.'), ('ours', 'none differs.')):
+                         'differ.'), ('ours', 'no difference.')):
     status, out, err = call(root, tmp_path, 'ours', '--against', against, '--plot', 'x.svg')
     assert status == 0 and not err and said in words(out)
     drawing = (tmp_path / 'x.svg').read_text(encoding='utf-8')

@@ -1,6 +1,4 @@
-"""Whether two logs are of the same batches: invented scatters, kept runs, and compare.py."""
-import csv
-import io
+"""Whether two logs have the same batches: invented scatters, kept runs, compare.py."""
 import math
 import os
 
@@ -25,7 +23,7 @@ def curves(ours, theirs, interval=100):
 
 
 def sections(ours, theirs, start=0, drops=(), interval=100):
-  return batches.of_curves(*curves(ours, theirs, interval), start=start, drops=drops)
+  return batches.correlate_curves(*curves(ours, theirs, interval), start=start, drops=drops)
 
 
 def noise(seed, lines):
@@ -66,7 +64,7 @@ def test_same_batches_are_told_from_others():
     batch, other, ours, theirs = (noise(4 * i + j, 152) for j in range(4))
     for kind, seen in ((True, batch), (False, other), ('moved', np.roll(batch, 1))):
       section, = sections(losses(batch, ours), losses(seen, theirs))
-      answers[kind].append(batches.same(section))
+      answers[kind].append(section.same)
   assert set(answers[True]) <= {True, None} and answers[True].count(True) >= 116
   for kind in (False, 'moved'):
     assert answers[kind].count(True) <= 1 and answers[kind].count(False) >= 96
@@ -79,13 +77,13 @@ def test_weakly_related_ones_are_rarely_denied(lines):
   for i in range(120):
     batch, ours, theirs = (noise(3 * i + j, lines) for j in range(3))
     section, = sections(losses(batch, ours, 0.72), losses(batch, theirs, 0.72))
-    answers.append(batches.same(section))
+    answers.append(section.same)
   assert answers.count(False) <= 6
   assert answers.count(None if lines < 100 else True) > 60
 
 
 def test_many_lines_of_others_are_denied():
-  answers = [batches.same(sections(noise(2 * i, 400), noise(2 * i + 1, 400))[0])
+  answers = [sections(noise(2 * i, 400), noise(2 * i + 1, 400))[0].same
              for i in range(60)]
   assert answers.count(False) >= 59 and None not in answers
 
@@ -94,18 +92,18 @@ def test_a_trend_without_scatter_says_nothing():
   """Both fall alike: correlated, but just as much with one of them moved."""
   falling = 9.2 * 0.97 ** np.arange(150)
   section, = sections(falling, falling + 0.1)
-  assert section.correlation > 0.9 and batches.same(section) is None
+  assert section.correlation > 0.9 and section.same is None
   section, = sections(np.full(150, 9.2103), noise(0, 150))
-  assert section.correlation is None and batches.same(section) is None
+  assert section.correlation is None and section.same is None
   # One line alone scatters, in both.
   alone = np.where(np.arange(150) == 2, 9.1, 9.2103)
   section, = sections(alone, alone)
   assert section.correlation == pytest.approx(1) and section.shifted is None
-  assert batches.same(section) is None
+  assert section.same is None
 
 
 def test_sections_by_hand():
-  """Cut at drops of either rate, from the start on; LEAST lines and their neighbours."""
+  """Cut at decay steps of either; at least MIN_LINES lines and their neighbours."""
   batch = noise(0, 200)
   found = sections(batch, batch, start=1000, drops=(5000, 7100, 18000))
   # From 1,000 to 4,900 there are 40 lines, two of them without neighbours.
@@ -122,7 +120,7 @@ def test_lines_missing_and_not_finite():
   ours[20], theirs[21], ours[30] = 'nan', 'nan', '1.7e308'
   del theirs[40], ours[50]
   ours[29] = ours[31] = '-1.7e308'
-  section, = batches.of_curves(curve(ours), curve(theirs), 0, ())
+  section, = batches.correlate_curves(curve(ours), curve(theirs), 0, ())
   # 58 but for 19 to 22, 29 to 31, and three for each that is missing.
   assert section.lines == 58 - 4 - 3 - 6 and section.correlation > 0.9
 
@@ -133,11 +131,11 @@ def test_kept_runs_of_one_seed_take_the_same_batches():
       os.path.join(ROOT, 'results', name))[0]).curves['fit']
                 for name in ('w025_none', 'w025_half_mhe')]
   drops = (20000, 30000, 37500)
-  assert [batches.same(section) for section in batches.of_curves(none, half, 0, drops)
+  assert [section.same for section in batches.correlate_curves(none, half, 0, drops)
           ] == [True] * 4
   moved = half._replace(steps=[step + 100 for step in half.steps])
-  found = batches.of_curves(none, moved, 0, drops)
-  assert found[0].correlation < 0 and True not in map(batches.same, found)
+  found = batches.correlate_curves(none, moved, 0, drops)
+  assert found[0].correlation < 0 and True not in [each.same for each in found]
 
 
 def rewrite(path, scatter):
@@ -164,25 +162,22 @@ def test_in_every_format(root, tmp_path):
   flags = ['ours', '--against', 'theirs']
   status, out, err = call(root, tmp_path, *flags)
   assert status == 0 and not err
-  assert ('#1 beside theirs: the same: before 30,000; no sign of the same: 30,000 to '
-          '49,999.') in words(out)
-  found, = compare(root, tmp_path, *flags)['batches']
-  assert (found['run'], found['reference']) == (1, 'theirs')
+  assert ('#1 beside theirs: the same batches: before 30,000; different batches: 30,000 '
+          'to 49,999.') in words(out)
+  found, = compare(root, tmp_path, *flags)['line_by_line']
+  assert (found['entry'], found['label']) == (1, 'theirs')
   assert [(section['begin'], section['end'], section['lines'], section['same'])
-          for section in found['sections']] == [
+          for section in found['batches']] == [
               (0, 30000, 288, True), (30000, 50000, 198, False)]
-  first = found['sections'][0]
+  first = found['batches'][0]
   shown = '%.2f (%.2f)' % (first['correlation'], first['error'])
   assert [line for line in out.splitlines()
           if line.startswith('  #1') and shown in line]
-  table = {row[3]: row[5] for row in csv.reader(io.StringIO(
-      call(root, tmp_path, '--csv', *flags)[1])) if row[1] == '#1'}
-  assert table['fit_scatter_correlation_before_30000'] == '%.4f' % first['correlation']
-  assert table['fit_scatter_standard_error_before_30000'] == '%.4f' % first['error']
   assert shown in call(root, tmp_path, '--markdown', *flags)[1]
   # Logs that do not part, and facts, which are no log.
   for flags in (['theirs', '--against', 'theirs'], ['theirs']):
-    assert compare(root, tmp_path, *flags)['batches'] == []
+    assert not any(each['batches'] for each in compare(root, tmp_path, *flags)[
+        'line_by_line'])
     assert 'Batches' not in call(root, tmp_path, *flags)[1]
 
 
@@ -196,8 +191,8 @@ def test_after_schedules_that_part(root, tmp_path):
   rewrite(tmp_path / 'theirs' / 'log_train_00.txt', theirs)
   rewrite(tmp_path / 'ours' / 'log_train_00.txt', np.where(
       np.arange(750) < 200, theirs, losses(batch, ours)))
-  found, = compare(root, tmp_path, 'ours', '--against', 'theirs')['batches']
+  found, = compare(root, tmp_path, 'ours', '--against', 'theirs')['line_by_line']
   assert [(section['begin'], section['end'], section['same'])
-          for section in found['sections']] == [
+          for section in found['batches']] == [
               (20000, 30000, True), (30000, 50000, True), (50000, 65000, True),
               (65000, None, True)]

@@ -1,6 +1,4 @@
 """compare.py as a user calls it, on synthetic logs."""
-import csv
-import io
 import json
 import os
 import pty
@@ -67,9 +65,9 @@ def test_logs_with_the_published_figures(root, tmp_path):
   comhe, mhe = re.split('Test accuracy: 42,500 steps', out)
   rows = {line.split('  ')[1].strip(): line.split()[-4:] for line in comhe.splitlines()
           if line.startswith('  ') and line.count('0.') >= 4}
-  for step, values in zip(published_runs.COMHE.milestones, zip(
-      published_runs.RUNS['random'].tests.values(), published_runs.RUNS['angle'].tests.values())):
-    expected = ['%.4f' % value for value in values]
+  for step in published_runs.COMHE.milestones:
+    expected = ['%.4f' % published_runs.RUNS[name].tests[step]
+                for name in ('random', 'angle')]
     assert rows['{:,}'.format(step)] == expected * 2
   assert rows['last (74,999), the headline'] == ['0.7559', '0.7513'] * 2
   assert rows['best, chosen on the test set'] == ['0.7572', '0.7525'] * 2
@@ -113,7 +111,9 @@ def test_several_seeds(root, tmp_path):
   assert seeds['entries'] == [1, 2, 3, 4]
   assert seeds['mean'] == pytest.approx(0.7548)
   assert seeds['sd'] == pytest.approx(0.0016813, abs=1e-7)   # by hand
-  assert 0.7530 < seeds['interval'][0] < 0.7548 < seeds['interval'][1] < 0.7570
+  # Student's t of 3 degrees of freedom is 3.182.
+  assert seeds['interval'] == pytest.approx(
+      [0.7548 - 3.1824 * 0.0016813 / 2, 0.7548 + 3.1824 * 0.0016813 / 2], abs=1e-6)
   pooled, other = section['verdicts']
   # Pooled: 3 and 5 degrees of freedom; t of 8 is 2.306.
   spread = ((3 * 0.0016813 ** 2 + 5 * 0.0022863 ** 2) / 8) ** 0.5
@@ -123,7 +123,7 @@ def test_several_seeds(root, tmp_path):
   assert '#6 repeats a seed and is left out' in pooled['notes']
   assert other['within'] is None and '--base_lr 0.2, not 0.1' in other['text']
   status, out, _ = call(root, tmp_path, '.')
-  assert status == 0 and '0.7548  0.0017' in out and 'too narrow' in out
+  assert status == 0 and '0.7548  0.0017' in out and '95 % interval' in out
 
 
 def test_logs_of_one_folder_are_seeds_unless_they_start_alike(root, tmp_path):
@@ -141,7 +141,7 @@ def test_against_other_logs(root, tmp_path):
     synthetic_logs.write_log(tmp_path / 'theirs', i, last=last, first=(i, 1, 1, 1, 0.1))
   synthetic_logs.write_run(tmp_path / 'ours', args=synthetic_logs.flags('group'))
   section, = compare(root, tmp_path, 'ours')['sections']
-  assert 'none: no published run of this method' in section['verdicts'][0]['text']
+  assert 'no verdict: no published run of this method' in section['verdicts'][0]['text']
   section, = compare(root, tmp_path, 'ours', '--against', 'theirs')['sections']
   verdict, = section['verdicts']
   assert verdict['theirs'] == pytest.approx(0.755) and verdict['within'] is True
@@ -164,7 +164,7 @@ def test_against_other_logs(root, tmp_path):
 @pytest.mark.parametrize('changed, first, wanted, kept', [
     ({}, FIRST['random'], 'match: all figures of iter_0, to the last digit', 5),
     (dict(dataset='sample'), (7., 1.1871, 5.1348, 5.0269, 0.),
-     'fit acc differ; reg thom thomf match to the last digit, so that the initial '
+     'fit acc differ; reg thom thomf match to the last digit, so the initial '
      'weights and projections are the same. It has --dataset sample, not cifar100.', 3),
     (dict(batch_size=64), (7., 1.1871, 5.1348, 5.0269, 0.),
      '--batch_size 64, not 128', 3),
@@ -176,7 +176,7 @@ def test_against_other_logs(root, tmp_path):
     (dict(base_lr=0.2), (6., 1.1871, 5., 5.0269, 0.0078), 'No recorded flag explains', 3),
     (dict(data_md5='abc'), (7., 1.1871, 5.1348, 5.0269, 0.), 
      'It has data with md5 sum abc, not ad07.*46', 3),
-    (dict(data_md5=None), (7., 1.1871, 5.1348, 5.0269, 0.), 'other data, perhaps', 3)])
+    (dict(data_md5=None), (7., 1.1871, 5.1348, 5.0269, 0.), 'perhaps other data', 3)])
 def test_the_first_line(tmp_path, changed, first, wanted, kept):
   from comhe_tf1.comparison import verdicts
   from comhe_tf1.records import recorded_run
@@ -205,21 +205,19 @@ def test_of_protocols(root, tmp_path):
   found = compare(root, tmp_path, 'short', 'other', 'mhe')
   short, other, mhe = found['sections']
   # The first 3,500 of the 75,000 steps: milestones as far as they go, no last.
-  assert short['steps'] == 3500 and short['references'][0]['label'] == 'published random'
-  assert 'none: 3,500 steps are trained' in short['verdicts'][0]['text']
+  assert short['steps'] == 3500 and short['references'] == ['published random']
+  assert 'no verdict: this run has 3,500 steps' in short['verdicts'][0]['text']
   assert other['references'] == [] and (
-      'none: published random is of another protocol' in other['verdicts'][0]['text'])
+      'no verdict: published random was trained for 75,000 steps'
+      in other['verdicts'][0]['text'])
   assert mhe['verdicts'][0]['within'] is True
-  rows = list(csv.reader(io.StringIO(
-      call(root, tmp_path, '--csv', 'short', 'other', 'mhe')[1])))
-  assert rows[0] == ['protocol', 'run', 'path_or_source', 'quantity', 'step', 'value']
-  lasts = {(row[0], row[1]): row[4:] for row in rows if row[3] == 'last_test_acc'}
-  assert ('75,000 steps, rate drops at 30,000, 50,000, 65,000', 'published random'
-         ) not in lasts
-  assert lasts['42,500 steps, rate drops at 20,000, 30,000, 37,500',
-               'published half_mhe_2'] == ['42499', '0.7399']
-  assert not [row for row in rows if row[0].startswith('the first 3,500')
-              and row[1] == 'published random' and int(row[4] or 0) >= 3500]
+  out = call(root, tmp_path, 'short', 'other', 'mhe')[1]
+  tables = {part.split('\n')[0]: part for part in out.split('Test accuracy: ')[1:]}
+  short = tables['the first 3,500 of 75,000 steps, learning-rate decay steps 30,000, '
+                 '50,000, 65,000'].split('Last training')[0]
+  assert re.search(r'  3,000 +0\.\d{4} +0\.2086\n', short) and '0.7559' not in short
+  assert re.search(r'  last \(42,499\), the headline +0.7399 +0.7399\n', tables[
+      '42,500 steps, learning-rate decay steps 20,000, 30,000, 37,500'])
 
 
 def test_mhe_weights_are_told(root, tmp_path):
@@ -244,30 +242,23 @@ def test_cells_of_the_tables(root, tmp_path):
   assert re.search(r'#1, MHE table 2, MHE, 16/32/64 +36.84 +36.96 +37.00 +1\n', table)
   assert re.search(r's = 2 +25.61 +25.96 +26.00 +2\n', table)
   assert re.search(r'64/128/256 +25.96 +25.96 +26.00 +3\n', table)
-  assert 'No verdict follows' in words(table)
+  assert 'There is no verdict on these' in words(table)
   assert 'weights ten times smaller than the code\'s); this run has --power 2, not 0.' in (
       words(table))
   assert 'of the MHE authors\' log half_mhe_2, whose schedule is known' in words(table)
   assert 'MHE table 2, MHE, 16/32/64' in (tmp_path / 'report' / 'index.html').read_text()
-  first, _, third = compare(root, tmp_path, 'a', 'b', 'c')['published_cells']
-  assert (first['run'], first['cell']['test_error_percent']) == (1, 36.84)
-  assert first['last'] == pytest.approx(37.) and 'power' in (
-      first['cell']['settings_not_stated'])
-  assert third['cell']['lowest_of_log'] == 'half_mhe_2'
-  rows = list(csv.reader(io.StringIO(call(root, tmp_path, '--csv', 'a')[1])))
-  assert [row[:2] + row[3:] for row in rows if 'error_percent' in row[3]] == [
-      ['42500 steps, concluded', '#1', 'published_test_error_percent: MHE table 2, MHE, '
-       '16/32/64', '', '36.84'],
-      [rows[1][0], '#1', 'lowest_test_error_percent_chosen_on_the_test_set', '32500',
-       '36.96'], [rows[1][0], '#1', 'last_test_error_percent', '42499', '37.00']]
+  first, _, third = compare(root, tmp_path, 'a', 'b', 'c')['cells']
+  assert (first['entry'], first['cell']['error']) == (1, 36.84)
+  assert first['last'] == pytest.approx(37.) and 'power' in first['cell']['doubtful']
+  assert third['cell']['log'] == 'half_mhe_2'
 
 
 def test_a_run_in_progress(root, tmp_path):
   run = synthetic_logs.write_run(tmp_path, until=31000, finished=False)
   status, out, err = call(root, tmp_path, run)
   assert status == 0 and not err
-  assert '#1: not before the last step.' in out
-  assert re.search(r'newest, not finished +0\.\d{4} +-', out)
+  assert '#1: no verdict before the last step.' in out
+  assert re.search(r'newest, unfinished +0\.\d{4} +-', out)
   assert re.search(r'30,500 +0\.\d{4} +0\.6606', out)
   assert re.search(r'last \(74,999\), the headline +- +0\.7559', out)
 
@@ -286,7 +277,8 @@ def test_good_runs_are_compared_beside_bad_ones(root, tmp_path):
   assert '#2 malformed/log_test_00.txt' in out and '#3' not in out
   assert len(err) == 6 and all(line.startswith('compare.py: ') for line in err)
   for wanted in ('empty/log_test_00.txt: no whole', 'binary.*no log line',
-                 'malformed.*<b>', 'two.*two runs in one', 'missing: no such', 'warning: .* taken once'):
+                 'malformed.*<b>', 'two.*two runs in one', 'missing: no such',
+                 'warning: .* taken once'):
     assert sum(bool(re.search(wanted, line)) for line in err) == 1
   assert '\x1b' not in ''.join(err)
   status, out, err = call(root, tmp_path, 'empty', 'missing')
@@ -294,10 +286,12 @@ def test_good_runs_are_compared_beside_bad_ones(root, tmp_path):
 
 
 @pytest.mark.parametrize('flags, complaint', [
-    ([], 'required: RUN'), (['x', '--json', '--csv'], 'not allowed with'),
+    ([], 'required: RUN'), (['x', '--json', '--markdown'], 'not allowed with'),
     (['x', '--watch', '--markdown'], 'not allowed with'), ([''], 'expected a path'),
     (['x', '--against', 'randon'], "got 'randon'"), (['x', '--plot', 'x.jpg'], '.png'),
-    (['x', '--interval', '0'], 'whole number from 1'), (['x', '--jso'], 'unrecognized')])
+    (['x', '--panels', 'accuracy,fti'], "got 'fti'"),
+    (['x', '--csv'], 'unrecognized'), (['x', '--interval', '0'], 'whole number from 1'),
+    (['x', '--jso'], 'unrecognized')])
 def test_mistakes(root, tmp_path, flags, complaint):
   status, out, err = call(root, tmp_path, *flags)
   assert status == 2 and not out and len(err) == 1 and complaint in err[0]
@@ -383,8 +377,8 @@ def test_within_a_notebook(root, tmp_path, command):
 
 
 @pytest.mark.parametrize('flags', [
-    ['gs://bucket/log'], ['log', '--against', 'file:///tmp'], ['log', '--plot', 's3://x.png'],
-    ['log', '--report', 'hdfs://x/y']])
+    ['gs://bucket/log'], ['log', '--against', 'file:///tmp'],
+    ['log', '--plot', 's3://x.png'], ['log', '--report', 'hdfs://x/y']])
 def test_addresses_are_no_paths(root, tmp_path, flags):
   status, out, err = call(root, tmp_path, *flags)
   assert status == 2 and not out and len(err) == 1
@@ -397,7 +391,7 @@ def test_watching_ends_with_the_run(root, tmp_path):
                                  args=synthetic_logs.flags(max_steps=2001))
   process = start(root, tmp_path, '--watch', '--interval', '1', run)
   for line in process.stdout:
-    if 'not before the last step' in line or 'none: ' in line:
+    if 'no verdict' in line:
       break
   with open(str(tmp_path / 'log' / 'log_test_00.txt'), 'a') as file:
     file.write('++++iter_2000: test acc=0.1234\n')
@@ -412,7 +406,7 @@ def test_watching_on_a_terminal_until_interrupted(root, tmp_path):
   process = start(root, tmp_path, '--watch', 'log', stdout=theirs)
   os.close(theirs)
   shown = b''
-  while b'not before the last step' not in shown:
+  while b'no verdict before the last step' not in shown:
     shown += os.read(ours, 65536)
   assert shown.startswith(b'\x1b[H\x1b[2J')
   time.sleep(0.2)
@@ -431,9 +425,9 @@ def test_watching_on_a_terminal_until_interrupted(root, tmp_path):
 def test_settings_are_told_apart_from_seeds():
   ours = synthetic_logs.flags()
   for name, facts in published_runs.ALL.items():
-    settings = run_settings.of_published(facts)
+    settings = run_settings.get_published_settings(facts)
     assert set(settings) <= set(ours) | {'iters'}, name
-  assert run_settings.differences(ours, run_settings.of_published(
+  assert run_settings.differences(ours, run_settings.get_published_settings(
       published_runs.RUNS['random'])) == []
 
 
@@ -448,6 +442,6 @@ def test_a_fresh_run_of_this_project(root, tmp_path):
   assert process.returncode == 0, out
   status, out, err = call(root, tmp_path, 'log/sample/random_projection/pd40_pn20')
   assert status == 0 and not err
-  assert re.search(r'differs?; reg thom thomf( acc)? match to the last digit, so that '
+  assert re.search(r'differs?; reg thom thomf( acc)? match to the last digit, so '
                    'the initial weights and projections are the same. It has --dataset '
                    'sample, not cifar100', words(out))

@@ -8,7 +8,7 @@ import pytest
 
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.networks import architectures
-from comhe_tf1.published import energy_plot
+from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.regularizers import diagnosis
 from comhe_tf1.regularizers import kernels
@@ -90,13 +90,13 @@ def test_what_is_not_recorded():
 def test_the_published_points():
   """As read off the plot: at 75,000 steps from the baseline down."""
   assert [(points.name, list(points.energies.items()))
-          for points in energy_plot.ENERGIES.values()] == [
+          for points in published_runs.ENERGIES.values()] == [
               ('Baseline', [(20000, 5.32), (75000, 5.24)]),
               ('Orthogonal', [(20000, 5.17), (75000, 5.14)]),
               ('HS-MHE', [(20000, 5.07), (75000, 5.03)]),
               ('AP-CoMHE', [(20000, 5.02), (75000, 5.005)]),
               ('RP-CoMHE', [(20000, 5.0), (75000, 4.995)])]
-  assert set(energy_plot.ENERGIES) <= set(methods.METHODS)
+  assert set(published_runs.ENERGIES) <= set(methods.METHODS)
   settings = dict(regularizer='random', model='cnn9', depth=9, dataset='cifar100',
                   power='2', width=0.25)
   assert energy_sums.published_for(settings).name == 'RP-CoMHE'

@@ -112,12 +112,13 @@ def test_pictures(root, runs, tmp_path):
   # Matplotlib keeps each text as a comment beside its outlines.
   comments = (tmp_path / 'a.svg').read_text(encoding='utf-8')
   for wanted in ('training step', 'test accuracy', 'fit (nats, log axis)',
-                 'learning rate x 0.1', 'published random (read off)',
-                 '#1 #2 #3 (mean, range)', 'conv1_1 0.5100', 'Weight decay (reg)',
-                 'Test accuracy after the last rate drop (magnified)', '42,500 steps',
+                 'learning rate x 0.1', 'published random', 'published random (read off)',
+                 'random, pd 40, pn 20, power 2, seeds 0 1 2 (mean, range)',
+                 'half_mhe, power 2, seed 1234', 'conv1_1 0.5100', 'Weight decay (reg)',
+                 'Test accuracy after the last decay step (magnified)', '42,500 steps',
                  'Energies of the 2 layers but the last, half space',
                  'energy (no unit), axis not from 0',
-                 'published RP-CoMHE (+-0.01)'):
+                 'published RP-CoMHE, width 1 (+-0.01)'):
     assert '<!-- %s -->' % wanted in comments
   assert drawing.getroot().tag.endswith('svg')
   compare(root, '--plot', tmp_path / 'a.png', *runs)
@@ -140,7 +141,8 @@ def test_a_picture_of_a_whole_training(root, tmp_path):
   assert (tmp_path / 'a.png').stat().st_size < 300000
   comments = (tmp_path / 'a.svg').read_text(encoding='utf-8')
   for wanted in ['Test accuracy', 'fit (nats, log axis)', 'published random (read off)',
-                 'Terms of the layers, #1', 'change since first value, means of 10']:
+                 'Terms of the layers', 'random, pd 40, pn 20, power 2, seed 1234',
+                 'change since first value, means of 10']:
     assert '<!-- %s -->' % wanted in comments
   for layer in layers:
     assert '<!-- %s 0.' % layer in comments
@@ -151,7 +153,7 @@ def test_colours_of_a_png(tmp_path):
   from matplotlib import image
 
   from comhe_tf1.comparison import plots
-  panel = plots.Panel('', '', lambda axes: [
+  panel = plots.Panel('', '', '', lambda axes: [
       axes.plot([0, 1], [i, i], color=colour, linewidth=5)
       for i, colour in enumerate(plots.COLOURS)])
   plots.write([panel], str(tmp_path / 'x.png'))
@@ -160,6 +162,71 @@ def test_colours_of_a_png(tmp_path):
   for colour in plots.COLOURS:
     wanted = [int(colour[i:i + 2], 16) / 255. for i in (1, 3, 5)]
     assert (np.abs(pixels - wanted).max(axis=1) < 0.02).sum() > 500
+
+
+def texts(path):
+  """What is written in an SVG; matplotlib keeps each text as a comment."""
+  return re.findall('<!-- (.*?) -->', path.read_text(encoding='utf-8'))
+
+
+def test_a_picture_for_a_paper(root, tmp_path):
+  """Chosen panels and labels; widths are marked, and a term of zero is not drawn."""
+  flags = dict(max_steps=42500, width=0.25, op_seeds='by_name')
+  runs = [synthetic_logs.write_run(tmp_path / str(i), args=synthetic_logs.flags(
+      method, random_seed=seed, **dict(flags, **more)))
+          for i, (method, seed, more) in enumerate((
+              ('none', 1, {}), ('none', 2, {}), ('half_mhe', 1, {}),
+              ('half_mhe', 1, dict(width=1.))))]
+  for path in runs[:2]:
+    path = os.path.join(os.path.dirname(path), 'log_train_00.txt')
+    with open(path) as file:
+      text = re.sub(r'thom(f?)=[0-9.]+', r'thom\1=0.0000', file.read())
+    with open(path, 'w') as file:
+      file.write(text)
+
+  def drawn(*more):
+    compare(root, *runs, '--plot', tmp_path / 'x.svg', *more)
+    return texts(tmp_path / 'x.svg')
+
+  title = 'Energy of all layers but the last (thom)'
+  both = drawn('--panels', 'accuracy,thom')
+  assert [text for text in both if text in (
+      'Test accuracy', title) or text.startswith('Energies')] == ['Test accuracy', title]
+  for wanted in ('none, width 0.25, seeds 1 2 (mean, range)',
+                 'half_mhe, power 2, width 0.25, seed 1', 'published none, width 1',
+                 'half_mhe, power 2, seed 1, width 1'):
+    assert wanted in both
+  energy = drawn('--panels', 'thom')
+  assert 'half_mhe, power 2, width 0.25, seed 1' in energy
+  assert not any(text.startswith('none') for text in energy)
+  named = drawn('--panels', 'fit', '--labels', 'baseline,baseline,narrow,wide')
+  assert {'baseline (mean, range)', 'narrow', 'wide'} & set(named) == set()
+  for wanted in ('baseline, width 0.25 (mean, range)', 'narrow, width 0.25',
+                 'wide, width 1'):
+    assert wanted in named
+  alone = subprocess.Popen(
+      [sys.executable, os.path.join(root, 'compare.py'), runs[0], '--labels', 'a,b',
+       '--plot', str(tmp_path / 'y.svg')], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      universal_newlines=True)
+  out, err = alone.communicate(timeout=60)
+  assert alone.returncode == 2 and not out and '2 names for 1 runs' in err
+  assert not (tmp_path / 'y.svg').exists()
+
+
+def test_every_panel_can_be_asked_for(root, runs, tmp_path):
+  """All names of --panels draw something, in the order in which they are given."""
+  import compare as command
+
+  everything = texts_of(root, tmp_path, runs[0], '--against', os.path.dirname(runs[1]))
+  for name in command.PANELS:
+    found = texts_of(root, tmp_path, runs[0], '--against', os.path.dirname(runs[1]),
+                     '--panels', name)
+    assert 'training step' in found and set(found) < set(everything)
+
+
+def texts_of(root, folder, *flags):
+  compare(root, *flags, '--plot', folder / 'x.svg')
+  return texts(folder / 'x.svg')
 
 
 def test_means_of_the_energies_of_layers():
@@ -172,7 +239,7 @@ def test_means_of_the_energies_of_layers():
   def drawn(count):
     steps = np.arange(count) * 100
     axes = Figure().add_subplot(1, 1, 1)
-    plots._energies('', [{'a': recorded_run.Curve(steps, 3. + np.arange(count))}],
+    plots._changes('', [{'a': recorded_run.Curve(steps, 3. + np.arange(count))}],
                     published_runs.COMHE)(axes)
     return axes.lines[0].get_xydata(), axes.get_ylabel()
 

@@ -97,7 +97,6 @@ def _read_run(folder):
   compared = verdicts.compare([read], verdicts.recorded_reference(folder, [read]))
   tables.text(tables.blocks(compared))
   tables.as_json(compared)
-  tables.as_csv(compared)
 
 
 def _read_metrics(folder):

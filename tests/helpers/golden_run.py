@@ -1,7 +1,7 @@
 """Replays of the recorded trajectories, and how far they may stray from these.
 
 A replay takes the steps of a file in `tests/training/golden/` with this project's code. What it must
-keep to is here and nowhere else: test_golden.py asks for it, docs/parity.py shows it
+keep to is here and nowhere else: test_golden.py asks for it, docs/parity.md lists it
 beside what was measured. golden/README.md says where the bounds come from.
 """
 import collections

@@ -92,6 +92,26 @@ def test_files_without_a_run(tmp_path, content, complaint):
     read(path)
 
 
+@pytest.mark.parametrize('file', ['log_train_00.txt', 'log_test_00.txt'])
+def test_a_byte_order_mark_loses_no_line(tmp_path, file):
+  synthetic_logs.write_run(tmp_path, until=2000)
+  plain = read(tmp_path / 'run_00')
+  for name in (file, 'run_00/args.json', 'run_00/env.json'):
+    path = tmp_path / name
+    path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes().replace(b'\n', b'\r\n'))
+  assert read(tmp_path / 'run_00') == plain and not plain.problems
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-be'])
+def test_utf_16_is_named(tmp_path, encoding):
+  path = tmp_path / 'log_test_00.txt'
+  mark = '' if encoding == 'utf-16' else '\ufeff'
+  path.write_bytes((mark + '++++iter_500: test acc=0.0100\n').encode(encoding))
+  with pytest.raises(recorded_run.ReadError, match='log_test_00.txt is UTF-16 text, .*'
+                                                   'save it as UTF-8'):
+    read(path)
+
+
 def test_huge_files(tmp_path, monkeypatch):
   path = tmp_path / 'log_test_00.txt'
   with open(str(path), 'wb') as file:
