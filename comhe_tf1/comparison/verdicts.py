@@ -46,9 +46,10 @@ class Entry(typing.NamedTuple):
   """A run in a comparison.
 
   number: from 1. run: `recorded_run.Run`. settings: see `run_settings.get_settings`.
-  finished: whether the last of its steps was evaluated. newest: last step of its logs. final: see
-  `recorded_run.final`. tests: pairs of step and test accuracy. first_line, last_line: step
-  and figures of its first and last training line. reference: `Reference` or None.
+  finished: whether the last of its steps was evaluated. newest: last step of its logs.
+  final: see `recorded_run.final`. tests: pairs of step and test accuracy. first_line,
+  last_line: step and figures of its first and last training line. reference: `Reference`
+  or None.
   """
   number: int
   path: str
