@@ -3,7 +3,6 @@
 NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
 """
-from __future__ import print_function  # so that Python 2 gets as far as its refusal
 
 import argparse
 import collections

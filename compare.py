@@ -1,6 +1,5 @@
 #!/usr/bin/env python
 """Compares runs with the authors' published ones, or with others."""
-from __future__ import print_function  # so that Python 2 gets as far as its refusal
 
 import argparse
 import os

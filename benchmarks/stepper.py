@@ -1,11 +1,10 @@
-"""Takes training steps of CNN-9, on one device or several, when it is asked to.
+"""Takes training steps of CNN-9 when it is asked to.
 
     python benchmarks/stepper.py CHECKOUT '{"regularizer": "random", ...}'
 
 with the modules of a checkout of this project. Settings: regularizer; settings, of the
-method, those that differ from its defaults; devices, list of names as --devices takes
-them, empty for one that TensorFlow chooses; master, as --master, or null; bn_stats, as
---bn_stats; cores, list of CPU cores that this process is held to.
+method, those that differ from its defaults; cores, list of CPU cores that this process is
+held to.
 
 Every line on standard input is a request {"steps": N}, for which a JSON line comes
 back: the seconds of each of the steps, and the measures of the last. The first line,
@@ -31,7 +30,7 @@ from comhe_tf1.utils import tf_setup
 
 
 @contextlib.contextmanager
-def opened(regularizer, settings, devices, master, bn_stats):
+def opened(regularizer, settings):
   """A graph with its session; yields session, handles of the graph, its environment."""
   tf, config = tf_setup.tensorflow('-1')
   from comhe_tf1.networks import architectures
@@ -39,26 +38,11 @@ def opened(regularizer, settings, devices, master, bn_stats):
   from comhe_tf1.records import environment
   from comhe_tf1.regularizers import methods
   from comhe_tf1.training import graph as graphs
-  spread = {}
-  workers = {}
-  if devices:   # a checkout of before knows none of this
-    from comhe_tf1.cluster import devices as names
-    from comhe_tf1.cluster import members
-    from comhe_tf1.cluster import remote
-    from comhe_tf1.networks import towers
-    named = names.parse_list(','.join(devices))
-    spread['towers'] = towers.Towers(list(map(str, named)), bn_stats == 'tower')
-    if master:
-      card = members.card(tf.__version__, tf32=False, deterministic=False)
-      workers = remote.workers(master, named, card)
-      remote.configure(config, workers)
-    else:
-      config.device_count['CPU'] = names.cpus(named)
   with tf.Graph().as_default():
     seed = methods.METHODS[regularizer].random_seed
     handles = graphs.build(architectures.cnn(CLASSES), methods.create(regularizer, **settings),
-                           op_seeds.BY_NAME, seed, **spread)
-    with tf.Session(master, config=config) as session:
+                           op_seeds.BY_NAME, seed)
+    with tf.Session(config=config) as session:
       session.run(tf.global_variables_initializer())
       facts = environment.describe(session)
       facts['operations'] = len(session.graph.get_operations())
@@ -72,8 +56,7 @@ def main(settings):
   rng = np.random.RandomState(0)
   images = rng.randint(0, 256, (BATCH, 32, 32, 3), np.uint8)
   labels = rng.randint(0, CLASSES, BATCH)
-  with opened(settings['regularizer'], settings['settings'], settings['devices'],
-              settings['master'], settings['bn_stats']) as (session, handles, facts):
+  with opened(settings['regularizer'], settings['settings']) as (session, handles, facts):
     reply(facts)
     for line in sys.stdin:
       seconds = []

@@ -13,10 +13,12 @@ same round, so that drifts of the machine fall out. `reduced` is random projecti
 project, whose first steps must have the same terms, or no figure is shown and the status
 is 1. Needs Linux.
 """
+import argparse
 import collections
 import contextlib
 import os
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
@@ -26,7 +28,6 @@ import measured_process
 import numpy as np
 import report
 import run
-import several_devices
 
 from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import arguments
@@ -38,6 +39,8 @@ KNOWN = tuple(methods.METHODS) + (REDUCED,)
 METHODS = ['half_mhe', 'random', REDUCED, 'angle', 'adversarial']
 TURN = 5   # steps in a row
 QUARTILES = (25, 50, 75)
+QUIET = 0.1      # part of the cores that others may keep busy when timing starts
+PATIENCE = 60.   # seconds to wait for it
 
 
 def stepper_of(method, checkout):
@@ -45,8 +48,8 @@ def stepper_of(method, checkout):
   regularizer, settings = ('random', {'draw': 'reduced'}) if method == REDUCED else (
       method, {})
   return measured_process.Stepper(
-      method, checkout, regularizer=regularizer, settings=settings, devices=[],
-      master=None, bn_stats='batch', cores=sorted(os.sched_getaffinity(0)))
+      method, checkout, regularizer=regularizer, settings=settings,
+      cores=sorted(os.sched_getaffinity(0)))
 
 
 def measure(chosen, checkouts, rounds):
@@ -80,12 +83,31 @@ def measure(chosen, checkouts, rounds):
         steppers.append((stepper, {
             'checkout': title, 'method': method, 'seconds': [],
             'environment': stepper.environment}))
-    busy = several_devices.wait_for_quiet()
+    busy = wait_for_quiet()
     terminal.note('term_cost.py', 'timing; others use %.0f %% of the cores' % (100. * busy))
     for _ in range(rounds):
       for stepper, row in steppers:
         row['seconds'].append(np.median(stepper.ask(steps=TURN)['seconds'][1:]))
     return [dict(row, busy=busy) for _, row in steppers]
+
+
+def wait_for_quiet():
+  """Waits a while for others to let the cores idle; returns their part at the end."""
+  end = time.time() + PATIENCE
+  while True:
+    before = ticks()
+    time.sleep(2.)
+    idle, total = [now - then for now, then in zip(ticks(), before)]
+    busy = 1. - idle / total
+    if busy <= QUIET or time.time() > end:
+      return busy
+
+
+def ticks():
+  """Time that the cores were idle, and in all, in ticks."""
+  with open('/proc/stat') as file:
+    counts = list(map(int, file.readline().split()[1:9]))
+  return counts[3] + counts[4], sum(counts)
 
 
 def lines(rows):
@@ -109,6 +131,15 @@ def _quartiles(seconds):
   return ['%.1f' % median, '%.1f to %.1f' % (least, most)]
 
 
+def checkout(text):
+  """Type of --before."""
+  if not os.path.isfile(os.path.join(text, 'comhe_tf1', 'training', 'graph.py')):
+    raise argparse.ArgumentTypeError(
+        'expected a checkout of this project, but there is no '
+        'comhe_tf1/training/graph.py in %r' % text)
+  return os.path.abspath(text)
+
+
 def main(argv=None):
   parser = arguments.Parser(
       prog='term_cost.py',
@@ -120,7 +151,7 @@ def main(argv=None):
       '--rounds', type=arguments.whole(1, 10 ** 6), default=12, metavar='N',
       help='how often each takes %d steps (default: 12)' % TURN)
   parser.add_argument(
-      '--before', type=several_devices.checkout, metavar='FOLDER',
+      '--before', type=checkout, metavar='FOLDER',
       help='also time all methods of this earlier checkout')
   parser.add_argument('--json', metavar='FILE', help='where all samples go')
   args = parser.parse_args(argv)

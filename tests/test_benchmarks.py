@@ -19,7 +19,6 @@ import large_layers
 import plain
 import report
 import run
-import several_devices
 import steps
 import term_cost
 import worker
@@ -207,9 +206,6 @@ USAGE_ERRORS = {
         ['--python', '/no/such'], ['--original', '.'],
         ['--original_python', sys.executable], ['--json', '/no/such/folder/file'],
         ['--plot', '/no/such/folder/file'], ['--repeat', '1'], ['terms']],
-    several_devices: [
-        ['--repeats', '0'], ['--before', '/no/such'], ['--json', '/no/such/folder/file'],
-        ['now']],
     large_layers: [
         ['--neurons', '1'], ['--neurons', '64,'], ['--inputs', '0'],
         ['--torch', '/no/such'], ['--json', '/no/such/folder/file'], ['now']],
@@ -302,7 +298,7 @@ class FakeStepper(object):
 
 def test_the_cost_of_a_term(capsys, monkeypatch, tmp_path):
   monkeypatch.setattr(term_cost, 'stepper_of', FakeStepper)
-  monkeypatch.setattr(several_devices, 'wait_for_quiet', lambda: 0.)
+  monkeypatch.setattr(term_cost, 'wait_for_quiet', lambda: 0.)
   path = str(tmp_path / 'results.json')
   assert term_cost.main(['--methods', 'angle', '--rounds', '3', '--json', path]) == 0
   with open(path) as file:

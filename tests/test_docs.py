@@ -11,7 +11,6 @@ import synthetic_logs
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
@@ -25,11 +24,10 @@ import generated
 import parity
 import published as published_page
 import results
-import scaling
 import watch_original
 
 
-@pytest.mark.parametrize('document', [parity, findings, scaling, published_page],
+@pytest.mark.parametrize('document', [parity, findings, published_page],
                          ids=lambda each: each.NAME)
 def test_page_is_its_record_rendered(document, root):
   page = document.page(generated.read(document.NAME))
@@ -395,41 +393,10 @@ def test_usage_errors(script, flags, what, capsys):
   assert len(err.splitlines()) == 1 and what in err
 
 
-def test_scaling_counts():
-  """By hand: one convolution of batch norm, then one without."""
-  layers = [architectures.Layer('a', 3, 3, 4, roles.FIRST, 1, None, True, True, None,
-                                None),
-            architectures.Layer('b', 16, 4, 5, roles.HIDDEN, 1, 'max', False, False,
-                                None, None)]
-  kernels = 3 * 3 * 3 * 4 + 16 * 16 * 4 * 5
-  whole, own = [scaling.traffic(layers, 8, 2, each) for each in (False, True)]
-  images = 4 * (32 * 32 * 3 + 8)
-  assert [each[1:] for each in whole] == [
-      (4 * kernels, 4 * kernels), (4 * 16, 4 * 16), (images, 0)]
-  assert [each[1:] for each in own] == [
-      (4 * kernels, 4 * kernels), (4 * 8, 4 * 16), (images, 0)]
-  assert scaling.messages(layers, False) == 6 and scaling.messages(layers, True) == 2
-  assert scaling.flops(layers, 8) == 8 * 2 * (
-      2 * 32 * 32 * 3 * 3 * 3 * 4 + 3 * 16 * 16 * 4 * 5)
-  assert scaling.regularizer_flops(layers, 7, 2) == 2 * (
-      2 * 2 * 7 * 1024 * 5 + 3 * 2 * 7 * 5 * 5)
-
-
-def test_scaling_projection():
-  layers = architectures.cnn()
-  free = scaling.Link('', float('inf'), 0.)
-  times = [scaling.projected(layers, towers, free, 1.) for towers in (1, 2, 4)]
-  assert times[0] - times[1] == pytest.approx(scaling.flops(layers, 128) / 2)
-  assert times[1] - times[2] == pytest.approx(scaling.flops(layers, 128) / 4)
-  slow = scaling.projected(layers, 4, scaling.Link('', 1e-6, 1.), 1e30)
-  assert slow == pytest.approx(38 + 3e6 * scaling.total(
-      scaling.traffic(layers, 128, 4, False)))
-
-
 @pytest.mark.parametrize('script', [
     'docs/findings.py', 'docs/parity.py', 'docs/published.py', 'docs/results.py',
-    'docs/scaling.py', 'docs/watch_original.py', 'benchmarks/large_layers.py',
-    'benchmarks/run.py', 'benchmarks/several_devices.py', 'benchmarks/term_cost.py'])
+    'docs/watch_original.py', 'benchmarks/large_layers.py', 'benchmarks/run.py',
+    'benchmarks/term_cost.py'])
 def test_scripts_start_by_themselves(script, root, tmp_path):
   """Without the folders that other tests have added to the path."""
   assert subprocess.check_output(

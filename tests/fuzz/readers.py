@@ -15,7 +15,6 @@ import engine
 import numpy as np
 
 import cifar_input
-from comhe_tf1.cluster import members
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import tables
 from comhe_tf1.comparison import verdicts
@@ -154,17 +153,6 @@ def resume():
                      read)._replace(errors=run_record.RunError)
 
 
-def clusters():
-  def read(content, folder):
-    path = os.path.join(folder, 'cluster.json')
-    _write(path, content)
-    members.load(path)
-
-  return engine.Reader('clusters', [
-      json.dumps({'worker': ['10.0.0.5:2222', 'localhost:2223']}).encode()], read,
-                       members.ClusterError, _JSON)
-
-
 def archives():
   content = collections.OrderedDict([('train', b'a' * 3000), ('test', b'bc' * 500)])
   plain = io.BytesIO()
@@ -206,4 +194,4 @@ def _content(path):
 
 
 READERS = collections.OrderedDict((make.__name__, make) for make in (
-    pickles, checkpoints, train_log, test_log, metrics, args, resume, clusters, archives))
+    pickles, checkpoints, train_log, test_log, metrics, args, resume, archives))
