@@ -37,5 +37,4 @@ ENV PATH=/opt/venv/bin:$PATH LANG=C.UTF-8 \
 WORKDIR /opt/comhe_tf1
 USER 1000:1000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=2m --timeout=30s CMD ["python", "-m", "comhe_tf1.health"]
 ENTRYPOINT ["python", "/opt/comhe_tf1/train.py"]

@@ -3,7 +3,6 @@
 
 From here one sees what a training is made of: flags, data, graph, record, loop.
 """
-
 import errno
 import os
 import sys
@@ -22,7 +21,6 @@ from comhe_tf1 import flags  # first: it says what is missing
 # isort: split
 import cifar_input
 from comhe_tf1.cluster import devices
-from comhe_tf1.cluster import members
 from comhe_tf1.data import datasets
 from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
@@ -74,58 +72,58 @@ def run(args, parser):
   from comhe_tf1.records import run_record
   from comhe_tf1.training import first_line
   from comhe_tf1.training import loop
-  workers = {}
   try:
     if args.first_line:
       return 0 if first_line.check(print, config, *data) else 1
+    with tf.Graph().as_default(), opened(args, tf, config) as session:
+      return (evaluate if args.eval_only else train)(args, tf, session, *data)
+  except (tf.errors.OpError, remote.WorkerError) as error:
+    text = error if isinstance(error, remote.WorkerError) else tf_setup.failure(tf, error)
     if args.master:
-      workers = remote.workers(
-          args.master, flags.named_devices(args),
-          members.card(tf.__version__, args.tf32, args.deterministic))
-      remote.configure(config, workers)
-    else:
-      config.device_count['CPU'] = devices.cpus(flags.named_devices(args))
-    with tf.Graph().as_default(), remote.session(config, workers, give_up) as session:
-      return (evaluate if args.eval_only else train)(args, tf, session, workers, *data)
-  except (tf.errors.OpError, remote.LostError) as error:
-    text = error if isinstance(error, remote.LostError) else tf_setup.failure(tf, error)
-    if workers:
       give_up(text)
     note('error: %s' % text)
   except methods.SettingError as error:
     parser.error('--%s' % error)
   except devices.DeviceError as error:
     parser.error('--devices: %s' % error)
-  except (checkpoints.CheckpointError, members.ClusterError, run_record.RunError,
+  except (checkpoints.CheckpointError, run_record.RunError,
           loop.NonFiniteError) as error:
     note('error: %s' % error)
   return 1
 
 
 def give_up(text):
-  """Ends the process at once: its session waits for workers that may be gone.
-
-  All files are valid at any moment.
-  """
-  try:
-    note('error: %s' % text)
-    sys.stdout.flush()
-  finally:
-    os._exit(1)
+  """Ends the process at once: Python's end would wait for workers that may be gone."""
+  note('error: %s' % text)
+  sys.stdout.flush()
+  os._exit(1)
 
 
-def evaluate(args, tf, session, workers, data, batches):
+def opened(args, tf, config):
+  """A context manager of the session, in this process or on the workers of --master."""
+  from comhe_tf1.cluster import remote
+
+  named = flags.named_devices(args)
+  if not args.master:
+    config.device_count['CPU'] = devices.cpus(named)
+    return tf.Session(config=config)
+  processes = sorted({device.process for device in named})
+  remote.check(args.master, processes)
+  return remote.session(args.master, processes, config)
+
+
+def evaluate(args, tf, session, data, batches):
   """Prints the test accuracy of a checkpoint; returns the exit status."""
   from comhe_tf1.training import evaluation
 
-  del tf, workers, batches
+  del tf, batches
   evaluation.evaluate(
       session, args.eval_only, args.dataset, datasets.DATASETS[args.dataset].classes,
       data, args.batch_size if args.recalibrate_bn else None, warn)
   return 0
 
 
-def train(args, tf, session, workers, data, batches):
+def train(args, tf, session, data, batches):
   """Builds the graph and trains in `session`; returns the exit status."""
   from comhe_tf1.networks import towers
   from comhe_tf1.records import environment
@@ -136,8 +134,7 @@ def train(args, tf, session, workers, data, batches):
   from comhe_tf1.training import summary
 
   devices.check_present(flags.named_devices(args),
-                        [device.name for device in session.list_devices()],
-                        None if args.master else args.gpu_no)
+                        [device.name for device in session.list_devices()])
   settings = flags.method_settings(args)
   regularizer = methods.create(args.regularizer, **settings)
   network = dict(model=args.model, width=args.width, depth=args.depth,
@@ -164,7 +161,7 @@ def train(args, tf, session, workers, data, batches):
     one_run = runner.Run(session, handles, batches, record,
                          dict(test_md5=data.test_md5, network=network), note)
     done = one_run.resume(warn) if resumed else 0
-    record.begin(session, dict(environment.describe(session), workers=workers), done)
+    record.begin(session, environment.describe(session), done)
     try:
       one_run.train(data.test, runner.Schedule(*[
           getattr(args, name) for name in runner.Schedule._fields]), done, power)
@@ -188,8 +185,6 @@ def main(argv=None):
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
       raise
     note('error: %s; make room, then continue with --resume' % error)
-  except ImportError as error:
-    note('error: %s; %s' % (error, version_check.INSTALL))
   return 1
 
 

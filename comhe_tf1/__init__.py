@@ -9,9 +9,6 @@ import importlib
 import sys
 import types
 
-if sys.version_info < (3, 6):
-  sys.exit('error: this is Python %d.%d; use Python 3.6 or newer' % sys.version_info[:2])
-
 from comhe_tf1.regularizers import registration
 from comhe_tf1.utils import cuda_libraries
 

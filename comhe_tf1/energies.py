@@ -29,7 +29,7 @@ def main(argv=None):
   args = parser.parse_args(argv)
   try:
     tf_setup.tensorflow('-1', any_environment=args.any_environment)
-  except (version_check.Refusal, ImportError) as error:
+  except (version_check.Refusal, tf_setup.StartError) as error:
     note('error: %s' % error)
     return 1
   from comhe_tf1.records import checkpoints

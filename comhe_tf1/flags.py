@@ -7,7 +7,6 @@ import os
 import re
 
 from comhe_tf1.cluster import devices
-from comhe_tf1.cluster import members
 from comhe_tf1.data import datasets
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import op_seeds
@@ -45,8 +44,7 @@ def _device_list(text):
 
 def _master(text):
   """Type of --master: grpc://host:port."""
-  address = text[len('grpc://'):] if text.startswith('grpc://') else None
-  if members.parse_address(address) is None:
+  if not re.fullmatch('grpc://[^/:@ ]+:[0-9]+', text):
     raise argparse.ArgumentTypeError('expected grpc://HOST:PORT, got %r' % text)
   return text
 
@@ -54,11 +52,13 @@ def _master(text):
 def _values(setting):
   """What argparse should take for a setting."""
   if setting.kind is int:
-    return {'type': arguments.whole(setting.least, setting.most)}
+    return {'type': arguments.whole(setting.least, setting.most),
+            'metavar': setting.metavar}
   if setting.kind is float:
     return {'type': arguments.real(lambda value: setting.least <= value <= setting.most,
-                               'from %g to %g' % (setting.least, setting.most))}
-  return {'choices': setting.kind}
+                                   'from %g to %g' % (setting.least, setting.most)),
+            'metavar': setting.metavar}
+  return {'choices': setting.kind}   # which --help then shows
 
 
 def _method_flags(group):
@@ -69,7 +69,7 @@ def _method_flags(group):
           for name, method in methods.METHODS.items()))
   for name, setting in methods.SETTINGS.items():
     group.add_argument(
-        '--' + name, metavar=setting.metavar, **dict(
+        '--' + name, **dict(
             _values(setting), help='%s; of %s (default: %s; %s)' % (
                 setting.help, methods.owners_of(name), methods.defaults_of(name),
                 setting.origin)))

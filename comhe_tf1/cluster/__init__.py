@@ -1,4 +1,4 @@
-"""Several devices and several machines: their names, addresses and connections.
+"""Several devices and several machines: their names, and sessions on workers.
 
 How a batch is spread over them is `networks.towers`.
 """

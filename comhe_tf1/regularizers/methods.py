@@ -194,7 +194,7 @@ def owners_of(setting):
   owners = [name for name, method in METHODS.items() if setting in method.settings]
   others = [name for name in METHODS if name not in owners]
   return (', '.join(owners) if len(owners) <= len(others)
-          else 'all but ' + ', '.join(others))
+          else 'all methods but ' + ', '.join(map(repr, others)))
 
 
 def defaults_of(setting):

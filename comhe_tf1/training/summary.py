@@ -22,6 +22,7 @@ def device_line(tf, session, devices, gpu_no, warn):
   else:
     where = 'the CPU'
     if gpu_no not in ('', '-1'):
+      where += ', for want of a GPU'
       warn('TensorFlow finds no GPU %s (%s); running on the CPU' % (
           gpu_no, tf_setup.why_no_gpu(tf, gpu_no)))
   return 'TensorFlow %s on %s; %d operations in the graph' % (

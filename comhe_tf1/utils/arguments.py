@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
   """Reports a mistake in one line, and takes no abbreviations."""
 
   def __init__(self, **settings):
-    super(Parser, self).__init__(allow_abbrev=False, **settings)
+    super().__init__(allow_abbrev=False, **settings)
 
   def error(self, message):
     terminal.note(self.prog, 'error: %s (see --help)' % message)
@@ -32,7 +32,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(text):
-  """Type of a flag: where something is or goes; an unset variable of a shell is not."""
+  """Type of a flag: where something is or goes; an unset variable of a shell is not.
+
+  A ~ in front is the user's home: a shell leaves it in --log_dir=~/x as it is.
+  """
   if not text:
     raise argparse.ArgumentTypeError('expected a path, got \'\'')
   # TensorFlow would take it to a network, Python to a folder of that name.

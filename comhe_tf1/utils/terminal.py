@@ -16,34 +16,26 @@ def one_line(text):
 
 def note(program, text):
   """Writes a line to standard error."""
-  print('%s: %s' % (program, one_line(text)), file=sys.stderr, flush=True)
+  print(f'{program}: {one_line(text)}', file=sys.stderr, flush=True)
 
 
-class _Out(io.FileIO):
-  """Standard output; what is written to a terminal that was hung up goes nowhere.
+class _Stream(io.FileIO):
+  """Standard output or error, which nobody may see any more.
 
-  The program then ends by the signal that tells so, which may come after the first line
-  that fails; where it is ignored or does not come, the program goes on.
+  What goes to a terminal that was hung up is dropped, so that a training can save: the
+  signal that tells of it may come after the first line that fails. So is a line for a
+  standard error that cannot be written.
   """
 
   def write(self, data):
     try:
-      return super(_Out, self).write(data)
+      return super().write(data)
     except OSError as error:
-      # Not isatty(): once it is hung up, it answers to that with EIO too.
-      if error.errno != errno.EIO or not stat.S_ISCHR(os.fstat(self.fileno()).st_mode):
-        raise OSError(error.errno, error.strerror, 'standard output')
-      return len(data)
-
-
-class _Error(io.FileIO):
-  """Standard error; where it cannot be written to, there is nobody to be told."""
-
-  def write(self, data):
-    try:
-      return super(_Error, self).write(data)
-    except OSError:
-      return len(data)
+      # Not isatty(): of a terminal that was hung up, that fails too.
+      terminal = stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
+      if self.fileno() == 2 or (error.errno == errno.EIO and terminal):
+        return len(data)
+      raise OSError(error.errno, error.strerror, 'standard output')
 
 
 def print_anything():
@@ -58,16 +50,16 @@ def print_anything():
       os.fstat(number)
     except OSError:   # closed: the lowest free number, which is the next to be given
       os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-  for name, kind in (('stdout', _Out), ('stderr', _Error)):
+  for name in ('stdout', 'stderr'):
     stream = getattr(sys, name)
     if stream is None:
       setattr(sys, name, open(os.devnull, 'w', errors='backslashreplace'))
     elif isinstance(stream, io.TextIOWrapper):
       stream.flush()
-      # The old one stays as it is, for whoever has kept it.
+      raw = _Stream(stream.fileno(), 'w', closefd=False)
       setattr(sys, name, io.TextIOWrapper(
-          io.BufferedWriter(kind(stream.fileno(), 'w', closefd=False)),
-          encoding=stream.encoding, errors='backslashreplace', line_buffering=True))
+          io.BufferedWriter(raw), encoding=stream.encoding, errors='backslashreplace',
+          line_buffering=True))
 
 
 def command(program, main, *known):
@@ -90,18 +82,14 @@ def command(program, main, *known):
   except BrokenPipeError:
     status = 1
   except (OSError,) + known as error:
-    note(program, 'error: %s' % error)
+    note(program, f'error: {error}')
     status = 1
   try:
     sys.stdout.flush()
   except OSError as error:
-    give_up_stdout()
+    # Closing it, as Python ends, must not fail on it again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if not status and not isinstance(error, BrokenPipeError):
-      note(program, 'error: %s' % error)
+      note(program, f'error: {error}')
     status = status or 1
   sys.exit(status)
-
-
-def give_up_stdout():
-  """After a BrokenPipeError: nobody reads, and closing must not fail on it too."""
-  os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,10 +16,11 @@ ENVIRONMENT = {'TF_ENABLE_ONEDNN_OPTS': '1'}
 # Waits for a line, and shows the file of the given number where none comes. It is
 # opened anew, from its start on.
 _RELAY = 'trap "" HUP INT QUIT TERM; read -r line || exec cat "/proc/self/fd/$1"'
+_CPU = ('', '-1')   # values of CUDA_VISIBLE_DEVICES that leave no GPU
 
 
 class StartError(Exception):
-  """TensorFlow does not start on this GPU; says why, in a line."""
+  """TensorFlow does not start here; says why, in a line."""
 
 
 class NoGpuError(Exception):
@@ -72,70 +73,92 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
 
   Raises:
     NoGpuError, StartError: as these say.
-    version_check.Refusal: versions or a GPU are not known to work.
-    ImportError: TensorFlow is not installed.
+    version_check.Refusal: this TensorFlow or a GPU is not known to work.
   """
-  if not any_environment:
-    # Before the import, which fails where versions do not fit.
-    version_check.check_versions(version_check.installed())
   os.environ['CUDA_VISIBLE_DEVICES'] = gpu_no
   os.environ.update(dict(ENVIRONMENT, **os.environ))
   if deterministic:
-    # For versions 1.14 to 2.0, and 2.1 to 2.8; later ones are told below.
+    # For versions 1.14 to 2.0, and 2.1 to 2.8; later ones are told in `_config`.
     os.environ['TF_CUDNN_DETERMINISTIC'] = os.environ['TF_DETERMINISTIC_OPS'] = '1'
   hushed = contextlib.ExitStack
   if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
     os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
     hushed = quiet_stderr
-  with hushed(), warnings.catch_warnings():
-    # Those of the libraries, which python -W error would end the import with.
-    warnings.simplefilter('ignore')
-    import tensorflow.compat.v1 as tf
-    tf.logging.set_verbosity(tf.logging.ERROR)
-  on_gpu = gpu_no not in ('', '-1')
-  driver = cuda_driver.ask() if on_gpu and tf.test.is_built_with_cuda() else None
-  if driver and not any_environment:
-    # Before the first session, which compiles for half an hour where code is missing.
-    version_check.check_driver(tf.__version__, _built(tf, 'cuda_version'), driver)
-    version_check.check_gpus(tf.__version__, _built(tf, 'cuda_compute_capabilities'),
-                             zip(gpu_no.split(','), driver.capabilities),
-                             version_check.cudnn())
   with hushed():
-    config = tf.ConfigProto(allow_soft_placement=True)
-    config.gpu_options.allow_growth = True
-    if xla:
-      config.graph_options.optimizer_options.global_jit_level = tf.OptimizerOptions.ON_1
-    if hasattr(tf.config.experimental, 'enable_tensor_float_32_execution'):
-      tf.config.experimental.enable_tensor_float_32_execution(tf32)
-    if deterministic:
-      config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = 1
-      if hasattr(tf.config.experimental, 'enable_op_determinism'):
-        tf.config.experimental.enable_op_determinism()
-    try:
-      with tf.Graph().as_default(), tf.Session(config=config) as session:
-        session.run(tf.no_op())
-        gpus = [device for device in session.list_devices() if device.device_type == 'GPU']
-    except (RuntimeError, tf.errors.OpError) as error:   # which of them differs by version
-      if not driver or not driver.cuda:
-        raise
-      built_with = _built(tf, 'cuda_version')
-      raise StartError('; '.join([str(error).splitlines()[0], str(driver)] + (
-          [version_check.in_need_of(tf.__version__, built_with)] if built_with else []) +
-                                 ['--gpu_no -1 takes the CPU']))
-  if gpu_required and on_gpu and len(gpus) < len(gpu_no.split(',')):
+    tf = _imported()
+  driver = None
+  if gpu_no not in _CPU and tf.test.is_built_with_cuda():
+    driver = cuda_driver.ask()
+  if not any_environment:
+    version_check.check_version(tf.__version__)
+    if driver:
+      # Before the first session, which compiles for half an hour where code is missing.
+      version_check.check_gpus(
+          tf.__version__, _built(tf, 'cuda_version'), _built(tf, 'cuda_compute_capabilities'),
+          driver, gpu_no.split(','), _cudnn())
+  with hushed():
+    config = _config(tf, xla, tf32, deterministic)
+    gpus = _gpus(tf, config, driver)
+  if gpu_required and gpu_no not in _CPU and len(gpus) < len(gpu_no.split(',')):
     raise NoGpuError(why_no_gpu(tf, gpu_no))
   return tf, config
+
+
+def _imported():
+  with warnings.catch_warnings():
+    # Those of the libraries, which python -W error would end the import with.
+    warnings.simplefilter('ignore')
+    try:
+      import tensorflow.compat.v1 as tf
+    except Exception as error:   # of any kind, where versions of packages do not fit
+      text = (str(error).splitlines() or [''])[0]
+      raise StartError(f'TensorFlow cannot be imported ({type(error).__name__}: {text}); '
+                       + version_check.INSTALL)
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    return tf
+
+
+def _config(tf, xla, tf32, deterministic):
+  config = tf.ConfigProto(allow_soft_placement=True)
+  config.gpu_options.allow_growth = True
+  if xla:
+    config.graph_options.optimizer_options.global_jit_level = tf.OptimizerOptions.ON_1
+  if hasattr(tf.config.experimental, 'enable_tensor_float_32_execution'):
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+  if deterministic:
+    config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = 1
+    if hasattr(tf.config.experimental, 'enable_op_determinism'):
+      tf.config.experimental.enable_op_determinism()
+  return config
+
+
+def _gpus(tf, config, driver):
+  """The GPUs that a first session has; StartError where it fails on one."""
+  try:
+    with tf.Graph().as_default(), tf.Session(config=config) as session:
+      session.run(tf.no_op())
+      return [device for device in session.list_devices() if device.device_type == 'GPU']
+  except (RuntimeError, tf.errors.OpError) as error:   # which of them differs by version
+    if not driver or not driver.cuda:
+      raise
+    built_with = _built(tf, 'cuda_version')
+    reasons = [str(error).splitlines()[0], str(driver)]
+    if built_with:
+      reasons.append(version_check.needs(tf.__version__, built_with))
+    raise StartError('; '.join(reasons + ['--gpu_no -1 takes the CPU']))
 
 
 def why_no_gpu(tf, gpu_no):
   """Why TensorFlow has not the GPUs that were asked for, in words."""
   if not tf.test.is_built_with_cuda():
-    return 'this TensorFlow is built without CUDA'
+    lock = 'tf1.14-gpu.txt' if tf.__version__.startswith('1.') else 'tf2.21-gpu.txt'
+    return f'this TensorFlow is built without CUDA; requirements/{lock} has one with it'
   driver = cuda_driver.ask()
-  if driver.problem:
+  if not driver.cuda:
     return driver.problem
-  if len(driver.capabilities) < len(gpu_no.split(',')):
-    return 'the NVIDIA driver shows %d GPUs of these' % len(driver.capabilities)
+  if driver.problem or len(driver.capabilities) < len(gpu_no.split(',')):
+    shown = driver.problem or f'the NVIDIA driver shows {len(driver.capabilities)} GPUs'
+    return f'{shown} with CUDA_VISIBLE_DEVICES={gpu_no}; nvidia-smi lists all that there are'
   return ('the NVIDIA driver shows it, but TensorFlow cannot open its CUDA libraries; '
           'TF_CPP_MIN_LOG_LEVEL=0 names them, docs/install.md says what brings them')
 
@@ -147,6 +170,15 @@ def _built(tf, fact):
   return tf.sysconfig.get_build_info().get(fact)
 
 
+def _cudnn():
+  """Version of the cuDNN that pip installed for TensorFlow 2.21, or None."""
+  try:
+    from importlib import metadata  # from Python 3.8 on
+    return metadata.version('nvidia-cudnn-cu12')
+  except ImportError:   # so is the error of a package that is not there
+    return None
+
+
 def failure(tf, error):
   """What to tell of a failure within TensorFlow: a line and, if known, a remedy."""
   if isinstance(error, tf.errors.ResourceExhaustedError):
@@ -154,4 +186,4 @@ def failure(tf, error):
   # TensorFlow 2 puts headings before what happened.
   lines = [line for line in error.message.splitlines() if line.strip()
            and not line.startswith(('Graph execution error', 'Detected at node'))]
-  return 'TensorFlow failed: %s' % (lines[0] if lines else type(error).__name__)
+  return f'TensorFlow failed: {lines[0] if lines else type(error).__name__}'

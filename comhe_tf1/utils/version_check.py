@@ -1,26 +1,13 @@
 """What this project is known to work with, and what to do about anything else."""
-import collections
 import re
-import sys
 
-Known = collections.namedtuple('Known', 'tensorflow python numpy protobuf')
-
-# From the first version of each pair on, up to but without the second. Recorded
-# trajectories were run under TensorFlow 1.14, 1.15, 2.1, 2.4, 2.12, 2.13, 2.16, 2.18, 2.20
-# and 2.21; bounds of NumPy and protobuf are what was tried for 1.x, else what the
-# packages of TensorFlow themselves ask for.
-KNOWN = (
-    Known(((1, 14), (1, 16)), ((3, 6), (3, 8)), ((1, 16), (1, 20)), ((3, 8), (3, 21))),
-    Known(((2, 1), (2, 12)), ((3, 6), (3, 12)), ((1, 16), (2,)), ((3, 8), (3, 21))),
-    Known(((2, 12), (2, 18)), ((3, 8), (3, 13)), ((1, 22), (2,)), ((3, 20, 3), (5,))),
-    Known(((2, 18), (2, 20)), ((3, 9), (3, 13)), ((1, 26), (3,)), ((3, 20, 3), (6,))),
-    Known(((2, 20), (2, 21)), ((3, 9), (3, 14)), ((1, 26), (3,)), ((5, 28), (8,))),
-    Known(((2, 21), (2, 22)), ((3, 10), (3, 14)), ((1, 26), (3,)), ((6, 31, 1), (8,))),
-)
+# From the first version of each pair on, up to but without the second. Recorded trajectories
+# were run under 1.14, 1.15, 2.1, 2.4, 2.12, 2.13, 2.16, 2.18, 2.20 and 2.21.
+KNOWN = (((1, 14), (1, 16)), ((2, 1), (2, 22)))
+INSTALL = 'install what is needed with pip install -r requirements.txt'
 # TensorFlow 1.x does not say what it was built for: binaries from Kepler to Volta,
 # which Turing runs as well. Newer GPUs fail, or start after half an hour of compiling.
 TENSORFLOW_1_CAPABILITIES = ((3, 5), (7, 0))
-
 # From this version on, cuDNN's libraries hold no code for GPUs before Turing.
 CUDNN_FROM_TURING = (9, 11)
 TURING = (7, 5)
@@ -28,147 +15,68 @@ TURING = (7, 5)
 # of cuDNN 7.6.0 and 9.10.2 have it. From CUDA 11 on it is one for all of a major version.
 DRIVERS = {(10, 0): '410.48', (11, 0): '450.80.02', (12, 0): '525.60.13'}
 
-INSTALL = 'install what is needed with pip install -r requirements.txt'
-_DISTRIBUTIONS = ('tensorflow', 'tensorflow-gpu', 'tensorflow-cpu')
-
 
 class Refusal(Exception):
   """The environment is not known to work; says what, and what to do."""
 
   def __str__(self):
-    return '%s; --any_environment tries all the same' % self.args
+    return f'{self.args[0]}; --any_environment tries all the same'
 
 
-def installed():
-  """Versions of Python, tensorflow, numpy and protobuf, by name; None where unknown.
-
-  Of what is installed, without importing it: a wrong combination fails at import.
-  """
-  return {
-      'python': '%d.%d.%d' % sys.version_info[:3],
-      'tensorflow': _version(*_DISTRIBUTIONS),
-      'numpy': _version('numpy'),
-      'protobuf': _version('protobuf'),
-  }
-
-
-def _version(*distributions):
-  try:
-    from importlib import metadata
-  except ImportError:  # before Python 3.8; TensorFlow 1.x brings it along
-    try:
-      import importlib_metadata as metadata
-    except ImportError:
-      return None
-  for name in distributions:
-    try:
-      return metadata.version(name)
-    except metadata.PackageNotFoundError:
-      pass
-  return None
-
-
-def check_versions(versions):
-  """Compares versions with what is known to work.
-
-  Args:
-    versions: as `installed` gives them. What is unknown is taken to be right.
-
-  Raises:
-    Refusal: a combination is not known to work.
-  """
-  python, tensorflow = versions['python'], versions['tensorflow']
-  if tensorflow is None:
-    return
-  rows = [row for row in KNOWN if _within(python, row.python)]
-  if not rows:
-    raise Refusal('Python %s is not known to work; use 3.6 to 3.13' % python)
-  rows = [row for row in rows if _within(tensorflow, row.tensorflow)]
-  if not rows:
-    raise Refusal('TensorFlow %s with Python %s is not known to work; %s' % (
-        tensorflow, python, INSTALL))
-  for name, package in (('numpy', 'NumPy'), ('protobuf', 'protobuf')):
-    span = getattr(rows[0], name)
-    if versions[name] is not None and not _within(versions[name], span):
-      raise Refusal('%s %s with TensorFlow %s is not known to work (%s is); %s' % (
-          package, versions[name], tensorflow, _span(span), INSTALL))
+def check_version(tensorflow):
+  """Raises a Refusal unless this version of TensorFlow is known to work."""
+  if not any(first <= _numbers(tensorflow) < end for first, end in KNOWN):
+    raise Refusal(f'TensorFlow {tensorflow} is not known to work (1.14, 1.15 and 2.1 to 2.21 '
+                  f'are); {INSTALL}')
 
 
 def _numbers(version):
   return tuple(int(number) for number in re.findall('[0-9]+', version)[:3])
 
 
-def _within(version, span):
-  return span[0] <= _numbers(version) < span[1]
+def needs(tensorflow, built_with):
+  """What a TensorFlow that was built with a CUDA such as '12.5.1' needs, in words."""
+  cuda = _needed_cuda(built_with)
+  driver = f', driver {DRIVERS[cuda]} or newer' if cuda in DRIVERS else ''
+  return (f'TensorFlow {tensorflow} needs CUDA {cuda[0]}.{cuda[1]}{driver}, and the '
+          'libraries that docs/install.md names')
 
 
-def _span(span):
-  """A pair of `Known` in words: 1.14 to 1.15."""
-  least, below = span
-  last = below[:-1] + (below[-1] - 1,)
-  return '%s to %s' % ('.'.join(map(str, least)), '.'.join(map(str, last)))
-
-
-def needed_cuda(built_with):
-  """The CUDA that a driver must run, as a pair, for code built with one such as '12.5.1'."""
+def _needed_cuda(built_with):
   major, minor = _numbers(built_with)[:2]
   return (major, 0) if major >= 11 else (major, minor)
 
 
-def check_driver(tensorflow, built_with, driver):
-  """Compares the driver with the CUDA that this TensorFlow was built with.
+def check_gpus(tensorflow, built_with, built_for, driver, gpus, cudnn):
+  """Compares driver and GPUs with what this TensorFlow was built with and for.
 
   Args:
     tensorflow: its version.
     built_with: version of CUDA, or None where it is not known.
+    built_for: compute capabilities, as its build information lists them ('sm_60', ...,
+      'compute_90'), or None where it does not say (1.x).
     driver: `cuda_driver.Driver`.
+    gpus: what the GPUs that the driver shows are called.
+    cudnn: version of the cuDNN that pip installed, or None.
 
   Raises:
-    Refusal: it is too old.
+    Refusal: the driver is too old, or there is no code for a GPU. One runs code for its
+      own major version and a lower or equal minor one.
   """
-  if built_with and driver.cuda and driver.cuda < needed_cuda(built_with):
-    raise Refusal('%s; %s, or take the CPU with --gpu_no -1' % (
-        driver, in_need_of(tensorflow, built_with)))
-
-
-def in_need_of(tensorflow, built_with):
-  """What a TensorFlow needs for GPUs, in words."""
-  cuda = needed_cuda(built_with)
-  driver = ', driver %s or newer' % DRIVERS[cuda] if cuda in DRIVERS else ''
-  return 'TensorFlow %s needs CUDA %d.%d%s, and the libraries that docs/install.md names' % (
-      (tensorflow,) + cuda + (driver,))
-
-
-def cudnn():
-  """Version of the cuDNN that pip installed, or None."""
-  return _version('nvidia-cudnn-cu12')
-
-
-def check_gpus(tensorflow, built_for, found, with_cudnn=None):
-  """Compares GPUs with what this TensorFlow has code for.
-
-  Args:
-    tensorflow: its version.
-    built_for: capabilities it was built for, as its build information lists them
-      ('sm_60', ..., 'compute_90'), or None where it does not say (1.x).
-    found: pairs of what a GPU is called and its capability.
-    with_cudnn: as `cudnn`.
-
-  Raises:
-    Refusal: it has no code for one of them. A GPU runs code for its own major version
-      and a lower or equal minor one.
-  """
-  codes = sorted(_capability(name) for name in built_for or ()) or (
-      TENSORFLOW_1_CAPABILITIES)
-  least, what = codes[0], 'TensorFlow %s' % tensorflow
-  if with_cudnn and _numbers(with_cudnn) >= CUDNN_FROM_TURING and least < TURING:
-    least, what = TURING, '%s with cuDNN %s' % (what, with_cudnn)
-  for name, capability in found:
-    if not least <= capability < (codes[-1][0] + 1,):
+  if built_with and driver.cuda and driver.cuda < _needed_cuda(built_with):
+    raise Refusal(f'{driver}; {needs(tensorflow, built_with)}, or take the CPU with '
+                  '--gpu_no -1')
+  codes = sorted(map(_capability, built_for or ())) or TENSORFLOW_1_CAPABILITIES
+  first, last = codes[0], codes[-1]
+  what = f'TensorFlow {tensorflow}'
+  if cudnn and _numbers(cudnn) >= CUDNN_FROM_TURING and first < TURING:
+    first, what = TURING, f'{what} with cuDNN {cudnn}'
+  for name, capability in zip(gpus, driver.capabilities):
+    if not first <= capability < (last[0] + 1,):
       raise Refusal(
           'GPU %s has compute capability %d.%d; %s has code for %d.%d to %d.%d; %s, or '
           'take the CPU with --gpu_no -1' % (
-              (name,) + capability + (what,) + least + codes[-1] + (_remedy(capability),)))
+              (name,) + capability + (what,) + first + last + (_remedy(capability),)))
 
 
 def _capability(name):

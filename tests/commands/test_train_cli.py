@@ -17,6 +17,7 @@ import kill_and_resume
 import numpy as np
 import processes
 import pytest
+import tensorflow.compat.v1 as tf
 
 from comhe_tf1 import flags
 from comhe_tf1.data import sample
@@ -499,6 +500,26 @@ def test_addresses_are_no_paths(root, tmp_path, flags, environment, named):
   assert not os.listdir(str(tmp_path))
 
 
+def test_a_tilde_is_the_home(root, tmp_path):
+  """Also where the shell leaves it, as in --log_dir=~/x, and in the environment."""
+  home = tmp_path / 'home'
+  sample.write(str(home / 'data'))
+  status, _, err = call(
+      root, tmp_path, '--log_dir=~/x', '--gpu_no', '-1', '--width', '0.125', '--regularizer',
+      'none', '--batch_size', '8', '--max_steps', '1', HOME=str(home),
+      COMHE_DATA_DIR='~/data')
+  assert status == 0 and not err
+  assert os.listdir(str(tmp_path)) == ['home'] and 'x' in os.listdir(str(home))
+
+
+@pytest.mark.skipif(tf.test.is_built_with_cuda(), reason='this TensorFlow has CUDA')
+def test_a_gpu_that_was_asked_for_and_is_not_there(root, tmp_path):
+  status, out, err = call(root, tmp_path, '--dataset', 'sample', '--gpu_no', '0')
+  assert status == 2 and not out and len(err) == 1
+  assert '--gpu_no 0: this TensorFlow is built without CUDA; requirements/' in err[0]
+  assert not os.listdir(str(tmp_path))
+
+
 SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.5', '--batch_size', '8',
          '--base_lr', '0.001', '--pd', '10', '--pn', '1', '--log_every', '1']
 SMALL_RUNS = os.path.join('log', 'sample', 'cnn9_width0.5', 'random_projection',
@@ -530,7 +551,8 @@ def interrupt(root, tmp_path, number, *flags):
 
 
 @pytest.mark.parametrize('number, status', [
-    (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+    (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129),
+    (signal.SIGUSR1, 138), (signal.SIGXCPU, 152)])
 def test_a_signal_saves_and_says_how_to_resume(root, tmp_path, number, status):
   result, err = interrupt(root, tmp_path, number)
   assert result == status
@@ -628,19 +650,20 @@ def test_a_second_signal_ends_at_once(where):
   assert processes.finish(process, timeout=60) == (130, [], [])
 
 
-def test_another_hangup_does_not_end_at_once():
-  """System and shell both send one when a terminal goes."""
+def test_warnings_do_not_end_at_once():
+  """A terminal and its shell send several as it goes, schedulers some before SIGTERM."""
   process = processes.start(sys.executable, '-c', (
       'import os, signal, time\nfrom comhe_tf1.utils import signals\n'
       'with signals.Interruption() as interrupted:\n'
-      '  for _ in range(3):\n    os.kill(os.getpid(), signal.SIGHUP)\n'
+      '  for name in ("USR1", "HUP", "HUP", "XCPU", "XCPU", "TERM"):\n'
+      '    os.kill(os.getpid(), getattr(signal, "SIG" + name))\n'
       '  time.sleep(1)\n  print(interrupted.signal, flush=True)\n'
       '  os.kill(os.getpid(), signal.SIGTERM)\n  time.sleep(60)'))
-  assert processes.finish(process, timeout=50) == (143, [str(int(signal.SIGHUP))], [])
+  assert processes.finish(process, timeout=50) == (143, [str(int(signal.SIGUSR1))], [])
 
 
 @pytest.mark.parametrize('setting', [
-    'signals.Interruption().__enter__()', 'signals.leave_whatever_happens()'])
+    'signals.Interruption().__enter__()', 'signals.end_at_once()'])
 def test_a_signal_that_was_ignored_stays_so(setting):
   numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
   process = processes.start('sh', '-c', (

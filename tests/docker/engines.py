@@ -107,25 +107,6 @@ class Docker(_Engine):
     del self.builders[1]
     return shutil.which('docker')
 
-  def healthy(self, container):
-    """Waits until the engine reports that a container's health is good, or not."""
-    # From the past on, so that nothing is missed.
-    events = subprocess.Popen(
-        [self.client, 'events', '--since', '1h', '--filter', 'container=' + container,
-         '--filter', 'event=health_status', '--format', '{{.Status}}'],
-        stdout=subprocess.PIPE, universal_newlines=True)
-    status = events.stdout.readline().strip()
-    events.kill()
-    events.communicate()
-    return status == 'health_status: healthy' and output(
-        self.client, 'inspect', '--format', '{{.State.Health.Status}}',
-        container).strip() == 'healthy'
-
-  @staticmethod
-  def healthcheck(facts):
-    """The command of an image's health check, from what inspect tells of it."""
-    return facts['Config']['Healthcheck']['Test']
-
 
 _STORAGE = """[storage]
 driver = "overlay"
@@ -166,17 +147,6 @@ class Podman(_Engine):
     self._serve(['podman', 'system', 'service', '--time', '0', os.environ['DOCKER_HOST']],
                 lambda: os.path.exists(os.path.join(self._short, 'socket')))
     self.name = output('podman', '--version').strip()
-
-  def healthy(self, container):
-    """As `Docker.healthy`; without systemd, the check is made when asked for."""
-    return not subprocess.call(
-        [self.client, 'healthcheck', 'run', container]) and 'healthy' in output(
-            self.client, 'inspect', '--format', '{{.State.Healthcheck.Status}}',
-            container).split()
-
-  @staticmethod
-  def healthcheck(facts):
-    return facts['Healthcheck']['Test']
 
 
 ENGINES = {'docker': Docker, 'podman': Podman}

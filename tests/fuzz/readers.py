@@ -10,7 +10,6 @@ import engine
 import numpy as np
 
 import cifar_input
-from comhe_tf1.cluster import members
 from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import tables
 from comhe_tf1.comparison import verdicts
@@ -150,17 +149,6 @@ def resume():
                      read)._replace(errors=run_record.RunError)
 
 
-def clusters():
-  def read(content, folder):
-    path = os.path.join(folder, 'cluster.json')
-    _write(path, content)
-    members.load(path)
-
-  return engine.Reader('clusters', [
-      json.dumps({'worker': ['10.0.0.5:2222', 'localhost:2223']}).encode()], read,
-                       members.ClusterError, _JSON)
-
-
 def _write(path, content):
   with open(path, 'wb') as file:
     file.write(content)
@@ -172,4 +160,4 @@ def _content(path):
 
 
 READERS = collections.OrderedDict((make.__name__, make) for make in (
-    pickles, checkpoint_facts, train_log, test_log, metrics, args, resume, clusters))
+    pickles, checkpoint_facts, train_log, test_log, metrics, args, resume))

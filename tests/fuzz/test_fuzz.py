@@ -86,7 +86,7 @@ def test_a_good_reader_is_passed():
 
 
 def test_inputs_follow_from_the_seed():
-  reader = readers.clusters()
+  reader = readers.args()
   assert engine.damaged(reader, 3, 8) == engine.damaged(reader, 3, 8)
   assert len({engine.damaged(reader, 3, number) for number in range(50)}) > 40
   assert engine.damaged(reader, 3, 8) != engine.damaged(reader, 4, 8)

@@ -43,24 +43,20 @@ def finish(process, timeout=240):
   return process.returncode, out.splitlines(), err.splitlines()
 
 
-class Workers(object):
+class Workers:
   """Workers on loopback, each a process; a context manager that ends them.
 
   Args:
-    folder: where the cluster's file is written.
     count: number of workers.
 
   Attributes:
     addresses: host:port of each.
-    path: of the cluster's file.
     processes: of the workers, None of one that was not started.
   """
 
-  def __init__(self, folder, count):
-    self._ports = free_ports(count)
-    self.path = os.path.join(str(folder), 'cluster.json')
+  def __init__(self, count):
+    self.addresses = ['127.0.0.1:%d' % port for port in free_ports(count)]
     self.processes = [None] * count
-    self.name('127.0.0.1')
 
   def __enter__(self):
     return self
@@ -72,18 +68,16 @@ class Workers(object):
       process.stdout.close()
       process.stderr.close()
 
-  def name(self, host):
-    """Calls the loopback so, in the cluster's file and in `flags`."""
-    self.addresses = ['%s:%d' % (host, port) for port in self._ports]
-    with open(self.path, 'w') as file:
-      json.dump({'worker': self.addresses}, file)
+  def config(self, task):
+    """TF_CONFIG of a task."""
+    return json.dumps({'cluster': {'worker': self.addresses},
+                       'task': {'type': 'worker', 'index': task}})
 
-  def start(self, *tasks, **settings):
-    """Starts tasks (command: in place of the worker's own) and waits until they serve."""
-    command = settings.get('command', WORKER)
+  def start(self, *tasks):
+    """Starts tasks and waits until they serve."""
     for task in tasks:
       self.processes[task] = start(
-          *(command + ['--cluster', self.path, '--task', str(task), '--gpu_no', '-1']))
+          *(WORKER + ['--trusted_network', '--gpu_no', '-1']), TF_CONFIG=self.config(task))
     for task in tasks:
       line = self.processes[task].stdout.readline()
       assert line.startswith('worker %d of' % task), (

@@ -53,9 +53,9 @@ def test_golden_trajectories_on_towers(count, variant):
 
 
 @pytest.fixture(scope='module')
-def workers(tmp_path_factory):
-  with processes.Workers(tmp_path_factory.mktemp('cluster'), 4) as found:
-    found.start(0, 1, 2, 3)
+def workers():
+  with processes.Workers(2) as found:
+    found.start(0, 1)
     yield found
 
 

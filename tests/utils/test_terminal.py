@@ -20,8 +20,8 @@ def shell(command, *flags, **settings):
 
 
 @pytest.mark.parametrize('flags', [
-    ['train.py', '--help'], SAMPLE + ['--help'], ['cifar_input.py', '--help'],
-    ['-m', 'comhe_tf1.health', '--help']], ids=lambda flags: flags[-2])
+    ['train.py', '--help'], SAMPLE + ['--help'], ['cifar_input.py', '--help']],
+                         ids=lambda flags: flags[-2])
 def test_a_full_disk_for_standard_output(flags):
   status, _, err = shell('exec "$@" > /dev/full', *flags)
   assert status == 1

@@ -1,11 +1,13 @@
 """What TensorFlow writes as it starts: held back, and shown when it fails."""
-import json
 import os
 import signal
 import sys
 
 import processes
 import pytest
+
+from comhe_tf1.utils import cuda_driver
+from comhe_tf1.utils import tf_setup
 
 HELD = ('import os, signal, sys\nfrom comhe_tf1.utils import tf_setup\n'
         'with tf_setup.quiet_stderr():\n'
@@ -58,15 +60,50 @@ def test_onednn_is_asked_for_unless_the_user_says(monkeypatch, given, taken):
 
 @pytest.mark.slow
 def test_every_command_shows_why_tensorflow_aborts(tmp_path):
-  cluster = tmp_path / 'cluster.json'
-  cluster.write_text(json.dumps(
-      {'worker': ['127.0.0.1:%d' % processes.free_ports(1)[0]]}))
   for command in (
       ['train.py', '--dataset', 'sample', '--gpu_no', '-1', '--log_dir', str(tmp_path)],
       ['-m', 'comhe_tf1.energies', str(tmp_path)],
-      processes.WORKER[1:] + ['--cluster', str(cluster), '--task', '0', '--gpu_no', '-1']):
+      processes.WORKER[1:] + ['--trusted_network', '--gpu_no', '-1']):
     status, out, err = processes.finish(processes.start(
-        sys.executable, *command, TF_XLA_FLAGS='--tf_xla_no_such=1'))
+        sys.executable, *command, TF_XLA_FLAGS='--tf_xla_no_such=1',
+        TF_CONFIG=processes.Workers(1).config(0)))
     assert status not in (0, 2) and not out, command
     assert '--tf_xla_no_such=1' in '\n'.join(err), command
-  assert os.listdir(str(tmp_path)) == ['cluster.json']
+  assert not os.listdir(str(tmp_path))
+
+
+def test_a_tensorflow_that_cannot_be_imported_is_one_line(tmp_path):
+  """As where protobuf or NumPy do not fit: of any exception."""
+  (tmp_path / 'tensorflow').mkdir()
+  (tmp_path / 'tensorflow' / '__init__.py').write_text(
+      'raise TypeError("Descriptors cannot be created directly.\\nmore")\n')
+  for command in (['train.py', '--dataset', 'sample', '--log_dir', str(tmp_path / 'log')],
+                  ['-m', 'comhe_tf1.energies', str(tmp_path)]):
+    status, out, err = processes.finish(processes.start(
+        sys.executable, *command, PYTHONPATH=str(tmp_path)))
+    assert status == 1 and not out
+    line, = err
+    assert ('error: TensorFlow cannot be imported (TypeError: Descriptors cannot be created '
+            'directly.); install what is needed with pip install -r requirements.txt') in line
+
+
+class Made:
+  """As much of TensorFlow as is asked why it has no GPU."""
+
+  def __init__(self, version, cuda):
+    self.__version__, self.test = version, self
+    self.is_built_with_cuda = lambda: cuda
+
+
+@pytest.mark.parametrize('version, cuda, driver, told', [
+    ('2.21.0', False, None, 'built without CUDA; requirements/tf2.21-gpu.txt has one'),
+    ('1.14.0', False, None, 'built without CUDA; requirements/tf1.14-gpu.txt has one'),
+    ('2.21.0', True, (None, [], 'there is no NVIDIA driver here'), 'there is no NVIDIA'),
+    ('2.21.0', True, ((12, 4), [], "the driver says 'no device' (100)"),
+     "says 'no device' (100) with CUDA_VISIBLE_DEVICES=0,7; nvidia-smi lists"),
+    ('2.21.0', True, ((12, 4), [(8, 0)], None),
+     'shows 1 GPUs with CUDA_VISIBLE_DEVICES=0,7'),
+    ('2.21.0', True, ((12, 4), [(8, 0), (8, 0)], None), 'cannot open its CUDA libraries')])
+def test_why_there_is_no_gpu(monkeypatch, version, cuda, driver, told):
+  monkeypatch.setattr(cuda_driver, 'ask', lambda: cuda_driver.Driver(*driver))
+  assert told in tf_setup.why_no_gpu(Made(version, cuda), '0,7')
