@@ -81,7 +81,7 @@ class Regularizer(object):
     kernels = stacks.listed(kernels)
     with tf.name_scope(self.name):
       found = stacks.of_kernels(kernels)
-      terms = self._terms(found, learning_rate, op_seed_of or (lambda name: None))
+      terms = self.of_stacks(found, learning_rate, op_seed_of or (lambda name: None))
       values = {name: value for stack, energies in zip(found, terms.energies)
                 for name, value in zip(stack.names,
                                        tf.unstack(energies, len(stack.names)))}
@@ -97,7 +97,7 @@ class Regularizer(object):
           total(roles.FIRST, roles.HIDDEN), total(roles.OUTPUT),
           terms.update)
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     """`Computed` of a list of `stacks.Stack`."""
     raise NotImplementedError
 
@@ -105,7 +105,7 @@ class Regularizer(object):
 class Energy(Regularizer):
   """Half-space energy of first, full-space energy of output layers, as the original."""
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     hidden = [stack for stack in found if stack.role == roles.HIDDEN]
     energies, update = self._hidden(hidden, learning_rate, op_seed_of)
     energies = iter(energies)
@@ -193,7 +193,7 @@ class Orthogonal(Regularizer):
   """Orthogonality of the neurons of every layer, see `orthogonality.distance`."""
   name = 'orthogonal'
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     del learning_rate, op_seed_of
     return Computed([orthogonality.distance(stack.neurons) for stack in found], None)
 
@@ -205,7 +205,7 @@ class SpectralIsometry(Regularizer):
   """
   name = 'srip'
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     del learning_rate
     distances = []
     for stack in found:
