@@ -140,10 +140,9 @@ class _Finder:
     taken = {id(variable) for _, variable in known}
     others = [each for each in _own_weights(layer, trained_only=True)
               if any(each is one for one in own) and id(each) not in taken
-              and len(each.shape) > 1]
-    for number, variable in enumerate(others):
-      short = variable.name.split('/')[-1].split(':')[0] or str(number)
-      self._take(layer, path + (short,), variable, None)
+              and len(each.shape) > 1 and 'bias' not in _short_name(each)]
+    for variable in others:
+      self._take(layer, path + (_short_name(variable),), variable, None)
     if own and not known and not others:
       self._named.update(matching(self._wanted, path))
       self._leave_out(path, '%s has no kernel' % type(layer).__name__)
@@ -184,6 +183,10 @@ class _Finder:
 
   def _leave_out(self, path, reason):
     self.left_out.append(LeftOut('/'.join(path), reason))
+
+
+def _short_name(variable):
+  return variable.name.split('/')[-1].split(':')[0]
 
 
 def _dtype_of(variable):

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.keras import attaching
 from comhe_tf1.keras import finding
+from comhe_tf1.keras import neurons
 from comhe_tf1.keras import recording
 from comhe_tf1.keras import terms
 from comhe_tf1.regularizers import draws
@@ -121,7 +122,7 @@ class Regularization:
     pd, groups = self._settings.get('pd'), self._settings.get('groups')
     regularizer = methods.create(self._method, **self._settings)
     for kernel in self.kernels:
-      if terms.role_of(kernel, pd) != roles.HIDDEN:
+      if neurons.role_of(kernel, pd) != roles.HIDDEN:
         continue
       regularizer.projections(kernel.layout.shape[2])
       if groups and kernel.layout.channels % groups:
@@ -134,8 +135,8 @@ class Regularization:
     made = {}
     pd = self._settings['pd']
     for kernel in self.kernels:
-      if terms.role_of(kernel, pd) == roles.HIDDEN:
-        dtype = terms.neurons_of(kernel).dtype
+      if neurons.role_of(kernel, pd) == roles.HIDDEN:
+        dtype = neurons.dtype_of(kernel)
         shape = [pd, kernel.layout.shape[1]]
         for name in kernel.names:
           start = (tf.random_normal(shape, dtype=dtype) if seed is None
@@ -277,7 +278,7 @@ class Regularization:
 
   def _row(self, kernel):
     pd = self._settings.get('pd')
-    role = terms.role_of(kernel, pd)
+    role = neurons.role_of(kernel, pd)
     sets, d, count = kernel.layout.shape
     formula = methods.METHODS[self._method].formulas[roles.ROLES.index(role)]
     said = kernel.role + (', d <= pd' if role != kernel.role else '')

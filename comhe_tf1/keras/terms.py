@@ -4,38 +4,11 @@ import typing
 
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1.keras import batched
+from comhe_tf1.keras import neurons
 from comhe_tf1.regularizers import energy
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import stacks
-
-
-def too_few_inputs(kernel, pd):
-  """Whether a projection to pd dimensions would not compress a kernel's neurons."""
-  return pd is not None and kernel.layout.shape[1] <= pd
-
-
-def role_of(kernel, pd):
-  """The role by which a kernel's term is taken.
-
-  Neurons of no more than pd inputs are not projected, as those of the first layer are
-  not; unless the user has called the kernel hidden.
-  """
-  return (roles.FIRST if kernel.role == roles.HIDDEN and not kernel.given
-          and too_few_inputs(kernel, pd) else kernel.role)
-
-
-def neurons_of(kernel):
-  """The neurons of a `finding.Found` as they are now, tensor [sets, d, N]."""
-  tensor = energy.as_tensor(kernel.variable)
-  if tensor.dtype.base_dtype not in (tf.float32, tf.float64):
-    tensor = tf.cast(tensor, tf.float32)
-  layout = kernel.layout
-  if tuple(tensor.shape.as_list()) != layout.view:
-    tensor = tf.reshape(tensor, layout.view)
-  if layout.order != tuple(range(len(layout.view))):
-    tensor = tf.transpose(tensor, layout.order)
-  return tf.reshape(tensor, layout.shape)
 
 
 def stacked(kernels, pd=None, by_channels=False):
@@ -53,11 +26,11 @@ def stacked(kernels, pd=None, by_channels=False):
   for kernel in kernels:
     _, d, count = kernel.layout.shape
     channels = kernel.layout.channels if by_channels else d
-    dtype = getattr(kernel.variable.dtype, 'name', kernel.variable.dtype)
-    key = role_of(kernel, pd), d, count, channels, dtype
+    key = (neurons.role_of(kernel, pd), d, count, channels,
+           neurons.dtype_of(kernel))
     groups.setdefault(key, []).append(kernel)
   return [stacks.Stack([name for kernel in group for name in kernel.names], key[0], key[3],
-                       tf.concat([neurons_of(kernel) for kernel in group], 0))
+                       tf.concat([neurons.neurons_of(kernel) for kernel in group], 0))
           for key, group in groups.items()]
 
 
@@ -90,13 +63,18 @@ def total(method, settings, kernels, surroundings):
   regularizer.variable, regularizer.keep = surroundings.variable, surroundings.keep
   rate = surroundings.learning_rate() if 'iters' in regularizer.settings else None
   with tf.name_scope(method):
+    if method in batched.METHODS and settings.get('draw') != 'reduced':
+      kernels, sums = batched.sums(regularizer, kernels)
+    else:
+      sums = []
     found = stacked(kernels, regularizer.settings.get('pd'), method == 'group')
-    terms = regularizer.of_stacks(found, rate, lambda name: None).energies
+    energies = regularizer.of_stacks(found, rate, lambda name: None).energies
+    sums += [regularizer.weights[stack.role] * tf.reduce_sum(values)
+             for stack, values in zip(found, energies)]
     # The kernels of a model may be of several types.
-    dtypes = {stack.neurons.dtype for stack in found}
+    dtypes = {each.dtype for each in sums}
     dtype = dtypes.pop() if len(dtypes) == 1 else tf.float32
-    return tf.add_n([tf.cast(regularizer.weights[stack.role] * tf.reduce_sum(values), dtype)
-                     for stack, values in zip(found, terms)] or [tf.zeros([], dtype)])
+    return tf.add_n([tf.cast(each, dtype) for each in sums] or [tf.zeros([], dtype)])
 
 
 def unprojected(kernels, space):

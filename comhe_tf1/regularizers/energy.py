@@ -188,7 +188,7 @@ def _by_blocks(neurons, mean):
       return _by_neurons(upstream[..., tf.newaxis, tf.newaxis], directions,
                          inverse_norms, along)
 
-    return tf.cast(share * sums, neurons.dtype), gradient
+    return tf.cast(mean.of_sums(sums, share), neurons.dtype), gradient
 
   return value_of(neurons)
 
@@ -217,6 +217,10 @@ class MeanOverPairs(object):
     values, slopes = self.pairs.within(cosine)
     share = self.share(_count(cosine))
     return share * tf.reduce_sum(values, axis=[-2, -1]), share * slopes
+
+  def of_sums(self, sums, share):
+    """Energies from the sums over all entries."""
+    return share * sums
 
 
 def full_space(power):
