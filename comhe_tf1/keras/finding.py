@@ -107,7 +107,8 @@ class _Finder:
   def check_names(self):
     unknown = sorted(map(str, self._wanted - self._named))
     if unknown:
-      known = [each.name for each in self.found + self.left_out]
+      known = [each.name for each, _, _ in self.found] + [
+          each.name for each in self.left_out]
       raise ValueError('skip, roles and axes name %s, but the model has no such layer; it '
                        'has %s' % (', '.join(map(repr, unknown)), ', '.join(known[:20])
                                    + (', ...' if len(known) > 20 else '')))

@@ -1,5 +1,5 @@
 """The unprojected energies of a model's layers by epoch: a callback of its Keras."""
-import tensorflow
+import tensorflow.compat.v1 as tf
 
 from comhe_tf1.keras import attaching
 
@@ -29,16 +29,16 @@ def callback(model, energies, log_dir=None):
     def on_train_begin(self, logs=None):
       self.history.clear()
       if log_dir is not None:
-        self._writer = tensorflow.summary.create_file_writer(str(log_dir))
+        with tf.Graph().as_default():   # the writer that needs no TensorBoard
+          self._writer = tf.summary.FileWriter(str(log_dir))
 
     def on_epoch_end(self, epoch, logs=None):
       for name, value in energies().items():
-        self.history.setdefault('energy/' + name, []).append(float(value))
+        self.history.setdefault('energy/' + name, []).append(value)
       if self._writer is not None:
-        with self._writer.as_default():
-          for name, values in self.history.items():
-            tensorflow.summary.scalar(name, values[-1], step=epoch)
-        self._writer.flush()
+        self._writer.add_summary(tf.Summary(value=[
+            tf.Summary.Value(tag=name, simple_value=values[-1])
+            for name, values in self.history.items()]), epoch)
 
     def on_train_end(self, logs=None):
       # Not in the logs of an epoch: the progress bar would show every layer.

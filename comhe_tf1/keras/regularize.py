@@ -87,7 +87,7 @@ class Regularization:
   """
 
   def __init__(self, model, method, weight, skip, given_roles, given_axes, seed, settings):
-    keras = attaching.keras_of(model)
+    self._keras = attaching.keras_of(model)
     if method not in methods.METHODS or method == 'none':
       raise methods.SettingError('method must be one of %s, got %r' % (', '.join(
           name for name in methods.METHODS if name != 'none'), method))
@@ -108,7 +108,7 @@ class Regularization:
                                     **_ONE_OF_ALL) if not attaching.TENSORFLOW_1 else None
       self.state.projections = self._projections(seed) if self._trains else {}
       self._metric = (None if attaching.TENSORFLOW_1
-                      else keras.metrics.Mean(name='comhe'))
+                      else self._keras.metrics.Mean(name='comhe'))
 
   @property
   def _trains(self):
@@ -191,7 +191,10 @@ class Regularization:
     kernels = [each for each in self.kernels if each.layer.trainable]
     value = terms.total(self._method, self._settings, kernels, terms.Surroundings(
         self._normal(), self._variable, self._keep, self._learning_rate))
-    return value * tf.cast(self._weight_now(), value.dtype)
+    value *= tf.cast(self._weight_now(), value.dtype)
+    # Keras 3 sums up losses of its own type only.
+    floats = self._keras.backend.floatx()
+    return tf.cast(value, floats) if floats in ('float32', 'float64') else value
 
   def _loss_unless_removed(self):
     if self._removed:
@@ -260,7 +263,14 @@ class Regularization:
 
   def callback(self, space='half', log_dir=None):
     """A callback for `fit` that records `energies` by epoch, see `recording.callback`."""
-    return recording.callback(self._model, lambda: self.energies(space), log_dir)
+    tensors = self.energies(space)   # a graph's are made once; and mistakes show at once
+
+    def values():
+      if not tf.executing_eagerly():
+        return self._keras.backend.get_session().run(tensors)
+      return {name: float(value) for name, value in self.energies(space).items()}
+
+    return recording.callback(self._model, values, log_dir)
 
   def __str__(self):
     rows = [('layer', 'kernel', 'neurons x inputs', 'role', 'term', 'weight')]
