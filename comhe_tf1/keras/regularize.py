@@ -141,7 +141,7 @@ class Regularization:
         for name in kernel.names:
           start = (tf.random_normal(shape, dtype=dtype) if seed is None
                    else tf.random.stateless_normal(
-                       shape, [seed, zlib.crc32(name.encode())], dtype))
+                       shape, [seed, zlib.crc32(name.encode())], dtype=dtype))
           made[name] = tf.Variable(start, trainable=False, use_resource=True,
                                    **_ONE_OF_ALL)
     return made
