@@ -1,8 +1,8 @@
 """The neurons of a kernel that was found in a model, and the role they are taken in."""
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import tensors
 
 
 def role_of(kernel, pd):
@@ -24,7 +24,7 @@ def dtype_of(kernel):
 
 def neurons_of(kernel):
   """The neurons of a `finding.Found` as they are now, tensor [sets, d, N]."""
-  tensor = energy.as_tensor(kernel.variable)
+  tensor = tensors.as_tensor(kernel.variable)
   if tensor.dtype.base_dtype != dtype_of(kernel):
     tensor = tf.cast(tensor, dtype_of(kernel))
   layout = kernel.layout

@@ -44,7 +44,7 @@ def regularize(model, method='random', weight=1., skip=(), roles=None, axes=None
     axes: dict from such names to the axis of the kernel that counts the neurons, or a
       tuple of axes. By default the layer's class decides.
     seed: whole number that makes the draws the same in every run; None takes TensorFlow's.
-    **settings: of the method, by name. A hidden kernel of no more than pd inputs is not
+    **settings: of the method, by name; gram is 'smaller' by default. A hidden kernel of no more than pd inputs is not
       projected, unless roles says that it is hidden.
 
   Returns:
@@ -92,7 +92,7 @@ class Regularization:
       raise methods.SettingError('method must be one of %s, got %r' % (', '.join(
           name for name in methods.METHODS if name != 'none'), method))
     self._model, self._method = model, method
-    self._settings = methods.resolve(method, settings)
+    self._settings = methods.resolve(method, methods.of_library(method, settings))
     self._weight = _checked_weight(weight)
     self._draws = draws.Draws(seed)
     if not model.built or not model.weights:

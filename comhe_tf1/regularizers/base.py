@@ -190,18 +190,24 @@ class Group(Energy):
 
 
 class Orthogonal(Regularizer):
-  """Orthogonality of the neurons of every layer, see `orthogonality.distance`."""
+  """Orthogonality of the neurons of every layer.
+
+  See `orthogonality.distance` and, for the setting gram, `smaller_distance`.
+  """
   name = 'orthogonal'
 
   def of_stacks(self, found, learning_rate, op_seed_of):
     del learning_rate, op_seed_of
-    return Computed([orthogonality.distance(stack.neurons) for stack in found], None)
+    distance = (orthogonality.smaller_distance if self.settings['gram'] == 'smaller'
+                else orthogonality.distance)
+    return Computed([distance(stack.neurons) for stack in found], None)
 
 
 class SpectralIsometry(Regularizer):
   """SRIP of every layer, its power iterations started anew at every step.
 
-  See `orthogonality.spectral_distance`.
+  See `orthogonality.spectral_distance`; with gram='smaller' it is of W W^T - I where the
+  neurons are more than their inputs.
   """
   name = 'srip'
 
@@ -209,8 +215,10 @@ class SpectralIsometry(Regularizer):
     del learning_rate
     distances = []
     for stack in found:
-      layers, _, neurons = stack.neurons.shape.as_list()
-      start, = self.normal([layers, neurons, 1], stack.neurons.dtype,
+      neurons = (orthogonality.fewer_first(stack.neurons)
+                 if self.settings['gram'] == 'smaller' else stack.neurons)
+      layers, _, count = neurons.shape.as_list()
+      start, = self.normal([layers, count, 1], stack.neurons.dtype,
                            [op_seed_of(stack.names[0] + '/start')])
-      distances.append(orthogonality.spectral_distance(stack.neurons, start))
+      distances.append(orthogonality.spectral_distance(neurons, start))
     return Computed(distances, None)

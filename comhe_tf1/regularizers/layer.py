@@ -7,9 +7,9 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import axes
 from comhe_tf1.regularizers import draws
-from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import tensors
 
 _HALF = (tf.float16, tf.bfloat16)
 _WEIGHTS = {roles.FIRST: 'energy_weight', roles.HIDDEN: 'energy_weight',
@@ -47,7 +47,8 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
     seed: whole number; None takes draws by TensorFlow's own global seed. One object
       draws anew for every kernel that it is called with; two objects of one seed draw
       the same for kernels of one shape.
-    **settings: of the method, by name (`methods`), but for weights.
+    **settings: of the method, by name (`methods`), but for weights. For orthogonal and
+      srip the default is gram='smaller'; gram='neurons' is what the papers define.
 
   Returns:
     `KernelRegularizer`, which Keras saves and loads with its model.
@@ -87,6 +88,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
                **settings):
     _check_method(method)
+    settings = methods.of_library(method, settings)
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))
@@ -123,7 +125,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
 
   def __call__(self, kernel):
     """Returns the term of a kernel, a scalar tensor of float32 or float64."""
-    tensor = energy.as_tensor(kernel)
+    tensor = tensors.as_tensor(kernel)
     if tensor.dtype.base_dtype in _HALF:
       tensor = tf.cast(tensor, tf.float32)
     # Anew at every call: several replicas may call at once.
