@@ -1,11 +1,13 @@
 """A method as the regulariser of one layer, for whatever takes one of a kernel."""
 import numbers
 import types
+import warnings
 
 import tensorflow
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import axes
+from comhe_tf1.regularizers import doubts
 from comhe_tf1.regularizers import draws
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
@@ -113,6 +115,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     # Imported here: an import in a function that is traced troubles AutoGraph.
     self._implementation = methods.implementation(method)
     self._draws = draws.Draws(self.seed)
+    self._warned = set()
 
   def __setattr__(self, name, value):
     if name in self.__dict__:
@@ -133,9 +136,18 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
         self.settings, energy_weight=self.weight, output_energy_weight=self.weight))
     regularizer.normal = self._normal()
     name = getattr(kernel, 'path', None) or getattr(kernel, 'name', None) or 'the kernel'
-    terms = regularizer([
-        roles.Kernel(name, axes.neurons_last(tensor, self.axis), self.role)])
+    neurons = axes.neurons_last(tensor, self.axis)
+    self._warn(name, neurons.shape.as_list())
+    terms = regularizer([roles.Kernel(name, neurons, self.role)])
     return terms.thomf if self.role == roles.OUTPUT else terms.thom
+
+  def _warn(self, name, shape):
+    """Says once for each kernel what is doubtful about it."""
+    if name not in self._warned:
+      self._warned.add(name)
+      for doubt in doubts.about(name, shape, self.axis, self.role,
+                                self.settings.get('pd')):
+        warnings.warn('kernel_regularizer of %s: %s' % (name, doubt), stacklevel=3)
 
   def _normal(self):
     """As `Regularizer.normal`, which counts where TensorFlow has no op seeds."""
