@@ -13,7 +13,8 @@ Keras' own OrthogonalRegularizer of every kernel of two axes and more, flattened
 `layers`, a `kernel_regularizer` for every kernel. Every variant is a process of its own,
 of which one at a time takes --steps steps; in every round all take their turn. The first
 step, which compiles, is a figure of its own. A step's cost is the median over the rounds'
-medians. Settings of `regularize`: --settings pn=5,pd=20.
+medians, of the clock on the wall and of the time of all cores, which other processes on the
+machine disturb less. Settings of `regularize`: --settings pn=5,pd=20.
 """
 import argparse
 import json
@@ -80,9 +81,9 @@ def measured(model_name, variant, settings):
   for line in sys.stdin:
     seconds = []
     for _ in range(int(line)):
-      start = time.perf_counter()
+      start = time.perf_counter(), time.process_time()
       model.train_on_batch(images, classes)
-      seconds.append(time.perf_counter() - start)
+      seconds.append([time.perf_counter() - start[0], time.process_time() - start[1]])
     print(json.dumps(seconds), flush=True)
 
 
@@ -109,16 +110,19 @@ def compare(model, variants, rounds, steps, settings):
   taken = {variant: [] for variant in variants}
   for _ in range(rounds):
     for variant in variants:
-      taken[variant].append(median(take(variant, steps)[1:]))
+      taken[variant].append([median(each) for each in zip(*take(variant, steps)[1:])])
   for process in processes.values():
     process.stdin.close()
     process.wait()
-  base = median(taken[variants[0]])
+  medians = {variant: [median(each) for each in zip(*taken[variant])]
+             for variant in variants}
   print('%s, batch %d' % (model, MODELS[model]))
   for variant in variants:
-    seconds = median(taken[variant])
-    print('  %-12s first step %5.1f s, a step %8.2f ms, %.2f times %s' % (
-        variant, first[variant], 1e3 * seconds, seconds / base, variants[0]))
+    print('  %-12s %s' % (variant, '; '.join(
+        '%s: first step %.1f s, a step %.1f ms, %.2f times %s' % (
+            clock, first[variant][place], 1e3 * medians[variant][place],
+            medians[variant][place] / medians[variants[0]][place], variants[0])
+        for place, clock in enumerate(('wall', 'CPU')))), flush=True)
 
 
 def parsed_settings(text):

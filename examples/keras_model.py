@@ -23,13 +23,13 @@ def base_network():
   layers = keras.layers
   return keras.Sequential([layers.Input((32, 32, 3))] + [
       layer for filters in (16, 24, 32) for layer in (
-          layers.Conv2D(filters, 3, strides=2, use_bias=False),
-          layers.BatchNormalization(), layers.ReLU())] + [layers.GlobalAveragePooling2D()],
+          layers.Conv2D(filters, 3, strides=2, use_bias=False, name='conv%d' % filters),
+          layers.BatchNormalization(name='norm%d' % filters), layers.ReLU())] + [layers.GlobalAveragePooling2D()],
                           name='base')
 
 
 def with_top(base, classes):
-  return keras.Sequential([base, keras.layers.Dense(classes, activation='softmax')])
+  return keras.Sequential([base, keras.layers.Dense(classes, activation='softmax', name='top')])
 
 
 def trained(model, images, labels, rate, **how):
@@ -52,9 +52,8 @@ def main():
                     callbacks=[regularization.callback()])
   print('from scratch: loss %s, terms %s' % tuple(
       ' '.join('%.3f' % value for value in history[name]) for name in ('loss', 'comhe')))
-  print('energy of %s by epoch: %s' % tuple(
-      (name[7:], ' '.join('%.4f' % each for each in values))
-      for name, values in history.items() if name.startswith('energy/'))[-1])
+  print('energy of the top by epoch: %s' % ' '.join(
+      '%.4f' % value for value in history['energy/top']))
 
   regularization.remove()
   base.trainable = False

@@ -429,7 +429,7 @@ def test_scaling_projection():
 @pytest.mark.parametrize('script', [
     'docs/findings.py', 'docs/parity.py', 'docs/published.py', 'docs/results.py',
     'docs/scaling.py', 'docs/watch_original.py', 'benchmarks/large_layers.py',
-    'benchmarks/run.py', 'benchmarks/several_devices.py', 'benchmarks/term_cost.py'])
+    'benchmarks/keras_models.py', 'benchmarks/run.py', 'benchmarks/several_devices.py', 'benchmarks/term_cost.py'])
 def test_scripts_start_by_themselves(script, root, tmp_path):
   """Without the folders that other tests have added to the path."""
   assert subprocess.check_output(
