@@ -24,12 +24,13 @@ def base_network():
   return keras.Sequential([layers.Input((32, 32, 3))] + [
       layer for filters in (16, 24, 32) for layer in (
           layers.Conv2D(filters, 3, strides=2, use_bias=False, name='conv%d' % filters),
-          layers.BatchNormalization(name='norm%d' % filters), layers.ReLU())] + [layers.GlobalAveragePooling2D()],
-                          name='base')
+          layers.BatchNormalization(name='norm%d' % filters), layers.ReLU())] + [
+              layers.GlobalAveragePooling2D()], name='base')
 
 
 def with_top(base, classes):
-  return keras.Sequential([base, keras.layers.Dense(classes, activation='softmax', name='top')])
+  return keras.Sequential([
+      base, keras.layers.Dense(classes, activation='softmax', name='top')])
 
 
 def trained(model, images, labels, rate, **how):

@@ -30,7 +30,8 @@ def run(root, monkeypatch, capsys):
   return run_
 
 
-@pytest.mark.parametrize('name', ['keras_cnn.py', 'keras_model.py', 'graph.py', 'energies.py'])
+@pytest.mark.parametrize('name', ['keras_cnn.py', 'keras_model.py', 'graph.py',
+                                  'energies.py'])
 def test_how_to_start_is_said(root, name):
   with open(os.path.join(root, 'examples', name)) as file:
     assert 'PYTHONPATH=. python examples/' + name in file.read()

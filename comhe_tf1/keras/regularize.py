@@ -44,8 +44,8 @@ def regularize(model, method='random', weight=1., skip=(), roles=None, axes=None
     axes: dict from such names to the axis of the kernel that counts the neurons, or a
       tuple of axes. By default the layer's class decides.
     seed: whole number that makes the draws the same in every run; None takes TensorFlow's.
-    **settings: of the method, by name; gram is 'smaller' by default. A hidden kernel of no more than pd inputs is not
-      projected, unless roles says that it is hidden.
+    **settings: of the method, by name; gram is 'smaller' by default. A hidden kernel of no
+      more than pd inputs is not projected, unless roles says that it is hidden.
 
   Returns:
     `Regularization`. Printed, it is a table of what has which term.

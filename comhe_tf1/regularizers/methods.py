@@ -43,9 +43,8 @@ SETTINGS = collections.OrderedDict([
                        'groups of consecutive input channels that a layer is split '
                        'into; 0 is one per channel')),
     ('gram', Setting(('neurons', 'smaller'), None, None, 'GRAM', 'gram', 'paper',
-                     'of what orthogonality is asked: of all neurons; or, smaller, of '
-                     'whichever are fewer, neurons or inputs, for orthogonal as a mean over '
-                     'them')),
+                     'what is to be orthogonal: all neurons; or, smaller, neurons or '
+                     'inputs, whichever are fewer, for orthogonal as a mean over them')),
     ('power', Setting(tuple(POWERS), None, None, 'POWER', 'power', 'original',
                       'energy of a pair of neurons: 0, 1, 2 by their distance; a0, a1, '
                       'a2 by their angle')),
