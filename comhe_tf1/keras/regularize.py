@@ -1,7 +1,6 @@
 """`regularize`: a method for all layers of a Keras model, by one call."""
 import contextlib
 import threading
-import types
 import zlib
 
 import tensorflow

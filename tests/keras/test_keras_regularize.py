@@ -7,7 +7,6 @@ import tensorflow.compat.v1 as tf
 
 import comhe_tf1
 from comhe_tf1.keras import batched
-from comhe_tf1.keras import terms
 from comhe_tf1.regularizers import methods
 
 TF1 = tf.__version__.startswith('1.')
