@@ -220,6 +220,10 @@ class Regularization:
       raise ValueError('method %s moves its projections at the learning rate of the '
                        'network: compile the model, or give one to training()'
                        % self._method)
+    rate = getattr(optimizer, '_learning_rate', None)
+    if hasattr(rate, 'get_config') and callable(rate):
+      # A schedule; the attribute of tf_keras is that of the step before.
+      return tf.convert_to_tensor(rate(optimizer.iterations))
     return tf.convert_to_tensor(optimizer.learning_rate)
 
   def _normal(self):
