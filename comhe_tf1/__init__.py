@@ -15,6 +15,7 @@ from comhe_tf1.utils import cuda_libraries
 __version__ = '0.1.0'
 
 _HOMES = {name: module for module, names in {
+    'keras.regularize': ['Regularization', 'regularize', 'unregularize'],
     'networks.architectures': ['cnn', 'resnet32'],
     'regularizers.axes': ['neurons_last'],
     'regularizers.diagnosis': ['unprojected_energies'],

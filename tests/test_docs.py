@@ -57,8 +57,8 @@ def test_paths_that_pages_name_are_there(root):
 
 
 @pytest.mark.parametrize('script', [
-    'docs/results.py', 'benchmarks/large_layers.py', 'benchmarks/run.py',
-    'benchmarks/term_cost.py'])
+    'docs/results.py', 'benchmarks/keras_models.py', 'benchmarks/large_layers.py',
+    'benchmarks/run.py', 'benchmarks/term_cost.py'])
 def test_scripts_start_by_themselves(script, root, tmp_path):
   """Without the folders that other tests have added to the path."""
   assert subprocess.check_output(

@@ -1,8 +1,8 @@
 """Which axes of a kernel count its neurons, in the layouts that layers have."""
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import tensors
 
 BOTH = (-2, -1)   # of depthwise convolutions
 
@@ -36,12 +36,12 @@ def neurons_last(kernel, axis):
     own, [..., N].
 
   Raises:
-    TypeError: as `energy.as_tensor`.
+    TypeError: as `tensors.as_tensor`.
     methods.SettingError: no layer has its neurons there.
     ValueError: the shape is unknown, or has fewer than two axes.
   """
   axis = checked(axis)
-  kernel = energy.as_tensor(kernel)
+  kernel = tensors.as_tensor(kernel)
   if not kernel.shape.is_fully_defined():
     raise ValueError('the shape of a kernel must be known, got %s' % kernel.shape)
   shape = kernel.shape.as_list()

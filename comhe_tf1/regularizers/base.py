@@ -81,7 +81,7 @@ class Regularizer(object):
     kernels = stacks.listed(kernels)
     with tf.name_scope(self.name):
       found = stacks.of_kernels(kernels)
-      terms = self._terms(found, learning_rate, op_seed_of or (lambda name: None))
+      terms = self.of_stacks(found, learning_rate, op_seed_of or (lambda name: None))
       values = {name: value for stack, energies in zip(found, terms.energies)
                 for name, value in zip(stack.names,
                                        tf.unstack(energies, len(stack.names)))}
@@ -97,7 +97,7 @@ class Regularizer(object):
           total(roles.FIRST, roles.HIDDEN), total(roles.OUTPUT),
           terms.update)
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     """`Computed` of a list of `stacks.Stack`."""
     raise NotImplementedError
 
@@ -105,7 +105,7 @@ class Regularizer(object):
 class Energy(Regularizer):
   """Half-space energy of first, full-space energy of output layers, as the original."""
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     hidden = [stack for stack in found if stack.role == roles.HIDDEN]
     energies, update = self._hidden(hidden, learning_rate, op_seed_of)
     energies = iter(energies)
@@ -190,27 +190,35 @@ class Group(Energy):
 
 
 class Orthogonal(Regularizer):
-  """Orthogonality of the neurons of every layer, see `orthogonality.distance`."""
+  """Orthogonality of the neurons of every layer.
+
+  See `orthogonality.distance` and, for the setting gram, `smaller_distance`.
+  """
   name = 'orthogonal'
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     del learning_rate, op_seed_of
-    return Computed([orthogonality.distance(stack.neurons) for stack in found], None)
+    distance = (orthogonality.smaller_distance if self.settings['gram'] == 'smaller'
+                else orthogonality.distance)
+    return Computed([distance(stack.neurons) for stack in found], None)
 
 
 class SpectralIsometry(Regularizer):
   """SRIP of every layer, its power iterations started anew at every step.
 
-  See `orthogonality.spectral_distance`.
+  See `orthogonality.spectral_distance`; with gram='smaller' it is of W W^T - I where the
+  neurons are more than their inputs.
   """
   name = 'srip'
 
-  def _terms(self, found, learning_rate, op_seed_of):
+  def of_stacks(self, found, learning_rate, op_seed_of):
     del learning_rate
     distances = []
     for stack in found:
-      layers, _, neurons = stack.neurons.shape.as_list()
-      start, = self.normal([layers, neurons, 1], stack.neurons.dtype,
+      neurons = (orthogonality.fewer_first(stack.neurons)
+                 if self.settings['gram'] == 'smaller' else stack.neurons)
+      layers, _, count = neurons.shape.as_list()
+      start, = self.normal([layers, count, 1], stack.neurons.dtype,
                            [op_seed_of(stack.names[0] + '/start')])
-      distances.append(orthogonality.spectral_distance(stack.neurons, start))
+      distances.append(orthogonality.spectral_distance(neurons, start))
     return Computed(distances, None)

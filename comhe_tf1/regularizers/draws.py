@@ -29,6 +29,16 @@ class Draws(object):
 
   def next_call(self):
     """Function from a shape and a type to numbers, for one call of the regulariser."""
+    return self._call(fixed=False)
+
+  def fixed_call(self):
+    """As `next_call`, but the same numbers every time, and no other call's.
+
+    In a graph of TensorFlow 1 they are drawn anew like all others.
+    """
+    return self._call(fixed=True)
+
+  def _call(self, fixed):
     with tf.init_scope():   # out of all functions that are being traced
       if not tf.executing_eagerly():
         return self._by_op_seeds(tf.get_default_graph())
@@ -39,7 +49,7 @@ class Draws(object):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self._key = (tf.random_uniform([], maxval=2 ** 31 - 1, dtype=tf.int64)
                      if self._seed is None else tf.constant(self._seed, tf.int64)).numpy()
-    return self._by_counting()
+    return self._by_counting(fixed)
 
   def _by_op_seeds(self, graph):
     call = self._calls[graph] = self._calls.get(graph, -1) + 1
@@ -53,8 +63,10 @@ class Draws(object):
 
     return normal
 
-  def _by_counting(self):
-    call = MOST_PROJECTIONS * tf.convert_to_tensor(self._count.assign_add(1))
+  def _by_counting(self, fixed):
+    # Counting begins at 1.
+    count = tf.zeros([], tf.int64) if fixed else self._count.assign_add(1)
+    call = MOST_PROJECTIONS * tf.convert_to_tensor(count)
     numbers = itertools.count()
 
     def normal(shape, dtype):

@@ -9,47 +9,38 @@ energy of a pair is a function of c_ij, see `pair_energy`; for power 2 it is
 Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS
 2018, section 3; norm floor and power as the original CoMHE training.
 """
-import numpy as np
+import numbers
+
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1.regularizers import axes
 from comhe_tf1.regularizers import blocks
+from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import pair_energy
+from comhe_tf1.regularizers import tensors
 
 # Added to the squared norm under the root, so that a zero neuron has a gradient.
 NORM_FLOOR = 1e-4
 
 
-def as_tensor(kernel):
-  """A kernel of TensorFlow or NumPy as a tensor.
-
-  Raises:
-    TypeError: it is another library's, which TensorFlow would copy as a constant: the
-      term would have no gradient.
-  """
-  if (hasattr(kernel, '__array__') and not tf.is_tensor(kernel)
-      and not hasattr(kernel, '__tf_tensor__')
-      and not isinstance(kernel, (np.ndarray, np.generic))):
-    raise TypeError(
-        'kernel must be of TensorFlow or NumPy, got %s.%s: the gradient of its term would '
-        'be lost. With Keras 3 set KERAS_BACKEND=tensorflow'
-        % (type(kernel).__module__, type(kernel).__name__))
-  return tf.convert_to_tensor(kernel)
-
-
-def as_neurons(kernel):
+def as_neurons(kernel, axis=-1):
   """Returns a kernel as the matrix of its neurons.
 
   Args:
     kernel: float32 or float64 tensor or array [..., N] with at least two axes.
+    axis: that counts the neurons; another than the last as `axes.neurons_last`.
 
   Returns:
     Tensor [d, N], one neuron per column.
 
   Raises:
-    TypeError: the kernel is neither float32 nor float64, or as `as_tensor`.
-    ValueError: the kernel has fewer than two axes or no neuron at all.
+    TypeError: the kernel is neither float32 nor float64, or as `tensors.as_tensor`.
+    ValueError: the kernel has fewer than two axes or no neuron at all, or as
+      `axes.neurons_last`.
   """
-  kernel = as_tensor(kernel)
+  kernel = tensors.as_tensor(kernel)
+  if axis != -1:
+    kernel = axes.neurons_last(kernel, axis)
   if kernel.dtype.base_dtype not in (tf.float32, tf.float64):
     raise TypeError('kernel must be float32 or float64, got %s; cast it first'
                     % kernel.dtype.base_dtype.name)
@@ -70,21 +61,34 @@ def axis_length(tensor, axis):
   return tf.shape(tensor)[axis] if length is None else length
 
 
-def unit(neurons):
+def checked_floor(epsilon):
+  """A floor of squared norms.
+
+  Raises:
+    methods.SettingError: it is no positive number.
+  """
+  if isinstance(epsilon, bool) or not isinstance(epsilon, numbers.Real) or not (
+      0. < epsilon < float('inf')):
+    raise methods.SettingError('epsilon must be a positive number, got %r' % (epsilon,))
+  return epsilon
+
+
+def unit(neurons, epsilon=NORM_FLOOR):
   """Neurons over their norms, w_i / r_i, and 1 / r_i.
 
   Args:
     neurons: tensor [..., d, N].
+    epsilon: added to the squared norms.
 
   Returns:
     Tensors [..., d, N] and [..., 1, N].
   """
   squares = tf.reduce_sum(tf.square(neurons), axis=-2, keepdims=True)
-  inverse_norms = tf.rsqrt(squares + NORM_FLOOR)
+  inverse_norms = tf.rsqrt(squares + epsilon)
   return neurons * inverse_norms, inverse_norms
 
 
-def cosines(neurons):
+def cosines(neurons, epsilon=NORM_FLOOR):
   """Cosines between all neurons, with the norm floor of the original.
 
   c_ij = <w_i, w_j> / (r_i r_j), r_i = sqrt(|w_i|^2 + 1e-4). The diagonal is
@@ -92,14 +96,16 @@ def cosines(neurons):
 
   Args:
     neurons: tensor [..., d, N]; leading axes are independent sets of neurons.
+    epsilon: number in place of 1e-4.
 
   Returns:
     Tensor [..., N, N], symmetric.
 
   Raises:
-    TypeError: as `as_tensor`.
+    TypeError: as `tensors.as_tensor`.
+    methods.SettingError: as `checked_floor`.
   """
-  directions, _ = unit(as_tensor(neurons))
+  directions, _ = unit(tensors.as_tensor(neurons), checked_floor(epsilon))
   return tf.matmul(directions, directions, transpose_a=True)
 
 
@@ -128,7 +134,7 @@ def gram_cosines(products):
   return products * inverse_norms[..., tf.newaxis] * inverse_norms[..., tf.newaxis, :]
 
 
-def of_cosines(neurons, function, *references):
+def of_cosines(neurons, function, *references, epsilon=NORM_FLOOR):
   """Any scalar function of the cosines, with its gradient in closed form.
 
   With U the neurons over their norms r, C = U^T U and S = d value / dC
@@ -144,17 +150,18 @@ def of_cosines(neurons, function, *references):
       [...], the slope S [..., N, N], which must be symmetric, and one slope for
       each reference.
     *references: further tensors [..., N, N] that the function depends on.
+    epsilon: added to the squared norms.
 
   Returns:
     Tensor [...], one value per set of neurons.
   """
-  neurons = as_tensor(neurons)
+  neurons = tensors.as_tensor(neurons)
   if isinstance(function, MeanOverPairs) and blocks.needed(neurons):
-    return _by_blocks(neurons, function)
+    return _by_blocks(neurons, function, epsilon)
 
   @tf.custom_gradient
   def value_of(neurons, *references):
-    directions, inverse_norms = unit(neurons)
+    directions, inverse_norms = unit(neurons, epsilon)
     results = function(tf.matmul(directions, directions, transpose_a=True), *references)
     value, slope, reference_slopes = results[0], results[1], results[2:]
 
@@ -175,11 +182,11 @@ def _by_neurons(upstream, directions, inverse_norms, along):
   return 2. * upstream * inverse_norms * (along - directions * radial)
 
 
-def _by_blocks(neurons, mean):
+def _by_blocks(neurons, mean, epsilon):
   """`of_cosines` of a `MeanOverPairs`, without the cosines of all neurons at a time."""
   @tf.custom_gradient
   def value_of(neurons):
-    directions, inverse_norms = unit(neurons)
+    directions, inverse_norms = unit(neurons, epsilon)
     sums, along = blocks.sums(directions, mean.pairs)
     share = mean.share(tf.cast(axis_length(neurons, -1), tf.float64))
 
@@ -188,7 +195,7 @@ def _by_blocks(neurons, mean):
       return _by_neurons(upstream[..., tf.newaxis, tf.newaxis], directions,
                          inverse_norms, along)
 
-    return tf.cast(share * sums, neurons.dtype), gradient
+    return tf.cast(mean.of_sums(sums, share), neurons.dtype), gradient
 
   return value_of(neurons)
 
@@ -217,6 +224,10 @@ class MeanOverPairs(object):
     values, slopes = self.pairs.within(cosine)
     share = self.share(_count(cosine))
     return share * tf.reduce_sum(values, axis=[-2, -1]), share * slopes
+
+  def of_sums(self, sums, share):
+    """Energies from the sums over all entries."""
+    return share * sums
 
 
 def full_space(power):
@@ -262,7 +273,7 @@ def half_space(power):
                        lambda count: 1. / (count * (2. * count - 1.)))
 
 
-def full_space_energy(kernel, power='2'):
+def full_space_energy(kernel, power='2', axis=-1, epsilon=NORM_FLOOR):
   """Hyperspherical energy of a layer: mean over pairs i < j of f(c_ij).
 
   f is the energy of a pair for the power, see `pair_energy`, which also says what
@@ -273,17 +284,20 @@ def full_space_energy(kernel, power='2'):
   Args:
     kernel: float32 or float64 tensor [..., N], one neuron per last index.
     power: '0', '1', '2', 'a0', 'a1' or 'a2'.
+    axis: that counts the neurons, as `axes.neurons_last`.
+    epsilon: added to the squared norms under the root, 1e-4 as the original.
 
   Returns:
     Scalar tensor of the kernel's type.
 
   Raises:
-    TypeError, ValueError: as `as_neurons` and `pair_energy.of_power`.
+    TypeError, ValueError: as `as_neurons`, `checked_floor` and `pair_energy.of_power`.
   """
-  return of_cosines(as_neurons(kernel), full_space(power))
+  return of_cosines(as_neurons(kernel, axis), full_space(power),
+                    epsilon=checked_floor(epsilon))
 
 
-def half_space_energy(kernel, power='2'):
+def half_space_energy(kernel, power='2', axis=-1, epsilon=NORM_FLOOR):
   """Half-space energy of a layer: the full-space energy of [W, -W].
 
   In closed form, exact in real arithmetic, with a quarter of the pairs:
@@ -295,11 +309,14 @@ def half_space_energy(kernel, power='2'):
   Args:
     kernel: float32 or float64 tensor [..., N], one neuron per last index.
     power: '0', '1', '2', 'a0', 'a1' or 'a2'.
+    axis: that counts the neurons, as `axes.neurons_last`.
+    epsilon: added to the squared norms under the root, 1e-4 as the original.
 
   Returns:
     Scalar tensor of the kernel's type.
 
   Raises:
-    TypeError, ValueError: as `as_neurons` and `pair_energy.of_power`.
+    TypeError, ValueError: as `as_neurons`, `checked_floor` and `pair_energy.of_power`.
   """
-  return of_cosines(as_neurons(kernel), half_space(power))
+  return of_cosines(as_neurons(kernel, axis), half_space(power),
+                    epsilon=checked_floor(epsilon))

@@ -1,15 +1,17 @@
 """A method as the regulariser of one layer, for whatever takes one of a kernel."""
 import numbers
 import types
+import warnings
 
 import tensorflow
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import axes
+from comhe_tf1.regularizers import doubts
 from comhe_tf1.regularizers import draws
-from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import tensors
 
 _HALF = (tf.float16, tf.bfloat16)
 _WEIGHTS = {roles.FIRST: 'energy_weight', roles.HIDDEN: 'energy_weight',
@@ -47,7 +49,8 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
     seed: whole number; None takes draws by TensorFlow's own global seed. One object
       draws anew for every kernel that it is called with; two objects of one seed draw
       the same for kernels of one shape.
-    **settings: of the method, by name (`methods`), but for weights.
+    **settings: of the method, by name (`methods`), but for weights. For orthogonal and
+      srip the default is gram='smaller'; gram='neurons' is what the papers define.
 
   Returns:
     `KernelRegularizer`, which Keras saves and loads with its model.
@@ -87,6 +90,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
                **settings):
     _check_method(method)
+    settings = methods.of_library(method, settings)
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))
@@ -111,6 +115,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     # Imported here: an import in a function that is traced troubles AutoGraph.
     self._implementation = methods.implementation(method)
     self._draws = draws.Draws(self.seed)
+    self._warned = set()
 
   def __setattr__(self, name, value):
     if name in self.__dict__:
@@ -123,7 +128,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
 
   def __call__(self, kernel):
     """Returns the term of a kernel, a scalar tensor of float32 or float64."""
-    tensor = energy.as_tensor(kernel)
+    tensor = tensors.as_tensor(kernel)
     if tensor.dtype.base_dtype in _HALF:
       tensor = tf.cast(tensor, tf.float32)
     # Anew at every call: several replicas may call at once.
@@ -131,9 +136,18 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
         self.settings, energy_weight=self.weight, output_energy_weight=self.weight))
     regularizer.normal = self._normal()
     name = getattr(kernel, 'path', None) or getattr(kernel, 'name', None) or 'the kernel'
-    terms = regularizer([
-        roles.Kernel(name, axes.neurons_last(tensor, self.axis), self.role)])
+    neurons = axes.neurons_last(tensor, self.axis)
+    self._warn(name, neurons.shape.as_list())
+    terms = regularizer([roles.Kernel(name, neurons, self.role)])
     return terms.thomf if self.role == roles.OUTPUT else terms.thom
+
+  def _warn(self, name, shape):
+    """Says once for each kernel what is doubtful about it."""
+    if name not in self._warned:
+      self._warned.add(name)
+      for doubt in doubts.about(name, shape, self.axis, self.role,
+                                self.settings.get('pd')):
+        warnings.warn('kernel_regularizer of %s: %s' % (name, doubt), stacklevel=3)
 
   def _normal(self):
     """As `Regularizer.normal`, which counts where TensorFlow has no op seeds."""

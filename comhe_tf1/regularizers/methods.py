@@ -42,6 +42,9 @@ SETTINGS = collections.OrderedDict([
     ('groups', Setting(int, 0, 65536, 'N', 'groups', 'paper',
                        'groups of consecutive input channels that a layer is split '
                        'into; 0 is one per channel')),
+    ('gram', Setting(('neurons', 'smaller'), None, None, 'GRAM', 'gram', 'paper',
+                     'what is to be orthogonal: all neurons; or, smaller, neurons or '
+                     'inputs, whichever are fewer, for orthogonal as a mean over them')),
     ('power', Setting(tuple(POWERS), None, None, 'POWER', 'power', 'original',
                       'energy of a pair of neurons: 0, 1, 2 by their distance; a0, a1, '
                       'a2 by their angle')),
@@ -79,7 +82,8 @@ def _energy(**settings):
 
 def _penalty(weight):
   """Settings of a method without an energy; its weight is this project's choice."""
-  return collections.OrderedDict((name, weight) for name in _WEIGHTS)
+  return collections.OrderedDict(
+      [('gram', 'neurons')] + [(name, weight) for name in _WEIGHTS])
 
 
 METHODS = collections.OrderedDict([
@@ -187,6 +191,16 @@ def _check(name, value, default):
     wanted = 'one of ' + ', '.join(setting.kind)
   if not good:
     raise SettingError('%s must be %s, got %r' % (name, wanted, value))
+
+
+def of_library(method, settings):
+  """The settings given for a layer of any network, with the defaults for such.
+
+  Layers of other networks have many more neurons than inputs, which cannot be orthogonal,
+  and a sum over all their pairs outweighs the loss: gram is 'smaller'.
+  """
+  has_gram = method in METHODS and 'gram' in METHODS[method].settings
+  return dict({'gram': 'smaller'} if has_gram else {}, **settings)
 
 
 def owners_of(setting):

@@ -19,6 +19,26 @@ def distance(neurons):
   return energy.of_cosines(neurons, _squared_frobenius)
 
 
+def smaller_distance(neurons):
+  """||V^T V - I||_F^2 / n, of the n neurons or, if these are fewer, of the n inputs.
+
+  V are the neurons over their norms as in `distance`; where there are more neurons than
+  inputs, which cannot all be orthogonal, the rows of W over theirs. The mean over the n
+  vectors of the sum of the squared cosines with all others: random ones of n inputs or
+  more have no more than about 1, whatever n is.
+
+  Args, Returns: as `distance`.
+  """
+  fewer = fewer_first(neurons)
+  return distance(fewer) / energy.axis_length(fewer, -1)
+
+
+def fewer_first(neurons):
+  """W, or its transpose where that has fewer columns: tensor [..., d, N]."""
+  d, count = neurons.shape.as_list()[-2:]
+  return tf.linalg.matrix_transpose(neurons) if count > d else neurons
+
+
 def _squared_frobenius(cosine):
   gap = cosine - tf.eye(energy.axis_length(cosine, -1), dtype=cosine.dtype)
   return tf.reduce_sum(tf.square(gap), axis=[-2, -1]), 2. * gap

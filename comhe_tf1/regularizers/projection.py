@@ -30,7 +30,8 @@ def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
   return tf.random_normal([pd, d], dtype=dtype, seed=op_seed)
 
 
-def random_projection_energies(neurons, projections, power='2'):
+def random_projection_energies(neurons, projections, power='2',
+                               epsilon=energy.NORM_FLOOR):
   """Half-space energies of sets of neurons after every projection: E_h(P_i W).
 
   All sets and projections go through one matrix product and one batched Gram matrix.
@@ -38,7 +39,7 @@ def random_projection_energies(neurons, projections, power='2'):
   Args:
     neurons: tensor [sets, d, N].
     projections: tensor [pn, pd, d].
-    power: as `energy.half_space_energy`.
+    power, epsilon: as `energy.half_space_energy`.
 
   Returns:
     Tensor [sets, pn].
@@ -50,7 +51,7 @@ def random_projection_energies(neurons, projections, power='2'):
   projected = tf.reshape(tf.matmul(tf.reshape(projections, [-1, d]), beside),
                          [pn, pd, sets, count])
   return energy.of_cosines(tf.transpose(projected, [2, 0, 1, 3]),
-                           energy.half_space(power))
+                           energy.half_space(power), epsilon=epsilon)
 
 
 def reduced_projection_energies(neurons, draws, power='2'):
@@ -114,7 +115,8 @@ def _reduced(neurons, draws):
 
 
 def random_projection_energy(kernel, projections, power='2',
-                             over_projections=tf.reduce_mean):
+                             over_projections=tf.reduce_mean, axis=-1,
+                             epsilon=energy.NORM_FLOOR):
   """Energy of a layer over random projections: mean_i E_h(P_i W), or their maximum.
 
   Random-projection CoMHE, section 4 of the paper.
@@ -124,6 +126,8 @@ def random_projection_energy(kernel, projections, power='2',
     projections: tensor [pn, pd, d] of the kernel's type.
     power: as `energy.half_space_energy`.
     over_projections: tf.reduce_mean or tf.reduce_max.
+    axis, epsilon: as `energy.half_space_energy`; the projections take the inputs in the
+      order of `axes.neurons_last`.
 
   Returns:
     Scalar tensor.
@@ -132,13 +136,13 @@ def random_projection_energy(kernel, projections, power='2',
     TypeError: as `energy.as_neurons`.
     ValueError: likewise; the projections have not three axes; unknown power.
   """
-  neurons = energy.as_neurons(kernel)
+  neurons = energy.as_neurons(kernel, axis)
   projections = tf.convert_to_tensor(projections)
   if projections.shape.ndims != 3:
     raise ValueError('projections must have shape [pn, pd, d], got %s'
                      % projections.shape)
   return over_projections(random_projection_energies(
-      neurons[tf.newaxis], projections, power))
+      neurons[tf.newaxis], projections, power, energy.checked_floor(epsilon)))
 
 
 def angle_distortion(projected, cosine):

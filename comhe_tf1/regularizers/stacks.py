@@ -5,6 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import tensors
 
 Stack = collections.namedtuple('Stack', 'names role c_in neurons')
 Stack.__doc__ = """Layers of one role and shape.
@@ -40,14 +41,14 @@ def of_kernels(kernels):
     List of `Stack`, in the order of their first kernels.
 
   Raises:
-    TypeError: a kernel is neither float32 nor float64, or as `energy.as_tensor`.
+    TypeError: a kernel is neither float32 nor float64, or as `tensors.as_tensor`.
     ValueError: a role is unknown, a name comes twice, or a kernel has no static shape
       of at least two axes.
   """
   groups = collections.OrderedDict()
   names = set()
   for kernel in kernels:
-    tensor = energy.as_tensor(kernel.tensor)
+    tensor = tensors.as_tensor(kernel.tensor)
     if kernel.role not in roles.ROLES:
       raise ValueError('the role of kernel %r must be one of %s, got %r'
                        % (kernel.name, ', '.join(roles.ROLES), kernel.role))

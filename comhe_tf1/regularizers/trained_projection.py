@@ -36,13 +36,10 @@ class TrainedProjection(base.Energy):
     raise NotImplementedError
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
-    if tf.executing_eagerly() or tf.get_default_graph().building_function:
-      raise RuntimeError('%s needs a graph: call it within tf.Graph().as_default()'
-                         % type(self).__name__)
     energies, kept = [], []
     for stack in hidden:
       rate = self.sign * tf.cast(learning_rate, stack.neurons.dtype)
-      variables = [self._variable(name, stack, op_seed_of) for name in stack.names]
+      variables = [self.variable(name, stack, op_seed_of) for name in stack.names]
       current = tf.stack([variable.read_value() for variable in variables])
       gram = energy.gram(stack.neurons)
       loss = self._loss(energy.gram_cosines(gram))
@@ -50,7 +47,7 @@ class TrainedProjection(base.Energy):
         # The sign of the rate undoes that of the decay.
         current = projection.descend(loss, current, stack.neurons, gram, rate,
                                      self.sign * DECAY, self.settings['iters'])
-        kept += [variable.assign(value) for variable, value
+        kept += [self.keep(variable, value) for variable, value
                  in zip(variables, tf.unstack(current, len(variables)))]
       projected = self._used(loss, tf.matmul(current, stack.neurons), gram, rate)
       energies.append(energy.of_cosines(projected, energy.half_space(self.power)))
@@ -60,7 +57,19 @@ class TrainedProjection(base.Energy):
     """P W as the term takes it."""
     return projection.projected_step(loss, projected, gram, rate)[0]
 
-  def _variable(self, name, stack, op_seed_of):
+  def keep(self, variable, value):
+    """Operation that keeps the projection after its steps; others may replace it."""
+    return variable.assign(value)
+
+  def variable(self, name, stack, op_seed_of):
+    """The projection of a layer; what keeps its own variables may replace it.
+
+    Raises:
+      RuntimeError: there is no graph that could keep it.
+    """
+    if tf.executing_eagerly() or tf.get_default_graph().building_function:
+      raise RuntimeError('%s needs a graph: call it within tf.Graph().as_default(), or '
+                         'comhe_tf1.regularize on a model of Keras' % type(self).__name__)
     # The original's names, beside those of the layer; not below this scope's.
     with tf.variable_scope(name):
       return tf.get_variable(

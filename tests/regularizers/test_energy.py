@@ -255,3 +255,27 @@ def test_pairs_are_finite_wherever_rounding_may_lead(session, power, dtype):
     value, slope = function(cosine)
     results = session.run([value, slope, tf.gradients(slope, cosine)[0]])
     assert all(np.isfinite(result).all() for result in results)
+
+
+@both
+@pytest.mark.parametrize('axis, order', [
+    (-1, (0, 1, 2, 3)), (-2, (0, 1, 3, 2)), (0, (3, 2, 0, 1)), ((-2, -1), None)])
+def test_axis(session, rng, energy, truth, axis, order):
+  kernel = rng.randn(2, 3, 4, 5)
+  w = kernel.reshape(6, 20) if order is None else kernel.reshape(-1, 5)
+  given = kernel if order is None else kernel.transpose(order)
+  assert session.run(energy(given, axis=axis)) == pytest.approx(truth(w), rel=1e-9)
+
+
+@both
+def test_epsilon(session, rng, way, energy, truth):
+  """The truth has the original's floor: of scaled neurons it is another."""
+  w = rng.randn(3, 5)
+  for epsilon in (1e-8, 0.5):
+    assert session.run(energy(w, epsilon=epsilon)) == pytest.approx(
+        truth(w * np.sqrt(1e-4 / epsilon)), rel=1e-9)
+  cosines = session.run(comhe_tf1.cosines(w, epsilon=0.5))
+  np.testing.assert_allclose(cosines, ground_truth.cosines(w * np.sqrt(1e-4 / 0.5)))
+  for epsilon in (0., -1., 'small', None, True, float('nan')):
+    with pytest.raises(ValueError, match='epsilon must be a positive number, got'):
+      energy(w, epsilon=epsilon)

@@ -31,7 +31,7 @@ def expected(method, role, kernel, drawn):
   """The term without its weight, from a kernel [..., N] and what was drawn for it."""
   w = kernel.reshape(-1, kernel.shape[-1]).astype('float64')
   if method == 'orthogonal':
-    return ground_truth.orthogonality(w)
+    return ground_truth.orthogonality(w) / w.shape[1]   # of fewer neurons than inputs
   if method == 'srip':
     return ground_truth.spectral_distance(w, drawn[0][0].astype('float64'))
   if method == 'mhe' or role == comhe_tf1.OUTPUT:

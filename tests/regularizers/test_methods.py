@@ -83,7 +83,8 @@ def test_folder(method, settings, expected):
 
 def test_runs_with_other_settings_have_other_folders():
   others = {'pd': 7, 'pn': 3, 'pnd': 5, 'iters': 4, 'groups': 2, 'power': 'a0',
-            'draw': 'reduced', 'energy_weight': 0.3, 'output_energy_weight': 0.2}
+            'draw': 'reduced', 'gram': 'smaller', 'energy_weight': 0.3,
+            'output_energy_weight': 0.2}
   assert sorted(others) == sorted(methods.SETTINGS)
   folders = []
   for method, entry in methods.METHODS.items():

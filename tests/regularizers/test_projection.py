@@ -348,3 +348,13 @@ def test_both_draws_have_the_same_law_for_nearly_equal_neurons(session, rng, ang
     along.append(np.array([np.dot(each[0, :, 1], apart) for each in slopes]))
   assert distance_of_distributions(*samples) < 1.
   assert distance_of_distributions(*along) < 1.
+
+
+def test_axis_and_epsilon(session, rng):
+  kernel, projections = rng.randn(5, 6), rng.randn(7, 3, 6)
+  found = session.run(comhe_tf1.random_projection_energy(
+      kernel, projections, axis=0, epsilon=1e-8))
+  assert found == pytest.approx(ground_truth.random_projection_energy(
+      1e2 * kernel.T, projections))
+  with pytest.raises(ValueError, match='epsilon must be a positive number, got 0'):
+    comhe_tf1.random_projection_energy(kernel, projections, axis=0, epsilon=0)

@@ -1,0 +1,111 @@
+"""Half-space energies of sets of different numbers of neurons, side by side.
+
+A set [d, n] is filled with zeros to [D, M]. Zeros in the inputs change no cosine. The
+cosine of a zero neuron with any other is 0, where the energy of a pair, f(c) + f(-c), has
+no slope: what zero neurons add to the sum is a number that depends on n and M alone, and
+is taken off again. So the energies and their gradients are those of each set by itself,
+to rounding, and one operation serves layers of different shapes.
+"""
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from comhe_tf1.regularizers import energy
+
+# Sets may be filled where all work grows by no more than this share of it.
+WASTE = 0.02
+# Work of an entry of the cosines besides the products, as inputs of a neuron.
+_BESIDES = 40
+
+
+class _OfPadded(energy.MeanOverPairs):
+  """`energy.half_space` of sets of `counts` neurons, all filled with zeros to `filled`.
+
+  Args:
+    power: as `pair_energy.of_power`.
+    counts: array [sets]; filled: number.
+    dtype: of the neurons.
+  """
+
+  def __init__(self, power, counts, filled, dtype):
+    plain = energy.half_space(power)
+    super().__init__(plain.pairs, lambda count: plain.share(
+        tf.constant(counts, count.dtype)))
+    between, within = [tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
+                       for function in plain.pairs]
+    counts = np.asarray(counts, 'float64')
+    # What the zeros add to a sum, [sets].
+    self._excess = ((filled * (filled - 1.) - counts * (counts - 1.)) * between
+                    + (filled - counts) * within)
+
+  def __call__(self, cosine):
+    values, slopes = self.pairs.within(cosine)
+    share = self.share(cosine)
+    return (self.of_sums(tf.reduce_sum(values, axis=[-2, -1]), share),
+            share[:, tf.newaxis, tf.newaxis] * slopes)
+
+  def of_sums(self, sums, share):
+    return share * (sums - tf.cast(self._excess, sums.dtype))
+
+
+def half_space_energies(neurons, power='2'):
+  """Half-space energies of sets of neurons of different shapes.
+
+  Args:
+    neurons: list of tensors [sets, d, n], all of one type, whose shapes are known.
+    power: as `energy.half_space_energy`.
+
+  Returns:
+    List of tensors [sets].
+  """
+  results = [None] * len(neurons)
+  shapes = [tuple(each.shape.as_list()) for each in neurons]
+  for group in groups(shapes):
+    d, filled = [max(shapes[place][axis] for place in group) for axis in (1, 2)]
+    sets = [shapes[place][0] for place in group]
+    together = tf.concat([_filled_up(neurons[place], d, filled) for place in group], 0)
+    if all(shapes[place][2] == filled for place in group):
+      function = energy.half_space(power)
+    else:
+      counts = np.repeat([shapes[place][2] for place in group], sets)
+      function = _OfPadded(power, counts, filled, together.dtype)
+    for place, values in zip(group, tf.split(
+        energy.of_cosines(together, function), sets)):
+      results[place] = values
+  return results
+
+
+def _filled_up(neurons, d, count):
+  _, own_d, own_count = neurons.shape.as_list()
+  if (own_d, own_count) == (d, count):
+    return neurons
+  return tf.pad(neurons, [[0, 0], [0, d - own_d], [0, count - own_count]])
+
+
+def groups(shapes):
+  """Which sets of neurons go side by side.
+
+  The largest come first. Every further one joins the group that it makes the least work
+  in, if that is little of all the work, or else begins a group.
+
+  Args:
+    shapes: list of (sets, d, n).
+
+  Returns:
+    List of lists of places in it.
+  """
+  def work(chosen):
+    d, filled = [max(shapes[place][axis] for place in chosen) for axis in (1, 2)]
+    return sum(shapes[place][0] for place in chosen) * filled ** 2 * (d + _BESIDES)
+
+  most = WASTE * sum(work([place]) for place in range(len(shapes)))
+  found = []
+  for place in sorted(range(len(shapes)), key=lambda place: shapes[place][:0:-1],
+                      reverse=True):
+    added, best = min(
+        [(work(group + [place]) - work(group) - work([place]), number)
+         for number, group in enumerate(found)] or [(most + 1, None)])
+    if added <= most:
+      found[best].append(place)
+    else:
+      found.append([place])
+  return found

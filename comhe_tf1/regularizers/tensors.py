@@ -1,0 +1,20 @@
+"""A kernel as a tensor of TensorFlow."""
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+
+def as_tensor(kernel):
+  """A kernel of TensorFlow or NumPy as a tensor.
+
+  Raises:
+    TypeError: it is another library's, which TensorFlow would copy as a constant: the
+      term would have no gradient.
+  """
+  if (hasattr(kernel, '__array__') and not tf.is_tensor(kernel)
+      and not hasattr(kernel, '__tf_tensor__')
+      and not isinstance(kernel, (np.ndarray, np.generic))):
+    raise TypeError(
+        'kernel must be of TensorFlow or NumPy, got %s.%s: the gradient of its term would '
+        'be lost. With Keras 3 set KERAS_BACKEND=tensorflow'
+        % (type(kernel).__module__, type(kernel).__name__))
+  return tf.convert_to_tensor(kernel)
