@@ -82,7 +82,10 @@ def command(program, main, *known):
   except BrokenPipeError:
     status = 1
   except (OSError,) + known as error:
-    note(program, f'error: {error}')
+    # Only os.getcwd() fails so without a name.
+    gone = isinstance(error, FileNotFoundError) and error.filename is None
+    note(program, 'error: ' + (
+        'cannot find the present folder: it was removed' if gone else str(error)))
     status = 1
   try:
     sys.stdout.flush()
