@@ -83,7 +83,7 @@ def read(name, path=None, with_train=True):
   """
   if name == 'sample':
     rows = sample.generate()
-    train, test = [from_rows(rows[part], 'the sample') for part in ('train', 'test')]
+    train, test = (from_rows(rows[part], 'the sample') for part in ('train', 'test'))
     md5, about = digest(train, test), 'SYNTHETIC sample, not CIFAR-100'
   elif with_train:
     train, test = load_folder(path, datasets.DATASETS[name])

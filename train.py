@@ -35,7 +35,7 @@ def note(text):
 
 
 def warn(text):
-  note('warning: %s' % text)
+  note(f'warning: {text}')
 
 
 def load_data(args):
@@ -81,20 +81,20 @@ def run(args, parser):
     text = error if isinstance(error, remote.WorkerError) else tf_setup.failure(tf, error)
     if args.master:
       give_up(text)
-    note('error: %s' % text)
+    note(f'error: {text}')
   except methods.SettingError as error:
-    parser.error('--%s' % error)
+    parser.error(f'--{error}')
   except devices.DeviceError as error:
-    parser.error('--devices: %s' % error)
+    parser.error(f'--devices: {error}')
   except (checkpoints.CheckpointError, run_record.RunError,
           loop.NonFiniteError) as error:
-    note('error: %s' % error)
+    note(f'error: {error}')
   return 1
 
 
 def give_up(text):
   """Ends the process at once: Python's end would wait for workers that may be gone."""
-  note('error: %s' % text)
+  note(f'error: {text}')
   sys.stdout.flush()
   os._exit(1)
 
@@ -153,7 +153,7 @@ def train(args, tf, session, data, batches):
     print('this run is finished', *summary_metrics.lines(resumed), sep='\n')
     return 0
   if args.resume and not resumed:
-    print('no run to continue in %s: starting one' % terminal.one_line(folder))
+    print(f'no run to continue in {terminal.one_line(folder)}: starting one')
   with resumed or run_record.start(folder, recorded) as record:
     summary.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
                  data.line, summary.device_line(tf, session, args.devices, args.gpu_no,
@@ -180,11 +180,11 @@ def main(argv=None):
   try:
     return run(args, parser)
   except tf_setup.NoGpuError as error:
-    parser.error('--gpu_no %s: %s' % (args.gpu_no, error))
+    parser.error(f'--gpu_no {args.gpu_no}: {error}')
   except OSError as error:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
       raise
-    note('error: %s; make room, then continue with --resume' % error)
+    note(f'error: {error}; make room, then continue with --resume')
   return 1
 
 

@@ -147,7 +147,7 @@ def main(argv=None):
   for given, known in ((args.models, MODELS), (args.variants, VARIANTS)):
     for name in given.split(','):
       if name not in known:
-        parser.error('%r is none of %s' % (name, ', '.join(known)))
+        parser.error(f"{name!r} is none of {', '.join(known)}")
   for model in args.models.split(','):
     compare(model, args.variants.split(','), args.rounds, args.steps, args.settings)
 

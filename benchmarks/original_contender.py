@@ -48,7 +48,7 @@ class Driver:
 
   def _step_done(self, session, feed, results, now):
     if self._resumed is None:
-      images, = [value for value in feed.values() if np.ndim(value) == 4]
+      images, = (value for value in feed.values() if np.ndim(value) == 4)
       values = {f'{name} of step 0': value
                 for name, value in zip(('fit', 'reg', 'thom', 'thomf'), results[1:5])}
       values['batch'] = zlib.crc32(images.astype(np.uint8).tobytes())

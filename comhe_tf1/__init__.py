@@ -45,7 +45,7 @@ class _Package(types.ModuleType):
 
   def __getattr__(self, name):
     if name not in _HOMES:
-      raise AttributeError('module %r has no attribute %r' % (__name__, name))
+      raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     try:
       return getattr(importlib.import_module('comhe_tf1.' + _HOMES[name]), name)
     except ImportError as error:
@@ -55,7 +55,7 @@ class _Package(types.ModuleType):
                         'tensorflow, or tensorflow-cpu') from None
 
   def __dir__(self):
-    return sorted(set(super(_Package, self).__dir__()) | set(_HOMES))
+    return sorted(set(super().__dir__()) | set(_HOMES))
 
   def __reduce__(self):
     return importlib.import_module, (__name__,)

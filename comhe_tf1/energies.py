@@ -30,7 +30,7 @@ def main(argv=None):
   try:
     tf_setup.tensorflow('-1', any_environment=args.any_environment)
   except (version_check.Refusal, tf_setup.StartError) as error:
-    note('error: %s' % error)
+    note(f'error: {error}')
     return 1
   from comhe_tf1.records import checkpoints
   from comhe_tf1.regularizers import diagnosis
@@ -38,12 +38,12 @@ def main(argv=None):
   powers = list(methods.POWERS) if args.power == 'all' else [args.power]
   try:
     path, arrays, facts = checkpoints.find(args.path, lambda text: note(
-        'warning: %s' % text))
+        f'warning: {text}'))
     kernels = diagnosis.kernels_of(arrays)
     if not kernels:
-      raise checkpoints.CheckpointError('%s holds no <layer>/filter' % path)
+      raise checkpoints.CheckpointError(f'{path} holds no <layer>/filter')
   except checkpoints.CheckpointError as error:
-    note('error: %s' % error)
+    note(f'error: {error}')
     return 1
   print(terminal.one_line('checkpoint: %s, after %d steps' % (path, facts['steps'])))
   print('\n'.join(table(kernels, diagnosis.of_arrays(kernels, powers))),
@@ -54,13 +54,13 @@ def main(argv=None):
 def table(values, energies):
   """The table of `diagnosis.of_arrays(values, ...)`, and sums over the layers, as lines."""
   spaces = ('full', 'half')
-  rows = [['layer', 'kernel'] + ['%s, power %s' % (space, power) for power in energies
+  rows = [['layer', 'kernel'] + [f'{space}, power {power}' for power in energies
                                  for space in spaces]]
   for layer, kernel in values.items():
     rows.append([layer, 'x'.join(map(str, kernel.shape))] + [
-        '%.6g' % value for layers in energies.values() for value in layers[layer]])
+        f'{value:.6g}' for layers in energies.values() for value in layers[layer]])
   rows.append(['sum', ''] + [
-      '%.6g' % sum(column) for layers in energies.values()
+      f'{sum(column):.6g}' for layers in energies.values()
       for column in zip(*layers.values())])
   return text_table.aligned(rows, left={0, 1})
 

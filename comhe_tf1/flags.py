@@ -27,10 +27,10 @@ def _steps(text):
   """Type of --lr_drops: increasing step numbers, or none at all."""
   if text and not re.fullmatch('[0-9]+(,[0-9]+)*', text):
     raise argparse.ArgumentTypeError(
-        'expected step numbers separated by commas, got %r' % text)
+        f'expected step numbers separated by commas, got {text!r}')
   values = [int(value) for value in text.split(',')] if text else []
   if sorted(set(values)) != values:
-    raise argparse.ArgumentTypeError('steps must increase, got %r' % text)
+    raise argparse.ArgumentTypeError(f'steps must increase, got {text!r}')
   return values
 
 
@@ -45,7 +45,7 @@ def _device_list(text):
 def _master(text):
   """Type of --master: grpc://host:port."""
   if not re.fullmatch('grpc://[^/:@ ]+:[0-9]+', text):
-    raise argparse.ArgumentTypeError('expected grpc://HOST:PORT, got %r' % text)
+    raise argparse.ArgumentTypeError(f'expected grpc://HOST:PORT, got {text!r}')
   return text
 
 
@@ -56,7 +56,7 @@ def _values(setting):
             'metavar': setting.metavar}
   if setting.kind is float:
     return {'type': arguments.real(lambda value: setting.least <= value <= setting.most,
-                                   'from %g to %g' % (setting.least, setting.most)),
+                                   f'from {setting.least:g} to {setting.most:g}'),
             'metavar': setting.metavar}
   return {'choices': setting.kind}   # which --help then shows
 
@@ -255,8 +255,7 @@ def _first_line_alone(args, parser):
   if args.first_line:
     for name, value in vars(parser.parse_args(['--first_line'])).items():
       if name not in DEVICE + ('data_dir',) and getattr(args, name) != value:
-        parser.error('--first_line takes no --%s: it runs the published settings'
-                     % name)
+        parser.error(f'--first_line takes no --{name}: it runs the published settings')
 
 
 def _one_purpose(args, parser):
@@ -273,7 +272,7 @@ def _settings_of_the_method(args, parser):
            if getattr(args, name) is not None}
   for name in given:
     if name not in method.settings:
-      parser.error('--%s does not apply to --regularizer %s' % (name, args.regularizer))
+      parser.error(f'--{name} does not apply to --regularizer {args.regularizer}')
   vars(args).update(methods.resolve(args.regularizer, given))
   if args.random_seed is None:
     args.random_seed = method.random_seed
@@ -281,13 +280,13 @@ def _settings_of_the_method(args, parser):
 
 def _network(args, parser):
   if args.depth is not None and args.model != 'cnn9':
-    parser.error('--depth does not apply to --model %s' % args.model)
+    parser.error(f'--depth does not apply to --model {args.model}')
   if args.model == 'cnn9' and args.depth is None:
     args.depth = 9
   try:
     architectures.plan(args.model, 1, args.width, args.depth)
   except methods.SettingError as error:
-    parser.error('--%s' % error)
+    parser.error(f'--{error}')
 
 
 def _initial_weights(args, parser):
@@ -315,14 +314,14 @@ def _logs(args, parser):
   try:
     os.fsencode(args.log_dir).decode()
   except UnicodeDecodeError:
-    parser.error('--log_dir %r is not in UTF-8, as TensorFlow takes paths' % args.log_dir)
+    parser.error(f'--log_dir {args.log_dir!r} is not in UTF-8, as TensorFlow takes paths')
 
 
 def _devices_do_not_evaluate(args, parser):
   if args.eval_only:
     for name in ('devices', 'master', 'bn_stats'):
       if getattr(args, name) != parser.get_default(name):
-        parser.error('--%s does not apply to --eval_only' % name)
+        parser.error(f'--{name} does not apply to --eval_only')
 
 
 def _devices_and_master(args, parser):
@@ -387,7 +386,7 @@ def log_folder(args, settings):
   """
   label = architectures.label(args.model, args.width, args.depth)
   if args.bn_stats == 'tower':
-    label = (label or args.model) + '_bntower%d' % len(args.devices)
+    label = (label or args.model) + f'_bntower{len(args.devices)}'
   return log_format.folder(args.log_dir, args.dataset, label,
                            *methods.folder(args.regularizer, settings))
 
@@ -399,5 +398,5 @@ def recorded(args, data_md5):
   del flags_of_run['gpu_required']   # of the command, not of the run
   if args.bn_stats == 'tower':
     # Their number decides what is trained, elsewhere it does not.
-    flags_of_run['bn_stats'] = 'tower of %d' % len(args.devices)
+    flags_of_run['bn_stats'] = f'tower of {len(args.devices)}'
   return flags_of_run

@@ -18,9 +18,9 @@ def main(argv=None):
   try:
     sample.write(args.folder, args.dataset)
   except OSError as error:
-    terminal.note('comhe_tf1.sample', 'error: cannot write the sample: %s' % error)
+    terminal.note('comhe_tf1.sample', f'error: cannot write the sample: {error}')
     return 1
-  print('wrote the synthetic sample to %s' % args.folder, flush=True)
+  print(f'wrote the synthetic sample to {args.folder}', flush=True)
   return 0
 
 

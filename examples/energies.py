@@ -44,7 +44,7 @@ def of_checkpoint(path, axis):
     if len(kernel.shape) < 2 or not hasattr(kernel, 'dtype'):
       continue
     if kernel.dtype.kind != 'f':
-      left_out.append((name, 'it is of %s' % kernel.dtype))
+      left_out.append((name, f'it is of {kernel.dtype}'))
     elif min(kernel.shape) == 0:
       left_out.append((name, 'it is empty'))
     else:
@@ -107,7 +107,7 @@ def main(argv=None):
     print('%-40s %-14s full %.6g, half %.6g'
           % (name, '%d x %d' % kernel.shape[::-1], full, half))
   for name, reason in left_out:
-    print('%-40s left out: %s' % (name, reason))
+    print(f'{name:40} left out: {reason}')
 
 
 if __name__ == '__main__':

@@ -51,7 +51,7 @@ def main():
                       verbose=0).history
   print('loss: %s' % ' '.join('%.3f' % loss for loss in history['loss']))
   for (name, start), (_, end) in zip(before, energies(model)):
-    print('%s: half-space energy %.4f, at first %.4f' % (name, end, start))
+    print(f'{name}: half-space energy {end:.4f}, at first {start:.4f}')
 
 
 if __name__ == '__main__':

@@ -63,10 +63,10 @@ def main():
   regularization = comhe_tf1.regularize(model, 'angle', pd=20)
   data = images_and_labels('cifar100', 'fine_labels')
   history = trained(model, *data, rate=0.05)
-  print('the new layer alone: terms %.3f' % history['comhe'][-1])
+  print(f"the new layer alone: terms {history['comhe'][-1]:.3f}")
   base.trainable = True   # its terms join when the model is compiled
   history = trained(model, *data, rate=0.001)
-  print('all layers: terms %.3f' % history['comhe'][-1])
+  print(f"all layers: terms {history['comhe'][-1]:.3f}")
 
 
 if __name__ == '__main__':

@@ -40,7 +40,7 @@ class TooLongError(Exception):
 def _give_up(*_):
   # What it has started would go on, and hold the pipes that others read.
   for thread in os.listdir('/proc/self/task'):
-    with open('/proc/self/task/%s/children' % thread) as file:
+    with open(f'/proc/self/task/{thread}/children') as file:
       for child in file.read().split():
         os.kill(int(child), signal.SIGKILL)
   raise TooLongError('a test takes longer than any should')

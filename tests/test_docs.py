@@ -21,7 +21,7 @@ def test_links_lead_somewhere(root):
     for target in re.findall(r'\]\(([^)#\s]+)(?:#[^)]*)?\)', text):
       if not re.match('[a-z]+:', target):
         assert os.path.exists(os.path.join(root, os.path.dirname(page), target)), (
-            '%s links to %s' % (page, target))
+            f'{page} links to {target}')
         found += 1
   assert found > 30
 
@@ -42,7 +42,7 @@ def test_the_readme_is_a_front_door(root):
   assert len(text.splitlines()) < 200
   for page in os.listdir(os.path.join(root, 'docs')):
     if page.endswith('.md'):
-      assert '(docs/%s)' % page in text
+      assert f'(docs/{page})' in text
 
 
 def test_paths_that_pages_name_are_there(root):
@@ -53,7 +53,7 @@ def test_paths_that_pages_name_are_there(root):
       text = file.read()
     for path in re.findall(r'`((?:comhe_tf1|tests|docs|benchmarks|examples|requirements|'
                            r'runs)/[A-Za-z0-9_./-]+)`', text):
-      assert os.path.exists(os.path.join(root, path)), '%s names %s' % (page, path)
+      assert os.path.exists(os.path.join(root, path)), f'{page} names {path}'
 
 
 @pytest.mark.parametrize('script', [
@@ -88,5 +88,5 @@ def test_paths_and_commands_that_modules_name_are_there(root):
       named.append(command.replace('.', '/') + '.py')
     found += len(named)
     for path in named:
-      assert os.path.exists(os.path.join(root, path)), '%s names %s' % (module, path)
+      assert os.path.exists(os.path.join(root, path)), f'{module} names {path}'
   assert found > 20

@@ -54,11 +54,11 @@ def test_keras_model(run):
   assert status == 0
   assert [line.split()[0] for line in out[:5]] == [
       'layer', 'base/conv16', 'base/conv24', 'base/conv32', 'top']
-  losses, terms = [list(map(float, re.findall(r'\d+\.\d{3}', part)))
-                   for part in out[-4].split('terms')]
+  losses, terms = (list(map(float, re.findall(r'\d+\.\d{3}', part)))
+                   for part in out[-4].split('terms'))
   assert losses[2] < losses[0] and terms[0] > terms[1] > terms[2] > 0.
   # The base's terms join those of the new layer.
-  alone, everything = [float(line.split()[-1]) for line in out[-2:]]
+  alone, everything = (float(line.split()[-1]) for line in out[-2:])
   assert everything > alone + 1.
 
 
@@ -105,7 +105,7 @@ def test_energies_of_a_file_of_keras(run, tmp_path):
               ('depthwise', kernels['depthwise'].reshape(9, 3)),
               ('transposed', kernels['transposed'].transpose(0, 1, 3, 2)),
               ('top', kernels['top'])],
-        ['norm left out: %s has no kernel' % type(layers[2]).__name__])
+        [f'norm left out: {type(layers[2]).__name__} has no kernel'])
 
 
 @pytest.mark.skipif(tf.__version__.startswith('1.'), reason='Keras 3')
@@ -121,8 +121,8 @@ def test_energies_of_layers_within_layers_and_of_whole_numbers(run, tmp_path):
   model.save(path)
   status, out = run('energies.py', path)
   assert status == 0
-  rnn, each = [layer.get_weights() for layer in model.layers[:2]]
-  names = ['both/%s_simple_rnn/simple_rnn_cell/%skernel' % (way, which)
+  rnn, each = (layer.get_weights() for layer in model.layers[:2])
+  names = [f'both/{way}_simple_rnn/simple_rnn_cell/{which}kernel'
            for way in ('forward', 'backward') for which in ('', 'recurrent_')]
   check(out, list(zip(names, [rnn[place] for place in (0, 1, 3, 4)])) + [
       ('times/each', each[0])], ['whole left out: its kernel is of int8'])
@@ -178,12 +178,12 @@ def test_a_checkpoint_without_kernels(run, tmp_path, session):
   session.run(tf.global_variables_initializer())
   path = tf.train.Saver().save(session, str(tmp_path / 'model.ckpt'))
   status, out = run('energies.py', path)
-  assert not out and status == 'error: cannot read %s: it has no kernel' % path
+  assert not out and status == f'error: cannot read {path}: it has no kernel'
 
 
 @pytest.mark.parametrize('name', ['none.keras', 'none.ckpt'])
 def test_energies_of_nothing(run, tmp_path, name):
   status, out = run('energies.py', str(tmp_path / name))
   assert not out
-  assert status.startswith('error: cannot read %s: ' % (tmp_path / name))
+  assert status.startswith(f'error: cannot read {tmp_path / name}: ')
   assert '\n' not in status

@@ -13,7 +13,7 @@ from comhe_tf1.published import published_runs
 from comhe_tf1.regularizers import methods
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'runs')
-TABLES = ['claim.sh'] + ['published_%s.sh' % name for name in (
+TABLES = ['claim.sh'] + [f'published_{name}.sh' for name in (
     'depth', 'layers', 'powers', 'resnet32', 'weights', 'width')]
 FILES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, '*.sh')))
 
@@ -43,7 +43,7 @@ def test_lines_are_good_and_differ(name):
   flags = [repr(sorted(vars(args).items())) for args in lines]
   assert len(set(flags)) == len(flags)
   with open(os.path.join(FOLDER, 'README.md')) as file:
-    assert '| `%s` |' % name in file.read()
+    assert f'| `{name}` |' in file.read()
 
 
 @pytest.mark.parametrize('name', [name for name in FILES if name not in (
@@ -152,13 +152,13 @@ def sweep(tmp_path):
       for method in ('none', 'mhe')))
   program = tmp_path / 'bin' / 'python'
   program.parent.mkdir()
-  program.write_text('#!/bin/sh\nexec %s "$@"\n' % shlex.quote(sys.executable))
+  program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
   program.chmod(0o755)
 
   def run(command, **environment):
     process = subprocess.Popen(
         ['sh', '-c', command % shlex.quote(str(path))], cwd=os.path.dirname(FOLDER),
-        env=dict(os.environ, PATH='%s:%s' % (program.parent, os.environ['PATH']),
+        env=dict(os.environ, PATH=f"{program.parent}:{os.environ['PATH']}",
                  **environment),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     out, err = process.communicate(timeout=300)

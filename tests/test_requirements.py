@@ -33,7 +33,7 @@ def pins(name, python):
 @pytest.mark.parametrize('name', ['tf1.14-pip', 'tf1.14-cpu', 'tf1.14-gpu', 'tf2.21-cpu',
                                   'tf2.21-gpu'])
 def test_everything_is_pinned_and_hashed(name):
-  found = list(lines('requirements/%s.txt' % name))
+  found = list(lines(f'requirements/{name}.txt'))
   assert found
   for requirement, hashes in found:
     assert re.match('==[^*,]+$', str(requirement.specifier)), requirement
@@ -43,8 +43,8 @@ def test_everything_is_pinned_and_hashed(name):
 @pytest.mark.parametrize('series', sorted(PYTHONS))
 def test_the_locks_agree_with_the_requirements_and_with_each_other(series):
   for python in PYTHONS[series]:
-    cpu = pins('requirements/%s-cpu.txt' % series, python)
-    gpu = pins('requirements/%s-gpu.txt' % series, python)
+    cpu = pins(f'requirements/{series}-cpu.txt', python)
+    gpu = pins(f'requirements/{series}-gpu.txt', python)
     readable = pins('requirements.txt', python)
     assert {name: cpu[name] for name in readable} == readable
     tensorflow = {cpu.pop('tensorflow'),
@@ -54,6 +54,6 @@ def test_the_locks_agree_with_the_requirements_and_with_each_other(series):
     assert gpu == cpu
     if series == 'tf2.21':
       for name, version in CUDA.items():
-        assert nvidia[name].startswith('==%s.' % version), name
+        assert nvidia[name].startswith(f'=={version}.'), name
     else:
       assert not nvidia

@@ -60,7 +60,7 @@ def test_a_run_is_kept_and_told_of(log_dir, tmp_path):
       assert path.read_bytes() == source.read_bytes()
   write(kept)
   page = (kept / 'README.md').read_text()
-  row, = [line for line in page.splitlines() if line.startswith('| [w025_half_mhe]')]
+  row, = (line for line in page.splitlines() if line.startswith('| [w025_half_mhe]'))
   # As `synthetic_logs.accuracy`: up and down by 0.04 before the last.
   assert '| 42,500 | 345 | 36.04 | 36.00 | 36.06 |' in row
   # The cell of the MHE paper's table 2 for 16/32/64 filters.
@@ -91,7 +91,7 @@ def test_folders_of_the_machine_are_not_kept(log_dir, tmp_path):
   results.add(str(log_dir), results=str(kept))
   run = kept / 'w025_half_mhe' / 'run_00'
   original, = log_dir.glob('*/*/run_00')
-  args, theirs = [json.loads((each / 'args.json').read_text()) for each in (run, original)]
+  args, theirs = (json.loads((each / 'args.json').read_text()) for each in (run, original))
   assert set(theirs) - set(args) == {'data_dir', 'log_dir'}
   assert all(theirs[name] == value for name, value in args.items())
   command = ['train.py', '--regularizer', 'half_mhe', '--width', '0.25']
@@ -142,7 +142,7 @@ def test_the_published_figure_is_found(tmp_path, name, number, published):
   synthetic_logs.write_run(tmp_path / 'one', args=args, last=0.7550)
   found, = results.read(str(tmp_path))
   page = results.page([found])
-  row, = [line for line in page.splitlines() if line.startswith('| [one]')]
+  row, = (line for line in page.splitlines() if line.startswith('| [one]'))
   assert row.split(' | ')[-1].startswith(published)
   assert ('No cell of the authors' in page) == (published == 'none')
   # Power 0 is concluded; a run of power 2 stands beside it, and it is said.
@@ -216,7 +216,7 @@ def test_names(log_dir, tmp_path):
   assert '| [W0.25](#w025) |' in (kept / 'README.md').read_text()
   _second(kept / 'W0.25' / 'run_00')
   for file in ('train', 'test'):
-    log = kept / 'W0.25' / ('log_%s_00.txt' % file)
+    log = kept / 'W0.25' / (f'log_{file}_00.txt')
     shutil.copy(str(log), str(log).replace('00', '01'))
   with pytest.raises(results.ResultError, match='W0.25 holds 2 runs, not one'):
     results.read(str(kept))
@@ -258,7 +258,7 @@ def test_seeds_of_a_setting(tmp_path):
       '3', '1, 2, 3', '35.33', '1.53', '-3.00 +- 12.71 (paired, n = 2)', '35.16 |']
   # No common seed: t and sd of the two runs of none alone, sqrt(1 + 1/2).
   assert rows['random, pd 40, pn 20, power 2, width 0.25'][4] == (
-      '-2.50 +- %.2f (n = 1 and 2)' % (12.7062 * 0.5 ** 0.5 * 1.5 ** 0.5))
+      f'-2.50 +- {12.7062 * 0.5 ** 0.5 * 1.5 ** 0.5:.2f} (n = 1 and 2)')
   assert rows['srip, width 0.5'][4] == 'no run of none'
 
 
@@ -274,7 +274,7 @@ def test_an_unfinished_run_of_two_logs(tmp_path):
   page = results.page(results.read(str(tmp_path)))
   assert ('| [going_on](#going_on) | settings not recorded; as published angle | 75,000 | '
           '- | unfinished, through step 51,500 | - | - | none |') in page
-  assert ('| before 30,000 | 29 | +0.0300 (2,000) | +%.4f |' % (0.03 / 29)) in page
+  assert (f'| before 30,000 | 29 | +0.0300 (2,000) | +{0.03 / 29:.4f} |') in page
   assert ('| 30,000 to 49,999 | 20 | -0.0600 (40,000) | -0.0030 |') in page
   assert ('| 50,000 to 64,999 | 2 | +0.0100 (51,000) | +0.0050 |') in page
   assert ('| 40,000 | %.4f | %.4f | -0.0600 |' % (

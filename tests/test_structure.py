@@ -36,9 +36,9 @@ def imported(path):
       for alias in node.names:
         yield alias.name
     elif isinstance(node, ast.ImportFrom):
-      assert not node.level, 'a relative import in %s' % path
+      assert not node.level, f'a relative import in {path}'
       for alias in node.names:
-        yield '%s.%s' % (node.module, alias.name)
+        yield f'{node.module}.{alias.name}'
 
 
 def arrows():
@@ -81,7 +81,7 @@ def test_there_is_no_circle():
   left = {package: set(uses) for package, uses in ALLOWED.items()}
   while left:
     bottom = {package for package, uses in left.items() if not uses & set(left)}
-    assert bottom, 'a circle among %s' % sorted(left)
+    assert bottom, f'a circle among {sorted(left)}'
     for package in bottom:
       del left[package]
 
@@ -104,7 +104,7 @@ def test_the_top_level_and_the_commands():
                                   'comhe_tf1.comparison.verdicts', 'train', 'compare'])
 def test_imports_without_tensorflow(name):
   subprocess.check_call([
-      sys.executable, '-c', 'import sys, %s; sys.exit("tensorflow" in sys.modules)' % name],
+      sys.executable, '-c', f'import sys, {name}; sys.exit("tensorflow" in sys.modules)'],
                         cwd=ROOT)
 
 

@@ -146,7 +146,7 @@ class _Finder:
       self._take(layer, path + (_short_name(variable),), variable, None)
     if own and not known and not others:
       self._named.update(matching(self._wanted, path))
-      self._leave_out(path, '%s has no kernel' % type(layer).__name__)
+      self._leave_out(path, f'{type(layer).__name__} has no kernel')
 
   def _given_axis(self, path):
     names = matching(self._axes, path)
@@ -166,7 +166,7 @@ class _Finder:
     shape = tuple(int(length) for length in variable.shape)
     kind, axis = _dtype_of(variable), self._given_axis(path)
     if kind not in _FLOATS:
-      self._leave_out(path, 'its kernel is of %s' % kind)
+      self._leave_out(path, f'its kernel is of {kind}')
       return
     if axis is None and place is None:
       self._leave_out(path, 'how the weights of %s lie is not known; axes can say it'
@@ -220,7 +220,7 @@ def _with_roles(model, found, given_roles):
   if found_ends is None:   # by the order of the layers
     first, last = {id(found[0][0].layer)}, {id(found[-1][0].layer)}
   else:
-    first, last = [_passed_on(model, chosen, holding, within) for chosen in found_ends]
+    first, last = (_passed_on(model, chosen, holding, within) for chosen in found_ends)
   taken = []
   for each, place, path in found:
     names = matching(given_roles, path)

@@ -126,7 +126,7 @@ _CLASSES = {'Dense': _LAST, 'EinsumDense': [Place('kernel', _by_equation)],
 for _dimensions in ('1D', '2D', '3D'):
   _CLASSES.update({
       'Conv' + _dimensions: _LAST,
-      'Conv%sTranspose' % _dimensions: [Place('kernel', _on(-2))],
+      f'Conv{_dimensions}Transpose': [Place('kernel', _on(-2))],
       'DepthwiseConv' + _dimensions: _DEPTHWISE,
       'SeparableConv' + _dimensions: _SEPARABLE})
 

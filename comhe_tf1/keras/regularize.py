@@ -261,7 +261,7 @@ class Regularization:
     """
     spaces = {'half': energy.half_space, 'full': energy.full_space}
     if space not in spaces:
-      raise ValueError("space must be 'half' or 'full', got %r" % (space,))
+      raise ValueError(f"space must be 'half' or 'full', got {space!r}")
     return terms.unprojected(self.kernels, spaces[space](self._settings.get('power', '2')))
 
   def callback(self, space='half', log_dir=None):
@@ -286,7 +286,7 @@ class Regularization:
       by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
       some = ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
-      lines.append('left out: %s (%d): %s' % (reason, len(names), some))
+      lines.append(f'left out: {reason} ({len(names)}): {some}')
     return '\n'.join(lines)
 
   def _row(self, kernel):
@@ -296,9 +296,9 @@ class Regularization:
     formula = methods.METHODS[self._method].formulas[roles.ROLES.index(role)]
     said = kernel.role + (', d <= pd' if role != kernel.role else '')
     name = ('output_' if role == roles.OUTPUT else '') + 'energy_weight'
-    weight = '%g' % self._settings[name]
+    weight = f'{self._settings[name]:g}'
     if isinstance(self._weight, float):
-      weight = '%g' % (self._weight * self._settings[name])
+      weight = f'{self._weight * self._settings[name]:g}'
     elif self._settings[name]:
       weight += ' * weight'
     if not kernel.layer.trainable:

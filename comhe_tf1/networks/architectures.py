@@ -144,5 +144,5 @@ def plan(model, classes, width=1, depth=None):
 def label(model, width=1, depth=None):
   """Name of a network in log folders: '' for CNN-9 as the original."""
   name = 'cnn%d' % depth if depth else model
-  name += '_width%g' % width if width != 1 else ''
+  name += f'_width{width:g}' if width != 1 else ''
   return '' if name == 'cnn9' else name

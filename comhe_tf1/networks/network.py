@@ -15,7 +15,7 @@ from comhe_tf1.regularizers import kernels as roles
 BN_DECAY = 0.999
 
 
-class Network(object):
+class Network:
   """A convolutional network and its variables.
 
   Convolutions have no bias. Kernels start normal with standard deviation

@@ -4,7 +4,7 @@ import contextlib
 import tensorflow.compat.v1 as tf
 
 
-class Towers(object):
+class Towers:
   """How a batch is spread over devices.
 
   Everything else has its place on the first device: variables, input, regulariser,

@@ -175,9 +175,9 @@ COMHE, MHE = PROTOCOLS['CoMHE'], PROTOCOLS['MHE']
 # By name, such as 'random' or 'half_mhe_2'.
 ALL = collections.OrderedDict(
     (content.pop('name'), _run(content)) for content in _LOGS['runs'])
-RUNS, MHE_RUNS = [
+RUNS, MHE_RUNS = (
     collections.OrderedDict((name, run) for name, run in ALL.items()
-                            if run.protocol is protocol) for protocol in (COMHE, MHE)]
+                            if run.protocol is protocol) for protocol in (COMHE, MHE))
 
 SOURCE = _TABLES['source']   # of the slides, data/<paper>_slides.pdf
 PAGES = _TABLES['pages']     # of the slides, by table or plot

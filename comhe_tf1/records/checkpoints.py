@@ -128,7 +128,7 @@ def load(prefix):
     CheckpointError: it is missing or damaged, or `train.py` did not write it.
   """
   if not os.path.exists(prefix + '.index'):
-    raise CheckpointError('there is no checkpoint %s' % prefix)
+    raise CheckpointError(f'there is no checkpoint {prefix}')
   facts_path = prefix + '.json'
   if not os.path.exists(facts_path):
     raise CheckpointError('checkpoint %s has no %s beside it: train.py did not write it'
@@ -140,15 +140,14 @@ def load(prefix):
     if facts['steps'] != _steps(prefix):
       raise ValueError('of other steps')
   except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-    raise CheckpointError('%s is damaged' % facts_path)
+    raise CheckpointError(f'{facts_path} is damaged')
   try:
     # TensorFlow checks the sum of every array that it reads.
     reader = tf.train.load_checkpoint(_as_utf8(prefix))
     return {name: reader.get_tensor(name) for name in names}, facts
   except (tf.errors.OpError, ValueError, TypeError, IndexError) as error:
     # Which of them differs by version.
-    raise CheckpointError('checkpoint %s is damaged: %s' % (
-        prefix, str(error).splitlines()[0]))
+    raise CheckpointError(f'checkpoint {prefix} is damaged: {str(error).splitlines()[0]}')
 
 
 def newest(folder, warn):
@@ -171,7 +170,7 @@ def newest(folder, warn):
     except CheckpointError as error:
       warn(str(error))
   if found:
-    raise CheckpointError('all checkpoints in %s are damaged' % folder)
+    raise CheckpointError(f'all checkpoints in {folder} are damaged')
   return None
 
 
@@ -194,11 +193,10 @@ def find(path, warn):
     return (prefix,) + load(prefix)
   runs = sorted(name for name in os.listdir(path) if re.match(r'run_\d\d$', name))
   if len(runs) > 1:
-    raise CheckpointError('%s holds several runs; name one of them: %s'
-                          % (path, ', '.join(runs)))
+    raise CheckpointError(f"{path} holds several runs; name one of them: {', '.join(runs)}")
   for folder in [path] + [os.path.join(path, name) for name in runs]:
     for place in (os.path.join(folder, 'checkpoints'), folder):
       found = newest(place, warn)
       if found:
         return found
-  raise CheckpointError('no checkpoint in %s' % path)
+  raise CheckpointError(f'no checkpoint in {path}')

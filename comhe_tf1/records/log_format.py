@@ -81,7 +81,7 @@ def folder(log_dir, dataset, network, method, settings):
   return os.path.join(log_dir, *filter(None, levels))
 
 
-class LegacyLog(object):
+class LegacyLog:
   """The two log files of one run, continued where they are there already.
 
   A context manager; leaving it closes the files.

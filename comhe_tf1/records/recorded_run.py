@@ -110,7 +110,7 @@ def _source(shown, folder, number):
   if os.path.isdir(run):
     return Source(os.path.join(shown, 'run_' + number),
                   log_format.paths(folder, int(number)), run)
-  return Source(os.path.join(shown, 'log_test_%s.txt' % number),
+  return Source(os.path.join(shown, f'log_test_{number}.txt'),
                 log_format.paths(folder, int(number)), None)
 
 

@@ -149,7 +149,7 @@ class RunRecord:
       energies: dict from layer to `diagnosis.Energies` of floats.
     """
     self._write('energies', step, {}, {
-        '%s_energies' % space: {layer: getattr(values, space)
+        f'{space}_energies': {layer: getattr(values, space)
                               for layer, values in energies.items()}
         for space in ('full', 'half')}, power=power)
 
@@ -160,7 +160,7 @@ class RunRecord:
     self._metrics.add(json.dumps(
         dict(values, kind=kind, step=step, wall_time=time.time(), **dict(
             by_layer, **facts)), sort_keys=True))
-    values.update(('%s/%s' % (name.replace('energies', 'energy'), layer), value)
+    values.update((f"{name.replace('energies', 'energy')}/{layer}", value)
                   for name, layers in by_layer.items()
                   for layer, value in layers.items())
     self._event(step=step, summary=tf.Summary(value=[
@@ -221,7 +221,7 @@ def _undamaged(path, read, remedy):
   except (ValueError, KeyError, TypeError, RecursionError):
     content = None
   if not isinstance(content, list):
-    raise RunError('%s is damaged: %s' % (path, remedy))
+    raise RunError(f'{path} is damaged: {remedy}')
   return content
 
 
@@ -254,7 +254,7 @@ def _lock(path):
     locks.take(file)
   except BlockingIOError:
     file.close()
-    raise RunError('%s is being trained by another process' % path)
+    raise RunError(f'{path} is being trained by another process')
   return file
 
 
@@ -326,7 +326,7 @@ def resume(folder, args, free):
         complaints.append('%s was run with other flags: %s; to start another run, leave out '
                           '--resume' % (path, ', '.join(differing.values())))
     except (OSError, ValueError, RecursionError) as error:
-      complaints.append('cannot continue %s: %s' % (path, error))
+      complaints.append(f'cannot continue {path}: {error}')
   if finished is None and complaints:
     raise RunError(complaints[0])
   return finished

@@ -73,7 +73,7 @@ def data(settings):
 def shown(value):
   if isinstance(value, list):
     return ','.join(map(str, value)) or "''"
-  return '%g' % value if isinstance(value, float) else str(value)
+  return f'{value:g}' if isinstance(value, float) else str(value)
 
 
 def described(settings):
@@ -85,10 +85,10 @@ def described(settings):
     known = isinstance(power, str) and power in methods.POWERS
     usual = methods.resolve(name, {'power': power} if known else {})
   words = [name]
-  words += ['%s %s' % (name, shown(settings[name])) for name in usual
+  words += [f'{name} {shown(settings[name])}' for name in usual
             if name in settings and (name in ('pd', 'pn', 'power')
                                      or settings[name] != usual[name])]
-  words += ['%s %s' % (name, shown(settings[name])) for name, usual in (
+  words += [f'{name} {shown(settings[name])}' for name, usual in (
       ('dataset', 'cifar100'), ('model', 'cnn9'), ('width', 1), ('depth', 9),
       ('batch_size', 128), ('base_lr', 0.1), ('bn_decay', 0.999), ('bn_stats', 'batch'))
       if settings.get(name, usual) != usual]

@@ -43,7 +43,7 @@ def neurons_last(kernel, axis):
   axis = checked(axis)
   kernel = tensors.as_tensor(kernel)
   if not kernel.shape.is_fully_defined():
-    raise ValueError('the shape of a kernel must be known, got %s' % kernel.shape)
+    raise ValueError(f'the shape of a kernel must be known, got {kernel.shape}')
   shape = kernel.shape.as_list()
   count = len(shape)
   if count < 2:

@@ -31,7 +31,7 @@ Computed.__doc__ = """Terms of layers: a list of tensors [layers], one per stack
 an operation as `Terms`."""
 
 
-class Regularizer(object):
+class Regularizer:
   """What all regularisers share: settings, weights, and the sums of the terms.
 
   Args:
@@ -50,8 +50,8 @@ class Regularizer(object):
   def __init__(self, **settings):
     self.settings = methods.resolve(self.name, settings)
     self.power = self.settings.get('power')
-    weight, output_weight = [self.settings.get(name, 0.) for name in (
-        'energy_weight', 'output_energy_weight')]
+    weight, output_weight = (self.settings.get(name, 0.) for name in (
+        'energy_weight', 'output_energy_weight'))
     self.weights = {roles.FIRST: weight, roles.HIDDEN: weight,
                     roles.OUTPUT: output_weight}
 

@@ -99,7 +99,7 @@ def _no_third_order(result, *sources):
   return tf.identity(result), gradient
 
 
-class _Cut(object):
+class _Cut:
   """How sets of neurons [d, N] are cut into blocks [m, d, s] of m sets, s neurons each.
 
   Small sets go several to a block. What is missing is filled with zeros. The block at
@@ -162,7 +162,7 @@ def _ceiling(number, divisor):
   return (number + divisor - 1) // divisor
 
 
-class _List(object):
+class _List:
   """Tensors of one shape in a list, whose entries can be replaced without a copy of it.
 
   Args:
@@ -264,10 +264,10 @@ def _first_order(cut, units, pairs):
 
 def _of_zeros(cut, pairs, dtype):
   """What the zeros that fill a set of neurons add to its sum: all their cosines are 0."""
-  count, filled = [tf.cast(each, tf.float64) for each in (
-      cut.count, cut.parts * cut.size)]
-  between, within = [tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
-                     for function in pairs]
+  count, filled = (tf.cast(each, tf.float64) for each in (
+      cut.count, cut.parts * cut.size))
+  between, within = (tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
+                     for function in pairs)
   return ((filled * (filled - 1.) - count * (count - 1.)) * between
           + (filled - count) * within)
 

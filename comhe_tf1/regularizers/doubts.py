@@ -28,7 +28,7 @@ def about(name, shape, axis, role, pd):
   lower = name.lower()
   for word, usual in _NAMES:
     if word in lower and axis == -1:
-      found.append('the neurons of such a layer are on axis %s, not -1' % (usual,))
+      found.append(f'the neurons of such a layer are on axis {usual}, not -1')
   if any(word in lower for word in _BY_REGULARIZE):
     found.append('one axis does not tell the neurons of such a layer; '
                  'comhe_tf1.regularize does')

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 MOST_PROJECTIONS = 2 ** 13   # numbered apart within one call; methods allow half of it
 
 
-class Draws(object):
+class Draws:
   """Standard normal numbers, drawn anew at every evaluation.
 
   In a graph of its own (TensorFlow 1's, where nothing is eager) they are TensorFlow's

@@ -69,7 +69,7 @@ def checked_floor(epsilon):
   """
   if isinstance(epsilon, bool) or not isinstance(epsilon, numbers.Real) or not (
       0. < epsilon < float('inf')):
-    raise methods.SettingError('epsilon must be a positive number, got %r' % (epsilon,))
+    raise methods.SettingError(f'epsilon must be a positive number, got {epsilon!r}')
   return epsilon
 
 
@@ -205,7 +205,7 @@ def _count(cosine):
   return tf.cast(axis_length(cosine, -1), cosine.dtype)
 
 
-class MeanOverPairs(object):
+class MeanOverPairs:
   """An energy as a function of cosines, for `of_cosines`.
 
   A call maps cosines [..., N, N] to energies [...] and their slopes by the cosines

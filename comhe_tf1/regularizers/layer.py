@@ -95,7 +95,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))
     for name in sorted(set(_WEIGHTS.values()) & set(settings)):
-      raise TypeError('kernel_regularizer has no setting %r, use weight' % name)
+      raise TypeError(f'kernel_regularizer has no setting {name!r}, use weight')
     settings = methods.resolve(method, settings)
     weights = {name: settings.pop(name) for name in set(_WEIGHTS.values())}
     if weight is None:
@@ -147,7 +147,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
       self._warned.add(name)
       for doubt in doubts.about(name, shape, self.axis, self.role,
                                 self.settings.get('pd')):
-        warnings.warn('kernel_regularizer of %s: %s' % (name, doubt), stacklevel=3)
+        warnings.warn(f'kernel_regularizer of {name}: {doubt}', stacklevel=3)
 
   def _normal(self):
     """As `Regularizer.normal`, which counts where TensorFlow has no op seeds."""
@@ -188,5 +188,4 @@ def _check_method(method):
         'method %s trains a projection, which the regulariser of one kernel cannot keep; '
         'use comhe_tf1.create(%r) in a graph and run its terms.update with every step, or '
         'kernel_regularizer(\'random\')' % (method, method))
-  raise methods.SettingError('method must be one of %s, got %r'
-                             % (', '.join(usable), method))
+  raise methods.SettingError(f"method must be one of {', '.join(usable)}, got {method!r}")

@@ -185,12 +185,12 @@ def _check(name, value, default):
   elif setting.kind is float:
     good = value is default or (isinstance(value, (int, float))
                                 and setting.least <= value <= setting.most)
-    wanted = 'a number from %g to %g' % (setting.least, setting.most)
+    wanted = f'a number from {setting.least:g} to {setting.most:g}'
   else:
     good = str(value) in setting.kind
     wanted = 'one of ' + ', '.join(setting.kind)
   if not good:
-    raise SettingError('%s must be %s, got %r' % (name, wanted, value))
+    raise SettingError(f'{name} must be {wanted}, got {value!r}')
 
 
 def of_library(method, settings):
@@ -218,7 +218,7 @@ def defaults_of(setting):
     if setting in method.settings:
       by_value.setdefault(_in_words(setting, method.settings[setting]), []).append(name)
   most = max(by_value, key=lambda value: len(by_value[value]))
-  words = ['%s with %s' % (value, ', '.join(names))
+  words = [f"{value} with {', '.join(names)}"
            for value, names in by_value.items() if value != most]
   return '; '.join(words + ['otherwise ' + most if words else most])
 
@@ -230,7 +230,7 @@ def _in_words(setting, default):
   by_weight = collections.OrderedDict()
   for power, weights in POWERS.items():
     by_weight.setdefault(weights[_WEIGHTS.index(setting)], []).append(power)
-  return ', '.join('%g for powers %s' % (weight, ' '.join(powers))
+  return ', '.join(f"{weight:g} for powers {' '.join(powers)}"
                    for weight, powers in by_weight.items())
 
 
@@ -241,7 +241,7 @@ def implementation(method):
     SettingError: there is no such method.
   """
   if method not in METHODS:
-    raise SettingError('method must be one of %s, got %r' % (', '.join(METHODS), method))
+    raise SettingError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
   module, cls = METHODS[method].implementation.split('.')
   return getattr(importlib.import_module('comhe_tf1.regularizers.' + module), cls)
 
@@ -281,14 +281,14 @@ def folder(method, settings):
   # Those of the weights follow from the power.
   defaults = resolve(method, {'power': settings['power']} if 'power' in settings else {})
   defaults.update(power=METHODS[method].settings.get('power'))
-  parts = ['%s%s' % (SETTINGS[name].label, _short(value))
+  parts = [f'{SETTINGS[name].label}{_short(value)}'
            for name, value in settings.items()
            if name in always or (name not in instead and value != defaults[name])]
   return method + ('_projection' if projects else ''), '_'.join(parts) or 'default'
 
 
 def _short(value):
-  return '%g' % value if isinstance(value, float) else value
+  return f'{value:g}' if isinstance(value, float) else value
 
 
 def markdown():

@@ -30,8 +30,8 @@ class _OfPadded(energy.MeanOverPairs):
     plain = energy.half_space(power)
     super().__init__(plain.pairs, lambda count: plain.share(
         tf.constant(counts, count.dtype)))
-    between, within = [tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
-                       for function in plain.pairs]
+    between, within = (tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
+                       for function in plain.pairs)
     counts = np.asarray(counts, 'float64')
     # What the zeros add to a sum, [sets].
     self._excess = ((filled * (filled - 1.) - counts * (counts - 1.)) * between
@@ -60,7 +60,7 @@ def half_space_energies(neurons, power='2'):
   results = [None] * len(neurons)
   shapes = [tuple(each.shape.as_list()) for each in neurons]
   for group in groups(shapes):
-    d, filled = [max(shapes[place][axis] for place in group) for axis in (1, 2)]
+    d, filled = (max(shapes[place][axis] for place in group) for axis in (1, 2))
     sets = [shapes[place][0] for place in group]
     together = tf.concat([_filled_up(neurons[place], d, filled) for place in group], 0)
     if all(shapes[place][2] == filled for place in group):
@@ -94,7 +94,7 @@ def groups(shapes):
     List of lists of places in it.
   """
   def work(chosen):
-    d, filled = [max(shapes[place][axis] for place in chosen) for axis in (1, 2)]
+    d, filled = (max(shapes[place][axis] for place in chosen) for axis in (1, 2))
     return sum(shapes[place][0] for place in chosen) * filled ** 2 * (d + _BESIDES)
 
   most = WASTE * sum(work([place]) for place in range(len(shapes)))

@@ -150,5 +150,5 @@ def of_power(power):
     ValueError: another power.
   """
   if str(power) not in _PAIRS:
-    raise ValueError('power must be one of %s, got %r' % (', '.join(_PAIRS), power))
+    raise ValueError(f"power must be one of {', '.join(_PAIRS)}, got {power!r}")
   return _PAIRS[str(power)]

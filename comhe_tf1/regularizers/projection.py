@@ -44,8 +44,8 @@ def random_projection_energies(neurons, projections, power='2',
   Returns:
     Tensor [sets, pn].
   """
-  sets, d, count = [energy.axis_length(neurons, axis) for axis in range(3)]
-  pn, pd = [energy.axis_length(projections, axis) for axis in range(2)]
+  sets, d, count = (energy.axis_length(neurons, axis) for axis in range(3))
+  pn, pd = (energy.axis_length(projections, axis) for axis in range(2))
   # Side by side, [d, sets * N], they make one product with all projections.
   beside = tf.reshape(tf.transpose(neurons, [1, 0, 2]), [d, -1])
   projected = tf.reshape(tf.matmul(tf.reshape(projections, [-1, d]), beside),
@@ -81,7 +81,7 @@ def reduced_projection_energies(neurons, draws, power='2'):
     Tensor [sets, pn].
   """
   sets, count = energy.axis_length(neurons, 0), energy.axis_length(neurons, 2)
-  pn, pd = [energy.axis_length(draws, axis) for axis in range(2)]
+  pn, pd = (energy.axis_length(draws, axis) for axis in range(2))
   projected = _reduced(neurons, tf.reshape(draws, [-1, count]))
   return energy.of_cosines(tf.reshape(projected, [sets, pn, pd, count]),
                            energy.half_space(power))
@@ -139,8 +139,7 @@ def random_projection_energy(kernel, projections, power='2',
   neurons = energy.as_neurons(kernel, axis)
   projections = tf.convert_to_tensor(projections)
   if projections.shape.ndims != 3:
-    raise ValueError('projections must have shape [pn, pd, d], got %s'
-                     % projections.shape)
+    raise ValueError(f'projections must have shape [pn, pd, d], got {projections.shape}')
   return over_projections(random_projection_energies(
       neurons[tf.newaxis], projections, power, energy.checked_floor(epsilon)))
 

@@ -53,7 +53,7 @@ def of_kernels(kernels):
       raise ValueError('the role of kernel %r must be one of %s, got %r'
                        % (kernel.name, ', '.join(roles.ROLES), kernel.role))
     if kernel.name in names:
-      raise ValueError('two kernels have the name %r' % kernel.name)
+      raise ValueError(f'two kernels have the name {kernel.name!r}')
     names.add(kernel.name)
     if not tensor.shape.is_fully_defined() or tensor.shape.ndims < 2:
       raise ValueError('the shape of kernel %r must be known, with at least two axes, '

@@ -32,7 +32,7 @@ def normal(shape, dtype, op_seeds):
     return [tf.random_normal(shape, dtype=dtype, seed=op_seed) for op_seed in op_seeds]
   algorithm, lengths = tf.constant(_PHILOX, tf.int64), tf.constant(shape, tf.int64)
   return [gen_stateful_random_ops.stateful_standard_normal_v2(
-      _position('stream_%s_%s' % ('x'.join(map(str, shape)), op_seed), op_seed).handle,
+      _position(f"stream_{'x'.join(map(str, shape))}_{op_seed}", op_seed).handle,
       algorithm, lengths, dtype=dtype) for op_seed in op_seeds]
 
 

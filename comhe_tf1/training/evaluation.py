@@ -97,9 +97,9 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
   handles = build(layers)
   variables.restore(session, values, found)
   if facts.get('test_md5', data.test_md5) != data.test_md5:
-    warn('%s was trained with other data than this' % found)
+    warn(f'{found} was trained with other data than this')
   print(terminal.one_line(data.line))
-  print(terminal.one_line('checkpoint: %s' % found))
+  print(terminal.one_line(f'checkpoint: {found}'))
 
   def report(label):
     correct, top = accuracy(session, handles, *data.test)

@@ -38,7 +38,7 @@ def compute(variant, run, config=None, batch=None):
       session.run(tf.global_variables_initializer())
       values = session.run([getattr(handles.measures, name)
                             for name in _quantities(batch is not None)], feed)
-  return ['%.4f' % value for value in values]
+  return [f'{value:.4f}' for value in values]
 
 
 def check(write, config=None, first_batch=None, about='no data'):
@@ -63,7 +63,7 @@ def check(write, config=None, first_batch=None, about='no data'):
   for variant, run in published_runs.RUNS.items():
     batch = first_batch and first_batch(run.random_seed)
     for name, computed in zip(names, compute(variant, run, config, batch)):
-      expected = '%.4f' % getattr(run, name)
+      expected = f'{getattr(run, name):.4f}'
       matches += computed == expected
       write(row % (variant, run.random_seed, name, expected, computed,
                    'match' if computed == expected else 'DIFFERS'))

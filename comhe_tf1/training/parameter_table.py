@@ -30,12 +30,12 @@ def lines(network, regularizer, energies, decayed):
     rows.append((
         kernel.name, 'x'.join(map(str, kernel.tensor.shape.as_list())), '%d' % count,
         formulas[kernel.role] if has_term else '-',
-        '%g' % regularizer.weights[kernel.role] if has_term else '-',
+        f'{regularizer.weights[kernel.role]:g}' if has_term else '-',
         _share(decayed_count, count)))
     trained += count
     all_decayed += decayed_count
-  rows.append(('%d layers' % len(network.kernels), '', '%d' % trained,
-               '%d layers' % len(energies), '', _share(all_decayed, trained)))
+  rows.append((f'{len(network.kernels)} layers', '', '%d' % trained,
+               f'{len(energies)} layers', '', _share(all_decayed, trained)))
   return aligned(rows, left={0, 1, 3, 4, 5})
 
 

@@ -3,7 +3,7 @@ import queue
 import threading
 
 
-class Prefetched(object):
+class Prefetched:
   """Batches of a source, made ahead in a thread; a context manager that ends it.
 
   Args:

@@ -7,7 +7,7 @@ from tensorflow.python.client import timeline  # in no public place of either ve
 WARM_UP = 5   # steps that are not yet like the later ones
 
 
-class Profiler(object):
+class Profiler:
   """Stands for a session and writes a timeline of each of its calls in some steps.
 
   Files `step_<NNNNNNNN>_<call>.json`, the calls of a step numbered from 0.

@@ -10,8 +10,7 @@ import sys
 try:
   import numpy as np
 except ImportError as problem:
-  sys.exit('error: %s; install what is needed with pip install -r requirements.txt'
-           % problem)
+  sys.exit(f'error: {problem}; install what is needed with pip install -r requirements.txt')
 
 from comhe_tf1.utils import terminal
 
@@ -23,7 +22,7 @@ class Parser(argparse.ArgumentParser):
     super().__init__(allow_abbrev=False, **settings)
 
   def error(self, message):
-    terminal.note(self.prog, 'error: %s (see --help)' % message)
+    terminal.note(self.prog, f'error: {message} (see --help)')
     self.exit(2)
 
   def _print_message(self, message, file=None):
@@ -51,7 +50,7 @@ def path_of_environment(parser, name):
   try:
     return path(os.environ[name]) if os.environ.get(name) else None
   except argparse.ArgumentTypeError as error:
-    parser.error('%s: %s' % (name, error))
+    parser.error(f'{name}: {error}')
 
 
 def whole(least, most):
@@ -74,7 +73,7 @@ def real(accepted, limits):
     with np.errstate(over='ignore'):
       rounded = np.float32(value)
     if '_' in text or not np.isfinite(rounded) or not accepted(rounded):
-      raise argparse.ArgumentTypeError('expected a number %s, got %r' % (limits, text))
+      raise argparse.ArgumentTypeError(f'expected a number {limits}, got {text!r}')
     return value
   return parse
 

@@ -43,7 +43,7 @@ def unique(path):
 
   Not the process's number: in containers that share a folder all are number 1.
   """
-  return '%s.%s' % (path, secrets.token_hex(8))
+  return f'{path}.{secrets.token_hex(8)}'
 
 
 def sweep(own, pattern):

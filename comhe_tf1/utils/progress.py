@@ -5,7 +5,7 @@ except ImportError:  # welcome, not needed
   tqdm = None
 
 
-class Progress(object):
+class Progress:
   """Prints lines, and a bar with steps/s and time left on a terminal.
 
   A context manager; leaving it removes the bar.

@@ -61,8 +61,8 @@ def assert_like_one_device(actual, tmp_path, steps, *flags):
   expected = rows(tmp_path / 'one')
   assert sorted(actual) == sorted(expected) == list(range(steps))
   for i, (name, bound) in enumerate(golden_run.EVERY_STEP.items()):
-    ours, single = [np.array([run[step][i] for step in range(steps)])
-                    for run in (actual, expected)]
+    ours, single = (np.array([run[step][i] for step in range(steps)])
+                    for run in (actual, expected))
     np.testing.assert_allclose(ours, single, rtol=0, atol=bound * single.max(),
                                err_msg=name)
 
@@ -84,7 +84,7 @@ def test_trainings_share_workers(workers, tmp_path):
   for process in runs:
     status, out, err = processes.finish(process)
     assert status == 0 and not err
-    assert any('%s, %s' % (workers.device(0), workers.device(1)) in line for line in out)
+    assert any(f'{workers.device(0)}, {workers.device(1)}' in line for line in out)
   for seed in seeds:
     assert_like_one_device(rows(tmp_path / seed), tmp_path / seed, 6, '--random_seed',
                            seed)
@@ -130,14 +130,14 @@ def test_absent_master(tmp_path):
   master = 'grpc://127.0.0.1:%d' % port
   line = one_error(train(tmp_path, '--master', master, '--devices',
                          '/job:worker/task:0/cpu:0'), 1)
-  assert 'the worker of --master %s does not answer' % master in line
+  assert f'the worker of --master {master} does not answer' in line
 
 
 @pytest.mark.parametrize('device', ['/job:worker/task:0/cpu:5', '/job:worker/task:9/cpu:0',
                                     '/job:ps/task:0/cpu:0'])
 def test_unknown_device_is_a_usage_error(workers, tmp_path, device):
   line = one_error(train(tmp_path, '--master', workers.master, '--devices', device), 2)
-  assert '--devices: there is no %s' % device.split('/cpu')[0] in line
+  assert f"--devices: there is no {device.split('/cpu')[0]}" in line
 
 
 def test_own_statistics_are_another_experiment(tmp_path):

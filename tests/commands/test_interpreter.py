@@ -25,7 +25,7 @@ def call(folder, *command):
 def test_a_safe_path(root, tmp_path, script):
   status, out, err = call(tmp_path, '-P', os.path.join(root, script), '--help')
   assert status == 0 and not err
-  assert out.startswith('usage: %s' % script)
+  assert out.startswith(f'usage: {script}')
 
 
 def test_warnings_as_errors(root, tmp_path):

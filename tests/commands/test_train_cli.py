@@ -102,8 +102,8 @@ def test_device_flags_and_timelines(root, tmp_path):
   for more in (['--profile', '2'], []):
     status, _, err = call(root, tmp_path, *(flags + more))
     assert status == 0 and not err
-  first, second = [(folder / ('log_train_%02d.txt' % number)).read_text()
-                   for number in range(2)]
+  first, second = ((folder / ('log_train_%02d.txt' % number)).read_text()
+                   for number in range(2))
   assert first == second and len(first.splitlines()) == 8
   with open(str(folder / 'run_00' / 'args.json')) as file:
     assert json.load(file)['draw'] == 'reduced'
@@ -220,7 +220,7 @@ def test_help_names_every_flag_with_its_default(root, tmp_path):
                'energy_every', 'groups', 'power', 'draw', 'profile', 'energy_weight',
                'output_energy_weight', 'model', 'width', 'depth',
                'save_every', 'keep', 'gpu_no'):
-    assert re.search(r'--%s [^(]*\(default' % flag, text), flag
+    assert re.search(rf'--{flag} [^(]*\(default', text), flag
 
 
 # Flags, and what the one line must say. Exit status 2.
@@ -581,7 +581,7 @@ def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, sta
   pipe, package = tmp_path / 'pipe', tmp_path / 'tensorflow'
   os.mkfifo(str(pipe))
   package.mkdir()
-  (package / '__init__.py').write_text('open(%r).read()\n' % str(pipe))
+  (package / '__init__.py').write_text(f'open({str(pipe)!r}).read()\n')
   process = subprocess.Popen(
       [sys.executable, '-B', os.path.join(root, 'train.py'), '--dataset', 'sample',
        '--any_environment'], env=dict(os.environ, PYTHONPATH=str(tmp_path)),
@@ -615,7 +615,7 @@ def test_a_signal_in_the_first_moments_ends_at_once(root, tmp_path, script, name
       'import os, signal\nos.kill(os.getpid(), signal.SIG%s)\nraise ImportError("next")\n'
       % name)
   for shell, expected in (('exec "$0" "$1"', status),
-                          ('trap "" %s; exec "$0" "$1"' % name, 1)):
+                          (f'trap "" {name}; exec "$0" "$1"', 1)):
     process = processes.start('sh', '-c', shell, sys.executable,
                               os.path.join(root, script), PYTHONPATH=str(tmp_path))
     ended, out, err = processes.finish(process)
@@ -836,7 +836,7 @@ def test_a_full_disk(root, tmp_path, limit):
           assert all(TRAIN_LINE.match(line) for line in file)
 
 
-@pytest.mark.parametrize('name', [u'L\xe4ufe'.encode(), b'a\nb', b' a/', b'[a]'])
+@pytest.mark.parametrize('name', ['L\xe4ufe'.encode(), b'a\nb', b' a/', b'[a]'])
 def test_log_folders_of_any_name(root, tmp_path, name):
   status, out, err = call(root, tmp_path, *(SMALL + [
       '--max_steps', '1', '--log_dir', os.fsdecode(name)]), LC_ALL='C')
@@ -847,7 +847,7 @@ def test_log_folders_of_any_name(root, tmp_path, name):
 
 def test_paths_that_the_terminal_cannot_show(root, tmp_path):
   status, out, err = call(root, tmp_path, *(SMALL + [
-      '--max_steps', '1', '--log_dir', u'l\xf6g']), PYTHONIOENCODING='ascii')
+      '--max_steps', '1', '--log_dir', 'l\xf6g']), PYTHONIOENCODING='ascii')
   assert status == 0 and not err
   assert any('l\\xf6g' in line for line in out)
 

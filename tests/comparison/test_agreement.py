@@ -32,7 +32,7 @@ def of(ours, theirs, **settings):
 
 def logs(lines):
   """Curves of (step, fit, acc) in four digits."""
-  return {name: curve({line[0]: '%.4f' % line[i] for line in lines})
+  return {name: curve({line[0]: f'{line[i]:.4f}' for line in lines})
           for i, name in ((1, 'fit'), (2, 'acc'))}
 
 
@@ -94,7 +94,7 @@ def test_against_a_slow_version():
   for _ in range(50):
     logged = []
     for interval in (rng.choice([1, 2, 3]), rng.choice([1, 2])):
-      logged.append({step: '%.4f' % (1 + rng.choice([0, 0, 0, 1, 1, 5]) * 1e-4)
+      logged.append({step: f'{1 + rng.choice([0, 0, 0, 1, 1, 5]) * 0.0001:.4f}'
                      for step in range(rng.choice([0, 3]), rng.choice([20, 30]), interval)
                      if rng.random() < 0.9})
     here, there = logged
@@ -195,4 +195,4 @@ def test_against_logs_without_all_quantities_or_an_end(root, tmp_path):
     status, out, err = call(root, tmp_path, 'ours', '--against', against, '--plot', 'x.svg')
     assert status == 0 and not err and said in words(out)
     drawing = (tmp_path / 'x.svg').read_text(encoding='utf-8')
-    assert '<!-- Deviation of #1 from %s -->' % os.path.basename(against) in drawing
+    assert f'<!-- Deviation of #1 from {os.path.basename(against)} -->' in drawing

@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def curves(ours, theirs, interval=100):
-  return [curve({i * interval: '%.4f' % value for i, value in enumerate(values)})
+  return [curve({i * interval: f'{value:.4f}' for i, value in enumerate(values)})
           for values in (ours, theirs)]
 
 
@@ -116,7 +116,7 @@ def test_sections_by_hand():
 
 def test_lines_missing_and_not_finite():
   values = noise(0, 60)
-  ours, theirs = (dict(enumerate('%.4f' % value for value in values)) for _ in (0, 1))
+  ours, theirs = (dict(enumerate(f'{value:.4f}' for value in values)) for _ in (0, 1))
   ours[20], theirs[21], ours[30] = 'nan', 'nan', '1.7e308'
   del theirs[40], ours[50]
   ours[29] = ours[31] = '-1.7e308'
@@ -127,9 +127,9 @@ def test_lines_missing_and_not_finite():
 
 def test_kept_runs_of_one_seed_take_the_same_batches():
   """Two methods at a quarter of the width; and one of them moved by a line."""
-  none, half = [recorded_run.read(recorded_run.find(
+  none, half = (recorded_run.read(recorded_run.find(
       os.path.join(ROOT, 'results', name))[0]).curves['fit']
-                for name in ('w025_none', 'w025_half_mhe')]
+                for name in ('w025_none', 'w025_half_mhe'))
   drops = (20000, 30000, 37500)
   assert [section.same for section in batches.correlate_curves(none, half, 0, drops)
           ] == [True] * 4
@@ -170,7 +170,7 @@ def test_in_every_format(root, tmp_path):
           for section in found['batches']] == [
               (0, 30000, 288, True), (30000, 50000, 198, False)]
   first = found['batches'][0]
-  shown = '%.2f (%.2f)' % (first['correlation'], first['error'])
+  shown = f"{first['correlation']:.2f} ({first['error']:.2f})"
   assert [line for line in out.splitlines()
           if line.startswith('  #1') and shown in line]
   assert shown in call(root, tmp_path, '--markdown', *flags)[1]

@@ -66,9 +66,9 @@ def test_logs_with_the_published_figures(root, tmp_path):
   rows = {line.split('  ')[1].strip(): line.split()[-4:] for line in comhe.splitlines()
           if line.startswith('  ') and line.count('0.') >= 4}
   for step in published_runs.COMHE.milestones:
-    expected = ['%.4f' % published_runs.RUNS[name].tests[step]
+    expected = [f'{published_runs.RUNS[name].tests[step]:.4f}'
                 for name in ('random', 'angle')]
-    assert rows['{:,}'.format(step)] == expected * 2
+    assert rows[f'{step:,}'] == expected * 2
   assert rows['last (74,999), the headline'] == ['0.7559', '0.7513'] * 2
   assert rows['best, chosen on the test set'] == ['0.7572', '0.7525'] * 2
   assert '#3' not in re.split('Verdict: 75,000', comhe)[0].split('Test accuracy:')[1]
@@ -90,7 +90,7 @@ def test_the_verdict_shows_its_arithmetic(root, tmp_path):
     status, out, err = call(root, tmp_path, folder)
     assert status == 0 and not err
     # sd of 0.7375 0.7360 0.7399 0.7353 0.7342 0.7394 is 0.002286.
-    assert '%s the spread expected of one run.' % verdict in out
+    assert f'{verdict} the spread expected of one run.' in out
     assert 'Limit: 0.0083 = 2.571 x 0.0023 x sqrt(1/1 + 1/1)' in words(out)
     found, = compare(root, tmp_path, folder)['sections'][0]['verdicts']
     assert found['difference'] == pytest.approx(last - 0.7559)

@@ -70,7 +70,7 @@ class _Reader(html.parser.HTMLParser):
   """All tags with their attributes, and the text."""
 
   def __init__(self, source):
-    super(_Reader, self).__init__()
+    super().__init__()
     self.tags, self.text = [], ''
     self.feed(source)
 
@@ -97,7 +97,7 @@ def test_the_page_is_self_contained_and_escaped(page):
     assert image['alt']
     data = base64.b64decode(image['src'].split('base64,')[1])
     assert data.startswith(b'\x89PNG')
-  for wanted in ("python train.py --data_dir '%s'" % ATTACK, '2.21.0', 'random_seed',
+  for wanted in (f"python train.py --data_dir '{ATTACK}'", '2.21.0', 'random_seed',
                  'Continued after 500 steps', 'spread expected of one run'):
     assert wanted in reader.text
   policy = [attributes['content'] for tag, attributes in reader.tags
@@ -119,7 +119,7 @@ def test_pictures(root, runs, tmp_path):
                  'Energies of the 2 layers but the last, half space',
                  'energy (no unit), axis not from 0',
                  'published RP-CoMHE, width 1 (+-0.01)'):
-    assert '<!-- %s -->' % wanted in comments
+    assert f'<!-- {wanted} -->' in comments
   assert drawing.getroot().tag.endswith('svg')
   compare(root, '--plot', tmp_path / 'a.png', *runs)
   assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
@@ -143,9 +143,9 @@ def test_a_picture_of_a_whole_training(root, tmp_path):
   for wanted in ['Test accuracy', 'fit (nats, log axis)', 'published random (read off)',
                  'Terms of the layers', 'random, pd 40, pn 20, power 2, seed 1234',
                  'change since first value, means of 10']:
-    assert '<!-- %s -->' % wanted in comments
+    assert f'<!-- {wanted} -->' in comments
   for layer in layers:
-    assert '<!-- %s 0.' % layer in comments
+    assert f'<!-- {layer} 0.' in comments
 
 
 def test_colours_of_a_png(tmp_path):
@@ -277,7 +277,7 @@ def test_the_colours_differ_for_colour_blind_readers():
     assert min(apart) > 0.1
 
 
-class Browser(object):
+class Browser:
   """Chromium, driven through ChromeDriver."""
 
   def __init__(self, port):

@@ -10,7 +10,7 @@ import pytest
 import cifar_input
 from comhe_tf1.data import datasets
 
-CIFAR100, CIFAR10 = [datasets.DATASETS[name] for name in ('cifar100', 'cifar10')]
+CIFAR100, CIFAR10 = (datasets.DATASETS[name] for name in ('cifar100', 'cifar10'))
 
 
 def rows(count=6, seed=0):
@@ -229,7 +229,7 @@ def test_the_other_sets_pickles_under_these_names(tmp_path, data_set, content, m
     write(tmp_path / name, content)
   with pytest.raises(cifar_input.DataError) as error:
     cifar_input.load_folder(str(tmp_path), data_set)
-  assert str(error.value) == '%s has %s' % (tmp_path / data_set.train[0], message)
+  assert str(error.value) == f'{tmp_path / data_set.train[0]} has {message}'
 
 
 def changed(**values):
@@ -287,14 +287,13 @@ def test_a_pickle_that_would_run_a_command(tmp_path, function, name, protocol):
   """Nothing runs; where it is no needed key, the data are read all the same."""
   marker = tmp_path / 'marker'
   path = tmp_path / 'train'
-  evil = Evil(function, 'touch %s' % marker)
+  evil = Evil(function, f'touch {marker}')
   path.write_bytes(pickle.dumps(changed(filenames=evil), protocol))
   assert cifar_input.load(str(path)).labels.tolist() == rows()['fine_labels']
   for key in ('data', 'fine_labels'):
     path.write_bytes(pickle.dumps(changed(**{key: evil}), protocol))
     with pytest.raises(cifar_input.DataError, match=(
-        ': %s holds %s, which is not read; the pickle must be as in CIFAR-100' % (
-            key, name))):
+        f': {key} holds {name}, which is not read; the pickle must be as in CIFAR-100')):
       cifar_input.load(str(path))
   path.write_bytes(pickle.dumps(evil, protocol))
   with pytest.raises(cifar_input.DataError, match=' holds %s, which is not read, as it '
@@ -332,7 +331,7 @@ def test_batches_go_on_from_their_state():
 
 
 def test_digest():
-  one, other = [cifar_input.from_rows(rows(4, seed), 'rows') for seed in (0, 1)]
+  one, other = (cifar_input.from_rows(rows(4, seed), 'rows') for seed in (0, 1))
   assert cifar_input.digest(one, other) != cifar_input.digest(other, one)
   assert len(cifar_input.digest(one)) == 32
 

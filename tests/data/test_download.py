@@ -404,8 +404,8 @@ def test_a_wrong_part_is_removed(server, folder, part):
 @pytest.mark.parametrize('lengths, wrong, words', [
     (True, CONTENT[:-1], 'what is there has %d bytes instead of %d' % (
         len(CONTENT) - 1, len(CONTENT))),
-    (True, CONTENT[:-1] + b'x', 'has md5 .* instead of %s and was removed' % md5(CONTENT)),
-    (False, CONTENT[:-1] + b'x', 'has md5 .* instead of %s and was removed' % md5(CONTENT)),
+    (True, CONTENT[:-1] + b'x', f'has md5 .* instead of {md5(CONTENT)} and was removed'),
+    (False, CONTENT[:-1] + b'x', f'has md5 .* instead of {md5(CONTENT)} and was removed'),
     (False, CONTENT[:-9], 'and was removed')],
                          ids=['shorter', 'other', 'other, no length', 'shorter, no length'])
 def test_wrong_bytes(server, folder, lengths, wrong, words):
@@ -477,7 +477,7 @@ def test_no_server(folder):
 @pytest.mark.parametrize('host', ['a..b', 'x' * 70 + '.example'])
 def test_a_host_that_cannot_be(folder, host):
   with pytest.raises(DownloadError, match='cannot get http://'):
-    download(SET, str(folder), 'http://%s/set' % host)
+    download(SET, str(folder), f'http://{host}/set')
 
 
 def test_lines_of_progress(server, folder, monkeypatch, capsys):
@@ -589,7 +589,7 @@ def test_a_file_system_without_locks(server, folder, monkeypatch, capsys):
   monkeypatch.setattr(fcntl, 'flock', flock)
   download(SET, str(folder), server.url)
   assert capsys.readouterr().out.startswith(
-      '%s cannot be locked (' % (folder.parent / 'set.tar.gz.lock'))
+      f"{folder.parent / 'set.tar.gz.lock'} cannot be locked (")
   assert holds(folder) == PICKLES
 
 

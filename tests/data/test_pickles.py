@@ -124,7 +124,7 @@ def test_every_protocol(tmp_path, protocol, core, python):
     lambda labels: np.array(labels, '>u2')],
                          ids=['list', 'array', 'scalars', 'tuple', 'big-endian'])
 def test_what_this_python_writes(tmp_path, protocol, make):
-  rows = {'data': DATA, 'fine_labels': make(LABELS), 'batch_label': u'\u00e4\u4e16\n',
+  rows = {'data': DATA, 'fine_labels': make(LABELS), 'batch_label': '\u00e4\u4e16\n',
           'filenames': ['a' * 5000, 'b'], 'more': [None, True, False, 0.5, -1, 1 << 40, {}]}
   for content in (rows, {key.encode(): value for key, value in rows.items()},
                   dict(rows, data=np.asfortranarray(DATA))):
@@ -167,7 +167,7 @@ def test_a_needed_key_that_holds_something_else(tmp_path, key, value, name):
   rows = dict({'data': DATA, 'fine_labels': LABELS}, **{key: value})
   for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
     with pytest.raises(cifar_input.DataError, match=(
-        'train: %s holds %s, which is not read; the pickle must be as in' % (key, name))):
+        f'train: {key} holds {name}, which is not read; the pickle must be as in')):
       load(tmp_path, pickle.dumps(rows, protocol))
 
 
@@ -195,7 +195,7 @@ def npy(save, array):
                  'unpack the archive again' % (len(WHOLE) - 1)),
     (WHOLE[:5000], 'is not a whole pickle (it breaks off: its 5000 bytes lack the end); '),
     (b'not a pickle', 'is not a whole pickle (damaged near byte 1); '),
-    (WHOLE[:-1] + b'?.', 'is not a whole pickle (damaged near byte %d); ' % len(WHOLE)),
+    (WHOLE[:-1] + b'?.', f'is not a whole pickle (damaged near byte {len(WHOLE)}); '),
     (b'cos' + b'\xff' * 500 + b'\n\n.', 'is not a whole pickle (damaged near byte '),
     (b'ceval\x1b[31m\n' + b'x' * 5000 + b'\n.', 'holds eval\\x1b[31m.xxx'),
     (npy(np.save, DATA), 'is no pickle but a file of numpy.save; '),
@@ -217,7 +217,7 @@ def test_the_advice_fits_the_cause(tmp_path, content, message):
   with pytest.raises(cifar_input.DataError) as error:
     load(tmp_path, content)
   line = str(error.value)
-  assert line.startswith('%s %s' % (tmp_path / 'train', message))
+  assert line.startswith(f"{tmp_path / 'train'} {message}")
   assert line.isprintable() and len(line) < 600
 
 

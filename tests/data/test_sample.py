@@ -115,9 +115,9 @@ def test_both_layouts_in_one_folder(tmp_path, capsys):
   assert command.main([str(tmp_path)]) == 0
   assert command.main([str(tmp_path), '--dataset', 'cifar10']) == 0
   assert capsys.readouterr().out == 2 * (
-      'wrote the synthetic sample to %s\n' % tmp_path)
-  hundred, ten = [cifar_input.load_folder(str(tmp_path), datasets.DATASETS[name])
-                  for name in ('cifar100', 'cifar10')]
+      f'wrote the synthetic sample to {tmp_path}\n')
+  hundred, ten = (cifar_input.load_folder(str(tmp_path), datasets.DATASETS[name])
+                  for name in ('cifar100', 'cifar10'))
   for ours, theirs in zip(ten, hundred):
     np.testing.assert_array_equal(ours.images, theirs.images)
     np.testing.assert_array_equal(ours.labels, theirs.labels // 10)

@@ -27,7 +27,7 @@ def pytest_sessionstart(session):
     try:
       config.engine, config.engine_line = engines.start(os.environ.get('ENGINE'), BUILT)
     except engines.UnavailableError as error:
-      pytest.exit('%s; see docs/docker.md' % error, 1)
+      pytest.exit(f'{error}; see docs/docker.md', 1)
 
 
 def pytest_report_header(config):
@@ -47,7 +47,7 @@ def engine(request):
 @pytest.fixture(scope='session')
 def bases(engine):
   """Names of the stand-ins by image."""
-  names = {target: 'localhost/comhe_tf1_standin:%s' % target for target in FILES}
+  names = {target: f'localhost/comhe_tf1_standin:{target}' for target in FILES}
   there = output(engine.client, 'images', '--format', '{{.Repository}}:{{.Tag}}')
   if not set(names.values()) <= set(there.split()):
     subprocess.check_call([os.path.join(ROOT, 'tests', 'docker', 'standin.sh'),
@@ -72,4 +72,4 @@ def repro(engine, bases):
 def image(request, engine, bases):
   if request.param == 'repro':
     return request.getfixturevalue('repro')
-  return build(engine, bases, request.param, 'localhost/comhe_tf1:%s' % request.param)
+  return build(engine, bases, request.param, f'localhost/comhe_tf1:{request.param}')

@@ -25,15 +25,15 @@ def output(*command, **settings):
 def _find(programs):
   missing = [name for name in programs if not shutil.which(name)]
   if missing:
-    raise UnavailableError('%s missing' % ', '.join(missing))
+    raise UnavailableError(f"{', '.join(missing)} missing")
 
 
-class _Engine(object):
+class _Engine:
   """What both have: a service on a socket, which Compose too is told of."""
 
   def __init__(self):
     self._short = tempfile.mkdtemp()   # paths of sockets have little room
-    os.environ.update(DOCKER_HOST='unix://%s/socket' % self._short,
+    os.environ.update(DOCKER_HOST=f'unix://{self._short}/socket',
                       DOCKER_CONFIG=self._short)
     # In place of the user's own; podman wants one where this variable is set.
     with open(os.path.join(self._short, 'config.json'), 'w') as file:
@@ -51,7 +51,7 @@ class _Engine(object):
         with open(path) as file:
           last = file.read().splitlines()[-1:]
         self.close()
-        raise UnavailableError('%s does not start: %s' % (words[0], ''.join(last)))
+        raise UnavailableError(f"{words[0]} does not start: {''.join(last)}")
       time.sleep(0.2)
 
   def close(self):
@@ -81,7 +81,7 @@ class Docker(_Engine):
 
   def __init__(self, folder):
     _find(('docker', 'dockerd', 'docker-compose', 'mmdebstrap', 'setpriv'))
-    super(Docker, self).__init__()
+    super().__init__()
     self.builders = [{'DOCKER_BUILDKIT': '0'}, {'DOCKER_BUILDKIT': '1'}]
     self.client = self._client()
     self.build = [self.client, 'build', '--network', 'host']
@@ -136,7 +136,7 @@ class Podman(_Engine):
 
   def __init__(self, folder):
     _find(('podman', 'docker-compose', 'catatonit', 'runc', 'mmdebstrap', 'setpriv'))
-    super(Podman, self).__init__()
+    super().__init__()
     os.makedirs(folder, exist_ok=True)
     for variable, name, content in (
         ('CONTAINERS_STORAGE_CONF', 'storage.conf', _STORAGE % (folder, folder)),
@@ -171,5 +171,5 @@ def start(name, folder):
       engine = ENGINES[each](os.path.join(folder, each))
       return engine, ', as '.join(['engine: ' + engine.name] + reasons)
     except UnavailableError as error:
-      reasons.append('%s is not to be had (%s)' % (each, error))
+      reasons.append(f'{each} is not to be had ({error})')
   raise UnavailableError('; '.join(reasons))

@@ -48,9 +48,9 @@ def test_arguments_are_added_to_the_published_run(project):
 
 def test_the_gpu_is_all_that_differs(project):
   """By Compose's own reading of the two files."""
-  (_, with_gpu), (_, without) = [
+  (_, with_gpu), (_, without) = (
       project('-f', os.path.join(ROOT, name), 'config')
-      for name in ('compose.yaml', 'compose.cpu.yaml')]
+      for name in ('compose.yaml', 'compose.cpu.yaml'))
   assert with_gpu.count('driver: nvidia') == 3 and 'nvidia' not in without
   assert with_gpu.count('device_ids') == 3 and 'count' not in with_gpu
   for text in (with_gpu, without):

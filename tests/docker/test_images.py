@@ -59,7 +59,7 @@ def test_trains_and_owns_its_logs(image, logs):
   assert status == 0, err
   assert err.count('\n') == 1 and 'no GPU' in err  # said once
   assert '====iter_0: ' in out and '++++iter_1: ' in out
-  files = [path for path in logs.rglob('*')]
+  files = [*logs.rglob('*')]
   assert len(files) > 5
   assert {(path.stat().st_uid, path.stat().st_gid) for path in files} == {(UID, GID)}
   env, = logs.rglob('env.json')
@@ -134,9 +134,9 @@ def stop(image, process):
 def test_sigterm_saves_and_another_container_resumes(image, logs):
   process, _ = start(image, [], logs, '====iter_0')
   done = re.search('stopped after ([0-9]+) steps.*--resume', stop(image, process)).group(1)
-  assert list(logs.rglob('step_%08d.npz' % int(done)))
+  assert list(logs.rglob(f'step_{int(done):08}.npz'))
   process, line = start(image, ['--resume'], logs, 'continuing after')
-  assert line.startswith('continuing after %s steps' % done)
+  assert line.startswith(f'continuing after {done} steps')
   stop(image, process)
 
 
@@ -261,7 +261,7 @@ def test_size(image):
                       name)) / 1e6
 
   added = megabytes(image.name) - megabytes(image.base)
-  print('%s adds %.0f MB to its base' % (image.target, added))
+  print(f'{image.target} adds {added:.0f} MB to its base')
   least, most = SIZES[image.target]
   assert least < added < most
 

@@ -15,7 +15,7 @@ import pytest
 PAGES = ('README.md', os.path.join('docs', 'docker.md'))
 STEP = ' --max_steps 1 --batch_size 8 --width 0.125 --pd 5 --pn 1'
 # As Docker, Compose and newer engines say it.
-NO_GPU = ['could not select device driver "%s" with capabilities: [[gpu]]' % driver
+NO_GPU = [f'could not select device driver "{driver}" with capabilities: [[gpu]]'
           for driver in ('', 'nvidia')]
 NO_GPU.append('failed to discover GPU vendor from CDI: no known GPU vendor found')
 SHIM = """#!/bin/sh
@@ -57,7 +57,7 @@ def bash(engine, bases, tmp_path, monkeypatch):
   (programs / 'docker').write_text(SHIM % (
       bases['modern'], bases['repro'], ' '.join(engine.build), engine.client))
   (programs / 'docker').chmod(0o755)
-  monkeypatch.setenv('PATH', '%s:%s' % (programs, os.environ['PATH']))
+  monkeypatch.setenv('PATH', f"{programs}:{os.environ['PATH']}")
   monkeypatch.setenv('GIT_DIR', output('git', '-C', ROOT, 'rev-parse',
                                        '--absolute-git-dir').strip())
 

@@ -26,7 +26,7 @@ framework = ctypes.CDLL(os.path.join(FOLDER, 'libtensorflow_framework.so.2'))
 def is_ok(function):
   """Calls `absl::Status f()` or `absl::StatusOr<void*> f()`: the first word is 1 for OK."""
   result = (ctypes.c_uint64 * 8)()
-  called = getattr(framework, '_ZN3tsl8internal9DsoLoader%d%sEv' % (len(function), function))
+  called = getattr(framework, f'_ZN3tsl8internal9DsoLoader{len(function)}{function}Ev')
   called.restype, called.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
   called(ctypes.addressof(result))
   return result[0] == 1
@@ -42,19 +42,19 @@ def opens(path):
 
 
 def main():
-  missing = [name for name in LIBRARIES if not is_ok('Get%sDsoHandle' % name)]
+  missing = [name for name in LIBRARIES if not is_ok(f'Get{name}DsoHandle')]
   print('TensorFlow %s finds %d of %d libraries%s' % (
       tensorflow.__version__, len(LIBRARIES) - len(missing), len(LIBRARIES),
       ''.join('; not ' + name for name in missing)))
   takes = is_ok('MaybeTryDlopenGPULibraries')
-  print('TensorFlow would take %s' % ('GPUs' if takes else 'no GPU'))
+  print(f"TensorFlow would take {'GPUs' if takes else 'no GPU'}")
   # cuDNN looks for NVRTC by this name when it compiles.
   nvrtc = opens('libnvrtc.so.12')
-  print('NVRTC is %s by its name' % ('found' if nvrtc else 'not found'))
+  print(f"NVRTC is {'found' if nvrtc else 'not found'} by its name")
   paths = glob.glob(os.path.join(os.path.dirname(FOLDER), 'nvidia', '**', '*.so*'),
                     recursive=True)
   good = [path for path in paths if opens(path)]
-  print('%d of %d libraries below nvidia/ open' % (len(good), len(paths)))
+  print(f'{len(good)} of {len(paths)} libraries below nvidia/ open')
   return not (takes and nvrtc and good and not missing and len(good) == len(paths))
 
 

@@ -53,7 +53,7 @@ def read(path):
 
 def final_norm(name):
   """The `FinalNorm` of a variable by its recorded name."""
-  found, = [bound for bound in FINAL_NORMS if name.endswith(bound.suffix)]
+  found, = (bound for bound in FINAL_NORMS if name.endswith(bound.suffix))
   return found
 
 
@@ -112,7 +112,7 @@ def _our_name(name):
     return name
   layer, rest = name.split('/', 1)
   moment = 'moments/' + rest.split('/')[-2]
-  return '%s/bn/%s' % (layer, _MOVING[moment])
+  return f'{layer}/bn/{_MOVING[moment]}'
 
 
 def _norms(session, names):
@@ -141,9 +141,9 @@ def deviations(golden, ours):
   terms at all steps relative to the largest recorded one, of acc as such. None where
   nothing was recorded.
   """
-  expected, actual = [
+  expected, actual = (
       {name: np.array([row[i] for row in run['rows']])
-       for i, name in enumerate(LOGGED)} for run in (golden, ours)]
+       for i, name in enumerate(LOGGED)} for run in (golden, ours))
   gaps = {name: np.abs(actual[name] - expected[name]) for name in LOGGED}
   found = [
       sum(ours['op_seeds'].get(name) != seed

@@ -45,7 +45,7 @@ def write_mhe_log(folder, last=0.70, terms=True):
   with open(test, 'w') as file:
     for step in range(500, 42500, 500):
       file.write('++++iter_%d: test acc=%.4f\n' % (step, accuracy(step, 42500, last)))
-    file.write('++++iter_42499: test acc=%.4f imclass acc=0.0880\n' % last)
+    file.write(f'++++iter_42499: test acc={last:.4f} imclass acc=0.0880\n')
 
 
 def flags(regularizer='random', **changed):

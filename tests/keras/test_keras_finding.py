@@ -65,7 +65,7 @@ def test_convolutions(keras):
       layers.Conv2DTranspose(4, 2, name='transposed'), layers.Flatten(),
       layers.Dense(3, name='dense'), layers.Reshape((3, 1)),
       layers.Conv1D(4, 2, name='row'))
-  a, _, b, c, d, _, e, _, f = [layer.get_weights() for layer in model.layers[1:]]
+  a, _, b, c, d, _, e, _, f = (layer.get_weights() for layer in model.layers[1:])
   check_energies(model, flat(a[0]) + [b[0].reshape(4, 10), c[0].reshape(9, 10)] + flat(
       c[1]) + flat(d[0].transpose(0, 1, 3, 2)) + flat(e[0]) + flat(f[0]))
 
@@ -76,7 +76,7 @@ def test_recurrent_kernels_gate_by_gate(keras):
       keras, (5, 3), layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
       layers.GRU(5, return_sequences=True), layers.SimpleRNN(3, return_sequences=True),
       layers.TimeDistributed(layers.Dense(2)))
-  lstms, gru, simple, dense = [layer.get_weights() for layer in model.layers[1:]]
+  lstms, gru, simple, dense = (layer.get_weights() for layer in model.layers[1:])
   check_energies(
       model, gates(lstms[0], 4) + gates(lstms[1], 4) + gates(lstms[3], 4) + gates(
           lstms[4], 4) + gates(gru[0], 3) + gates(gru[1], 3) + [
@@ -86,7 +86,7 @@ def test_recurrent_kernels_gate_by_gate(keras):
 def test_embeddings(keras):
   model = model_of(keras, (4,), keras.layers.Embedding(20, 3), keras.layers.Flatten(),
                    keras.layers.Dense(5))
-  tokens, dense = [model.layers[place].get_weights()[0] for place in (1, 3)]
+  tokens, dense = (model.layers[place].get_weights()[0] for place in (1, 3))
   check_energies(model, [tokens.T, dense])
   assert list(roles_of(model).values()) == [FIRST, OUTPUT]
 
@@ -102,7 +102,7 @@ def test_attention_and_equations(keras):
   outputs = EinsumDense('abc,bcd->abd', (4, 5), bias_axes='bd')(outputs)
   outputs = EinsumDense('...x,xy->...y', 7)(outputs)
   model = keras.models.Model(inputs, outputs)
-  attention, carried, last = [layer.get_weights() for layer in model.layers[-3:]]
+  attention, carried, last = (layer.get_weights() for layer in model.layers[-3:])
   check_energies(model, [attention[place].reshape(6, 6) for place in (0, 2, 4)] + flat(
       attention[6]) + list(carried[0]) + [last[0]])
   assert not finding.find(model)[1]   # no bias is taken for a kernel
@@ -167,15 +167,15 @@ def test_roles_in_recurrent_networks_and_pointwise_layers(keras):
                              'separable/pointwise_kernel': OUTPUT}
 
 
-class Halves(object):
+class Halves:
   """A model of a class of one's own, which has no graph."""
 
   @staticmethod
   def of(keras):
     class Model(keras.Model):
       def __init__(self):
-        super(Model, self).__init__()
-        self.a, self.b, self.c = [keras.layers.Dense(width) for width in (5, 4, 3)]
+        super().__init__()
+        self.a, self.b, self.c = (keras.layers.Dense(width) for width in (5, 4, 3))
 
       def call(self, inputs):
         return self.c(self.b(self.a(inputs)))
@@ -209,7 +209,7 @@ def test_weights_of_an_unknown_class(keras):
   assert [each.name for each in found] == ['dense']
   assert left_out == [('own/mix', 'how the weights of Mixing lie is not known; axes can '
                                   'say it')]
-  kernel, last = [model.layers[place].get_weights()[0] for place in (1, 2)]
+  kernel, last = (model.layers[place].get_weights()[0] for place in (1, 2))
   for axes, columns in [((0, 2), kernel.transpose(1, 0, 2).reshape(5, 12)),
                         (-1, kernel.reshape(15, 4)),
                         (0, kernel.transpose(2, 1, 0).reshape(20, 3))]:

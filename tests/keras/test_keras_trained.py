@@ -134,10 +134,10 @@ def test_evaluations_move_no_projection(keras, method):
 
 def test_projections_are_seeded_and_kept(keras, tmp_path):
   model = network(keras)
-  first, again, other = [
+  first, again, other = (
       {name: each.numpy() for name, each in comhe_tf1.regularize(
           model, 'angle', seed=seed, **SETTINGS).state.projections.items()}
-      for seed in (3, 3, 4)]
+      for seed in (3, 3, 4))
   for name, value in first.items():
     np.testing.assert_array_equal(value, again[name])
     assert not np.array_equal(value, other[name])

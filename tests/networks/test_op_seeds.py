@@ -36,7 +36,7 @@ def test_pnd_gives_every_layer_its_own_step():
 
 @pytest.mark.parametrize('variant, numbering', [('random', 'tf1.6'), ('x', 'tf1.12')])
 def test_unknown(variant, numbering):
-  with pytest.raises(ValueError, match='%r.*%r' % (variant, numbering)):
+  with pytest.raises(ValueError, match=f'{variant!r}.*{numbering!r}'):
     comhe_tf1.original_op_seeds(variant, numbering, comhe_tf1.cnn(), lambda n: 1)
 
 

@@ -29,8 +29,8 @@ def virtual(count, **settings):
 
 
 def golden_of(variant, version):
-  path, = [path for path in golden_run.PATHS
-           if '/%s_' % variant in path and path.endswith('_%s.json' % version)]
+  path, = (path for path in golden_run.PATHS
+           if f'/{variant}_' in path and path.endswith(f'_{version}.json'))
   return golden_run.read(path)
 
 

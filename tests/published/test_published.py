@@ -8,7 +8,7 @@ from comhe_tf1.regularizers import methods
 
 def test_the_figures_that_are_known():
   """As docs/comparing.md states them; read off the authors' logs by hand."""
-  assert [(run.last, run.best, '%.4f' % run.median, run.random_seed)
+  assert [(run.last, run.best, f'{run.median:.4f}', run.random_seed)
           for run in published_runs.RUNS.values()] == [
               (0.7559, (0.7572, 73000), '0.7556', 1234),
               (0.7513, (0.7525, 67500), '0.7512', 345),
@@ -44,7 +44,7 @@ def test_tables_and_logs():
   for cell in published_runs.CELLS:
     if cell.log:
       run = published_runs.MHE_RUNS[cell.log]
-      assert '%.2f' % (100 - 100 * run.best[0]) == cell.shown_error
+      assert f'{100 - 100 * run.best[0]:.2f}' == cell.shown_error
       known = run_settings.get_published_settings(run)
       assert all(known[flag] == value for flag, value in cell.settings.items())
   by_label = {cell.label: cell for cell in published_runs.CELLS}

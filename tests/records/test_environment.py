@@ -14,7 +14,7 @@ def command(tmp_path, monkeypatch):
     path = tmp_path / 'nvidia-smi'
     path.write_text('#!/bin/sh\n' + script)
     path.chmod(0o755)
-    monkeypatch.setenv('PATH', '%s:%s' % (tmp_path, os.environ['PATH']))
+    monkeypatch.setenv('PATH', f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(environment, 'LIMIT', 1)
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
   return put
@@ -22,7 +22,7 @@ def command(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('script, gpus', [
     ('echo GPU, 1', ['GPU, 1']), ('exit 3', []), ('trap "" TERM; exec sleep 60', []),
-    ('sleep 60 & echo GPU, 1', ['GPU, 1']), ('printf "\\377"', [u'\ufffd'])])
+    ('sleep 60 & echo GPU, 1', ['GPU, 1']), ('printf "\\377"', ['\ufffd'])])
 def test_a_command_that_hangs_is_left(command, script, gpus):
   command(script)
   with tf.Graph().as_default(), tf.Session() as session:
@@ -30,7 +30,7 @@ def test_a_command_that_hangs_is_left(command, script, gpus):
 
 
 def test_gpus_are_not_asked_for_where_none_is_used(command, monkeypatch, tmp_path):
-  command('touch %s/asked' % tmp_path)
+  command(f'touch {tmp_path}/asked')
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
   with tf.Graph().as_default(), tf.Session() as session:
     assert environment.describe(session)['gpus'] == []

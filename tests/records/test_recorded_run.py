@@ -21,13 +21,13 @@ def test_what_a_path_means(tmp_path):
   names = [os.path.relpath(source.name, str(tmp_path))
            for source in recorded_run.find(str(folder))]
   assert names == ['logs/run_00', 'logs/log_test_03.txt']
-  same = [run, run + '/'] + [str(folder / ('log_%s_00.txt' % kind))
+  same = [run, run + '/'] + [str(folder / (f'log_{kind}_00.txt'))
                              for kind in ('train', 'test')]
   assert len({recorded_run.key(recorded_run.find(path)[0]) for path in same}) == 1
   assert recorded_run.read(recorded_run.find(run)[0]).args['random_seed'] == 1234
   # Another name: the file alone, with lines of both kinds.
   both = tmp_path / 'copy.txt'
-  both.write_bytes(b''.join((folder / ('log_%s_03.txt' % kind)).read_bytes()
+  both.write_bytes(b''.join((folder / (f'log_{kind}_03.txt')).read_bytes()
                             for kind in ('train', 'test')))
   assert set(read(both).curves) == set(published_runs.QUANTITIES) | {'test acc'}
 
@@ -71,7 +71,7 @@ def test_strange_lines_are_named_and_left_out(tmp_path):
   assert list(run.curves['test acc'].values) == [0.01, 0.02]
   problem, = run.problems
   assert problem == (
-      "%s: line 2 is no log line: 'rubbish', nor are 2 others; left out" % path)
+      f"{path}: line 2 is no log line: 'rubbish', nor are 2 others; left out")
   # As NaN may be logged, but not as an accuracy.
   path.write_bytes(good + b'====iter_0: fit=nan, reg=inf, acc=0.0100\n'
                    b'====iter_100: fit=1.0000, reg=1.0000, acc=nan\n')

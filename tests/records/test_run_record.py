@@ -42,7 +42,7 @@ def test_all_files_of_a_run(session, tmp_path):
   env, = json.loads((run / 'env.json').read_text())
   assert env['from_step'] == 0 and env['tensorflow'] == tf.__version__
   assert {'python', 'numpy', 'cpu', 'gpus', 'git_commit', 'cuda_build'} <= set(env)
-  train, test = [json.loads(line) for line in lines_of(run / 'metrics.jsonl')]
+  train, test = (json.loads(line) for line in lines_of(run / 'metrics.jsonl'))
   assert train.pop('wall_time') <= test.pop('wall_time')
   assert train == dict(MEASURES._asdict(), kind='train', step=0, learning_rate=0.1,
                        energies={'conv1_0': 0.25, 'score': 0.5})

@@ -168,7 +168,7 @@ def test_eager_and_functions(rng, small, wrapped):
     return value, gradient, tape.gradient(total, kernel)
 
   function = tensorflow.function(both, autograph=False, **wrapped) if wrapped else both
-  value, gradient, second = [each.numpy() for each in function(tf.constant(start))]
+  value, gradient, second = (each.numpy() for each in function(tf.constant(start)))
   assert value == pytest.approx(ground_truth.half_space_energy(start))
   np.testing.assert_allclose(gradient, ground_truth.gradient(
       ground_truth.half_space_energy, start), rtol=1e-6, atol=1e-8)

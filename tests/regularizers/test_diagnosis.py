@@ -64,7 +64,7 @@ def test_energies_of_a_checkpoint(root, tmp_path, kernels):
   for flags, powers in (([], ['2']), (['--power', 'all'], list(methods.POWERS))):
     status, out, err = call(root, str(tmp_path), *flags)
     assert status == 0 and not err
-    assert out[0] == 'checkpoint: %s, after 7 steps' % path
+    assert out[0] == f'checkpoint: {path}, after 7 steps'
     rows = {row.split()[0]: row.split() for row in out[2:]}
     assert list(rows) == list(kernels) + ['sum']
     truth = [expected(kernels, power) for power in powers]

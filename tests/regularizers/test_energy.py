@@ -203,7 +203,7 @@ def test_recorded_energies(session, energy, model, power):
   with open(os.path.join(os.path.dirname(__file__), 'golden',
                          'mhe_energies_tf114.json')) as file:
     golden = json.load(file)
-  recorded = golden['rows']['%s/%s' % (model, power)]
+  recorded = golden['rows'][f'{model}/{power}']
   weight = methods.POWERS[power][model == 'final']
   kernel = np.random.RandomState(golden['seed']).randn(*golden['shape'])
   value, gradient = value_and_gradient(session, energy, kernel.astype('float32'), power)

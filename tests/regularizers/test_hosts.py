@@ -98,9 +98,9 @@ def check_keras(keras, path, **how):
   model.save(path)
   loaded = keras.models.load_model(path)
   for other in (copy, loaded):
-    ours, theirs = [[layer.kernel_regularizer for layer in each.layers
+    ours, theirs = ([layer.kernel_regularizer for layer in each.layers
                      if getattr(layer, 'kernel_regularizer', None)]
-                    for each in (model, other)]
+                    for each in (model, other))
     assert len(ours) == 6 and not set(ours) & set(theirs)
     assert [each.get_config() for each in theirs] == [each.get_config() for each in ours]
   check_losses(loaded, list(zip(loaded.layers[1:], [order for _, order in layers])))
@@ -302,7 +302,7 @@ def test_another_backend_of_keras_is_refused(root):
       'of its term would be lost. With Keras 3 set KERAS_BACKEND=tensorflow\n')
 
 
-class Foreign(object):
+class Foreign:
   """Of a library that TensorFlow knows only as something to copy, as torch and jax."""
   shape = (4, 3)
 

@@ -84,7 +84,7 @@ def slow_steps(truth, p, w, rate, decay, steps):
 
 @losses
 def test_value_and_gradients_by_both(session, layer, loss, truth):
-  p, w = [tf.constant(value) for value in layer]
+  p, w = (tf.constant(value) for value in layer)
   value = of_both(loss, p, w)
   assert session.run(value) == pytest.approx(truth(*layer))
   by_p, by_w = session.run(tf.gradients(value, [p, w]))
@@ -117,7 +117,7 @@ def test_cosines_from_products(session, rng):
 @losses
 @pytest.mark.parametrize('rate, decay', [(0.1, 0.), (-0.2, 0.), (0.3, 0.5)])
 def test_projected_step(session, layer, loss, truth, rate, decay):
-  p, w = [tf.constant(value) for value in layer]
+  p, w = (tf.constant(value) for value in layer)
   stepped, slope = comhe_tf1.projected_step(
       lambda projected: loss(projected, energy.cosines(w)), tf.matmul(p, w), energy.gram(w),
       rate, decay)
@@ -154,8 +154,8 @@ def test_decay_is_kept_in_float32(session, rng, rate, steps):
 
   def descended(dtype, decay):
     # Fed: what is constant is folded with another association.
-    projection_, neurons, rate_ = [tf.placeholder(dtype, each) for each in (
-        p.shape, w.shape, [])]
+    projection_, neurons, rate_ = (tf.placeholder(dtype, each) for each in (
+        p.shape, w.shape, []))
     stepped = comhe_tf1.descend(
         lambda projected: comhe_tf1.angle_distortion(projected, energy.cosines(neurons)),
         projection_, neurons, energy.gram(neurons), rate_, decay, steps)
@@ -187,9 +187,9 @@ def test_second_order_reaches_the_neurons(session, layer, loss, truth):
       lambda value: session.run(whole, {kernel: value}), w)
   assert session.run(whole, {kernel: w}) == pytest.approx(ground_truth.half_space_energy(
       np.dot(slow_steps(truth, p, w, 0.1, 0., 1), w)))
-  gradient, first_order = [
+  gradient, first_order = (
       session.run(tf.gradients(value, kernel)[0], {kernel: w})
-      for value in (whole, term(False))]
+      for value in (whole, term(False)))
   np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-8)
   assert np.abs(gradient - first_order).max() > 1e-4
 
@@ -220,7 +220,7 @@ def test_equal_seeds_and_shapes_draw_equal_projections(session):
   tf.set_random_seed(345)
   draws = [comhe_tf1.gaussian_projection(4, 9, 7) for _ in range(2)]
   other = comhe_tf1.gaussian_projection(4, 9, 8)
-  first, second = [session.run([draws, other]) for _ in range(2)]
+  first, second = (session.run([draws, other]) for _ in range(2))
   np.testing.assert_array_equal(*first[0])
   np.testing.assert_array_equal(*second[0])
   assert (first[0][0] != second[0][0]).all()   # drawn anew
@@ -230,7 +230,7 @@ def test_equal_seeds_and_shapes_draw_equal_projections(session):
 def test_eager(layer):
   if not tf.executing_eagerly():
     pytest.skip('TensorFlow 1.x is in graph mode')
-  p, w = [tf.constant(value) for value in layer]
+  p, w = (tf.constant(value) for value in layer)
   stepped, _ = comhe_tf1.projected_step(
       lambda projected: full_space(projected, None), tf.matmul(p, w), energy.gram(w), -0.1)
   assert full_space(stepped, None).numpy() > ground_truth.projected_energy(*layer)
@@ -295,7 +295,7 @@ def test_both_draws_have_the_same_law(session, rng):
     gradients.append(slopes)
   assert distance_of_distributions(*samples) < 1.
   for moment in (1, 2):
-    first, second = [each ** moment for each in samples]
+    first, second = (each ** moment for each in samples)
     error = np.sqrt((first.var() + second.var()) / times)
     assert abs(first.mean() - second.mean()) < 4. * error
   along = [np.sum(each * within, axis=(1, 2)) for each in gradients]

@@ -51,7 +51,7 @@ def test_order_of_imports(file_of, root, order):
     keras, kinds = pytest.importorskip('tf_keras'), ['.keras', '.h5']
   for kind in kinds:
     out = subprocess.check_output(
-        [sys.executable, '-c', 'path = %r\n' % file_of(keras, kind) + ORDERS[order] + LOAD],
+        [sys.executable, '-c', f'path = {file_of(keras, kind)!r}\n' + ORDERS[order] + LOAD],
         cwd=root, universal_newlines=True, stderr=subprocess.DEVNULL)
     assert out == 'comhe_tf1.regularizers.layer KernelRegularizer 0.25\n', kind
 

@@ -50,7 +50,7 @@ def test_deviations():
 
 
 def test_small_norms_are_held_to_the_least():
-  shifts, = [bound for bound in golden_run.FINAL_NORMS if 'shifts' in bound.what]
+  shifts, = (bound for bound in golden_run.FINAL_NORMS if 'shifts' in bound.what)
   golden = golden_run.read(golden_run.PATHS[0])
   ours = copy.deepcopy(golden)
   golden['final_norms']['conv1_0/bn/beta/bias'] = 0.

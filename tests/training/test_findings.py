@@ -85,8 +85,8 @@ def test_published_lines_are_the_facts():
 def test_reg_of_the_published_run_falls_as_by_weight_decay_alone():
   lines = sum((found for command, found in outputs().items()
                if 'log_train_00.txt log_test_00.txt' in command), [])
-  first, last = [float(re.search(r'reg=([\d.]+)', line_of(
-      lines, r'====iter_%d:' % step)).group(1)) for step in (500, 1000)]
+  first, last = (float(re.search(r'reg=([\d.]+)', line_of(
+      lines, r'====iter_%d:' % step)).group(1)) for step in (500, 1000))
   kernel, velocity = 1., 0.
   # A while before, until the velocity is in step with the kernel.
   for step in range(1000):
@@ -95,4 +95,4 @@ def test_reg_of_the_published_run_falls_as_by_weight_decay_alone():
     velocity = 0.9 * velocity - 0.1 * 5e-4 * kernel
     kernel += velocity
   fallen = (kernel / start) ** 2
-  assert '%.4f' % fallen == '0.6051' and last / first == pytest.approx(fallen, abs=5e-4)
+  assert f'{fallen:.4f}' == '0.6051' and last / first == pytest.approx(fallen, abs=5e-4)

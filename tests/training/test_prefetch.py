@@ -8,7 +8,7 @@ import cifar_input
 from comhe_tf1.training import prefetch
 
 
-class Counter(object):
+class Counter:
   """Makes 0, 1, 2, ...; fails at `last`."""
 
   def __init__(self, last=None):

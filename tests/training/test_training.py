@@ -44,8 +44,8 @@ def test_layers_of_equal_shape_share_their_operations():
         graphs.build(plan(width=0.25), comhe_tf1.create(method), 'by_name', 345)
         counts[plan, method] = operations(graph)
   for method in ('half_mhe', 'angle'):
-    few, many = [counts[plan, method] - counts[plan, 'none']
-                 for plan in (comhe_tf1.cnn, comhe_tf1.resnet32)]
+    few, many = (counts[plan, method] - counts[plan, 'none']
+                 for plan in (comhe_tf1.cnn, comhe_tf1.resnet32))
     assert many < 1.6 * few
 
 
@@ -98,7 +98,7 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
   def new_batches():
     return cifar_input.TrainingBatches(sample[0], 900, np.random.RandomState(0))
 
-  class Small(object):
+  class Small:
     """Of a batch of 900 (two an epoch) the first 8."""
 
     def __init__(self):
@@ -210,7 +210,7 @@ def test_a_set_is_evaluated_whole(count):
   hits = rng.randint(0, 2, count)
   images = np.arange(count)
 
-  class Session(object):
+  class Session:
     batches = []
 
     def run(self, fetched, feed):
@@ -232,7 +232,7 @@ def some_measures(**values):
   return graphs.Measures(*[0.] * 5)._replace(**values)
 
 
-class Endless(object):
+class Endless:
   def next(self):
     return None, None
 
@@ -242,7 +242,7 @@ def test_when_lines_are_logged(monkeypatch):
       some_measures(fit=rate), {'layer': 1.} if logged else {}))
   monkeypatch.setattr(loop, 'evaluate', lambda s, g, i, l, stop: None if stop() else 0.5)
 
-  class Session(object):
+  class Session:
     def run(self, fetched):
       return fetched
 
@@ -297,7 +297,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, value):
   monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, logged: (
       some_measures(**({'thom': value} if rate == 2 else {})), {}))
   done = []
-  with pytest.raises(loop.NonFiniteError, match='at step 2: thom is %s' % value):
+  with pytest.raises(loop.NonFiniteError, match=f'at step 2: thom is {value}'):
     loop.train(None, None, Endless(), (None, None), lambda step: step, 0,
                loop.Schedule(9, 100, 100, 0),
                loop.Listener(lambda *_: None, None, None, done.append, lambda: False))

@@ -41,7 +41,7 @@ def test_writers_of_the_same_file_do_not_share_its_unfinished_one(tmp_path):
 
 
 def test_the_unfinished_file_of_a_killed_process_goes_when_it_is_old(tmp_path):
-  old, young = [tmp_path / ('file.%016x.part' % number) for number in (1, 2)]
+  old, young = (tmp_path / (f'file.{number:016x}.part') for number in (1, 2))
   for path in (old, young):
     path.write_text('half')
   os.utime(str(old), (1e9, 1e9))

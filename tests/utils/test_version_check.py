@@ -25,7 +25,7 @@ def test_refuses_the_rest_with_a_remedy(version):
   with pytest.raises(version_check.Refusal) as caught:
     version_check.check_version(version)
   message = str(caught.value)
-  assert 'TensorFlow %s is not known to work' % version in message
+  assert f'TensorFlow {version} is not known to work' in message
   assert '--any_environment' in message and 'requirements.txt' in message
 
 
@@ -54,7 +54,7 @@ def test_new_cudnn_has_no_code_before_turing(cudnn, capability, refused):
     check('2.21.0', ['sm_60', 'compute_90'], capability, cudnn)
   except version_check.Refusal as refusal:
     assert refused and 'repro' in str(refusal)
-    assert ('with cuDNN %s has code for 7.5 to 9.0' % cudnn in str(refusal)) == (
+    assert (f'with cuDNN {cudnn} has code for 7.5 to 9.0' in str(refusal)) == (
         capability >= (6, 0))
   else:
     assert not refused
