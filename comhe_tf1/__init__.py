@@ -1,6 +1,6 @@
 """CoMHE in TensorFlow's graph mode.
 
-The energies work on any kernel tensor, in any graph or eagerly; the regularisers
+The energies work on any kernel tensor, in any graph or eagerly; the regularizers
 on the kernels of any network. What is named below is imported when it is first
 asked for, since TensorFlow takes seconds to import. The CUDA libraries that TensorFlow
 does not find by itself are loaded at once.

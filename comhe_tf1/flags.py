@@ -107,7 +107,7 @@ def _data_flags(group):
       help='training images per step (default: 128; original)')
 
 
-def _optimisation_flags(group):
+def _optimization_flags(group):
   group.add_argument(
       '--base_lr', type=arguments.real(lambda value: value > 0, 'above 0'), default=0.1,
       metavar='RATE', help='learning rate of step 0 (default: 0.1; original)')
@@ -219,7 +219,7 @@ def _several_devices_flags(group):
 GROUPS = (('method', _method_flags),
           ('network', _network_flags),
           ('data', _data_flags),
-          ('optimisation', _optimisation_flags),
+          ('optimization', _optimization_flags),
           ('reproduction', _reproduction_flags),
           ('output', _output_flags),
           ('checkpoints', _checkpoints_flags),
@@ -231,7 +231,7 @@ def make_parser():
   """The parser of the declarations above."""
   parser = arguments.Parser(
       prog='train.py',
-      description='Train a network with CoMHE regularisation (Lin et al., CVPR 2020) '
+      description='Train a network with CoMHE regularization (Lin et al., CVPR 2020) '
                   'on CIFAR.',
       epilog='Defaults marked (original) are those of the authors\' scripts.')
   for title, declare in GROUPS:
@@ -382,7 +382,7 @@ def log_folder(args, settings):
 
   Args:
     args: parsed flags.
-    settings: of the regulariser, as its `settings`.
+    settings: of the regularizer, as its `settings`.
   """
   label = architectures.label(args.model, args.width, args.depth)
   if args.bn_stats == 'tower':

@@ -29,7 +29,7 @@ def main():
     logits = dense('logits', outputs, 8, output)
     fit = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=labels, logits=logits))
-    # The sum of what all regularisers of the graph give.
+    # The sum of what all regularizers of the graph give.
     term = tf.losses.get_regularization_loss()
     step = tf.train.MomentumOptimizer(0.1, 0.9).minimize(fit + term)
     session.run(tf.global_variables_initializer())

@@ -46,7 +46,7 @@ def main():
   model.compile(tf.keras.optimizers.SGD(0.05, momentum=0.9),
                 'sparse_categorical_crossentropy', metrics=['accuracy'])
   before = energies(model)
-  # Keras adds the regularisers' terms to the loss.
+  # Keras adds the regularizers' terms to the loss.
   history = model.fit(images.astype('float32'), labels, batch_size=50, epochs=3,
                       verbose=0).history
   print('loss: %s' % ' '.join('%.3f' % loss for loss in history['loss']))

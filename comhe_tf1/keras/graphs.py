@@ -1,6 +1,6 @@
 """Which layers of a model read its input, and which give its output, by its graph.
 
-A layer gives the output if no other kernel and no normalisation lies between: the features
+A layer gives the output if no other kernel and no normalization lies between: the features
 that a network without its top puts out are no classes.
 """
 import typing

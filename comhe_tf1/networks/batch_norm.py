@@ -27,19 +27,19 @@ def by_batch(parts, parameters, towers):
     towers: `towers.Towers`.
 
   Returns:
-    List of the normalised tensors, and the batch's mean and (biased) variance
+    List of the normalized tensors, and the batch's mean and (biased) variance
     [channels]; of towers with statistics of their own, means over the towers.
   """
   if len(towers) > 1 and not towers.own_statistics:
     return _whole(parts, parameters, towers)
 
-  def normalise(part):
+  def normalize(part):
     return tf.nn.fused_batch_norm(part, parameters.scale, parameters.shift,
                                   epsilon=EPSILON)
 
-  normalised, means, variances = zip(*towers.each(normalise, parts))
-  return (list(normalised), spread.mean(means),
-          spread.mean(variances) * _biased(normalised[0]))
+  normalized, means, variances = zip(*towers.each(normalize, parts))
+  return (list(normalized), spread.mean(means),
+          spread.mean(variances) * _biased(normalized[0]))
 
 
 def _whole(parts, parameters, towers):
@@ -58,11 +58,11 @@ def _whole(parts, parameters, towers):
   factor = parameters.scale * tf.rsqrt(variance + EPSILON)
   line = tf.stack([factor, parameters.shift - mean * factor])
 
-  def normalise(part):
+  def normalize(part):
     here = tf.identity(line)   # fetched once a tower
     return part * here[0] + here[1]
 
-  return towers.each(normalise, parts), mean, variance
+  return towers.each(normalize, parts), mean, variance
 
 
 def by_moving(hidden, parameters):

@@ -1,7 +1,7 @@
 """A convolutional network built from its plan.
 
 Built first and alone: it offers its kernels with their roles, and knows nothing
-of what regularises them. Constants as the original's CNN-9.
+of what regularizes them. Constants as the original's CNN-9.
 """
 import operator
 

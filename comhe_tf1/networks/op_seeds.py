@@ -2,9 +2,9 @@
 
 The rule, `by_name`: the op seed of a variable is the CRC-32 of its name. Together
 with the graph's seed it gives the same values under every TensorFlow version, and a
-layer's weights change neither with the regulariser nor with the layers around it.
+layer's weights change neither with the regularizer nor with the layers around it.
 
-The original seeds the graph but not its initialisers, so that TensorFlow 1.x
+The original seeds the graph but not its initializers, so that TensorFlow 1.x
 gave each of them the id of the last operation created before it. The initial
 weights are therefore a function of the graph's seed and of how many operations
 each layer of the original's graph took, which differs between TensorFlow

@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 class Towers:
   """How a batch is spread over devices.
 
-  Everything else has its place on the first device: variables, input, regulariser,
+  Everything else has its place on the first device: variables, input, regularizer,
   statistics of the whole batch, sums of gradients, the update.
 
   Args:

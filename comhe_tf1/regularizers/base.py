@@ -1,6 +1,6 @@
-"""Regularisers: from the kernels of any network to per-layer terms of its loss.
+"""Regularizers: from the kernels of any network to per-layer terms of its loss.
 
-A regulariser is configured once and then called with kernels. The role of a kernel
+A regularizer is configured once and then called with kernels. The role of a kernel
 decides its term, as the original: first and hidden layers count together (logged
 `thom`), output layers apart (`thomf`), each with its weight. Which method has which
 terms says `methods`. Here are those that need no projection.
@@ -17,12 +17,12 @@ from comhe_tf1.regularizers import stacks
 from comhe_tf1.regularizers import streams
 
 Terms = collections.namedtuple('Terms', 'energies thom thomf update')
-Terms.__doc__ = """What a regulariser adds to a network's loss.
+Terms.__doc__ = """What a regularizer adds to a network's loss.
 
 energies: ordered dict, layer name -> its term (scalar tensor, without weight).
 thom: weighted sum over the first and hidden layers, scalar tensor.
 thomf: weighted sum over the output layers, scalar tensor.
-update: operation to run with every training step, which keeps what the regulariser
+update: operation to run with every training step, which keeps what the regularizer
   trains of its own; or None.
 """
 
@@ -32,7 +32,7 @@ an operation as `Terms`."""
 
 
 class Regularizer:
-  """What all regularisers share: settings, weights, and the sums of the terms.
+  """What all regularizers share: settings, weights, and the sums of the terms.
 
   Args:
     **settings: by name; which there are and their defaults says `methods`.

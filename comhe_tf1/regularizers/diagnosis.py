@@ -1,6 +1,6 @@
 """Hyperspherical energies of a network's kernels as they are, whatever is trained on.
 
-This is the curve that the papers plot: a regulariser lowers the energy of projected
+This is the curve that the papers plot: a regularizer lowers the energy of projected
 neurons, and what becomes of the unprojected ones is the question.
 """
 import collections

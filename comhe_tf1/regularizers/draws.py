@@ -1,4 +1,4 @@
-"""Random numbers for a regulariser that is called wherever TensorFlow calls one."""
+"""Random numbers for a regularizer that is called wherever TensorFlow calls one."""
 import itertools
 import weakref
 import zlib
@@ -28,7 +28,7 @@ class Draws:
     self._calls = weakref.WeakKeyDictionary()   # graph -> how many so far
 
   def next_call(self):
-    """Function from a shape and a type to numbers, for one call of the regulariser."""
+    """Function from a shape and a type to numbers, for one call of the regularizer."""
     return self._call(fixed=False)
 
   def fixed_call(self):

@@ -1,4 +1,4 @@
-"""What a network tells a regulariser of its kernels: the vocabulary of both."""
+"""What a network tells a regularizer of its kernels: the vocabulary of both."""
 import collections
 
 # The role of a kernel decides its energy term.

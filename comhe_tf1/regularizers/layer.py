@@ -1,4 +1,4 @@
-"""A method as the regulariser of one layer, for whatever takes one of a kernel."""
+"""A method as the regularizer of one layer, for whatever takes one of a kernel."""
 import numbers
 import types
 import warnings
@@ -185,7 +185,7 @@ def _check_method(method):
     return
   if method in methods.METHODS and method != 'none':
     raise methods.SettingError(
-        'method %s trains a projection, which the regulariser of one kernel cannot keep; '
+        'method %s trains a projection, which the regularizer of one kernel cannot keep; '
         'use comhe_tf1.create(%r) in a graph and run its terms.update with every step, or '
         'kernel_regularizer(\'random\')' % (method, method))
   raise methods.SettingError(f"method must be one of {', '.join(usable)}, got {method!r}")

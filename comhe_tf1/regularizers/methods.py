@@ -247,7 +247,7 @@ def implementation(method):
 
 
 def create(method, **settings):
-  """The regulariser of a method, configured.
+  """The regularizer of a method, configured.
 
   Args: as `resolve`.
 

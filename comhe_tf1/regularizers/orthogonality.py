@@ -48,7 +48,7 @@ def spectral_distance(neurons, start):
   """Spectral restricted isometry: the spectral norm of A = W^T W - I.
 
   Estimated by two power iterations from v: u = A v, |A u| / |u|. Of the kernel as
-  it is, not of unit-normalised columns. Where v leads to 0 the estimate and its
+  it is, not of unit-normalized columns. Where v leads to 0 the estimate and its
   gradient are 0.
 
   Source: Bansal et al., "Can We Gain More from Orthogonality Regularizations in

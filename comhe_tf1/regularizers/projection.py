@@ -176,7 +176,7 @@ def _frobenius(left, right):
 def squared_angle_distortion(projected, cosine):
   """sum over i < j of (theta(w_i, w_j) - theta(P w_i, P w_j))^2, angles in radians.
 
-  What the projection of alternating angle-preserving CoMHE minimises (section 4 of
+  What the projection of alternating angle-preserving CoMHE minimizes (section 4 of
   the paper). Pairs that rounding cannot tell from parallel or antiparallel have no
   slope, see `pair_energy`.
 

@@ -18,7 +18,7 @@ def normal(shape, dtype, op_seeds):
 
   In a graph these are the numbers of `tf.random_normal(shape, dtype=dtype,
   seed=op_seed)`, bit for bit, each from a variable [counter, op seed, graph seed] that
-  must be initialised. Eagerly and within a `tf.function` they are that very operation.
+  must be initialized. Eagerly and within a `tf.function` they are that very operation.
 
   Args:
     shape: list of numbers.

@@ -17,7 +17,7 @@ class TrainedProjection(base.Energy):
   1e-3 * sum(5e-4 |P|^2 / 2), which `Terms.update` keeps. The term is E_h(P' W) where
   P' = P - learning rate * d (sign * p_loss) / dP is one more step, which is not kept:
   the network's gradient flows through it into W (second order), while P is constant
-  to the network's optimiser.
+  to the network's optimizer.
 
   The steps are taken on P W (`projection.descend`), from one W^T W per layer.
 

@@ -18,7 +18,7 @@ def compute(variant, run, config=None, batch=None):
   """Computes the figures of step 0 of a run, as its log shows them.
 
   Args:
-    variant: name of the regulariser.
+    variant: name of the regularizer.
     run: `published_runs.Run`.
     config: of the session, `tf.ConfigProto`, or None.
     batch: images [128, 32, 32, 3] uint8 and labels [128] of the step, or None.

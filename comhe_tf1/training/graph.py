@@ -1,4 +1,4 @@
-"""The graph of a training: network, loss, regulariser, optimiser."""
+"""The graph of a training: network, loss, regularizer, optimizer."""
 import collections
 
 import tensorflow.compat.v1 as tf
@@ -58,7 +58,7 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
     `TrainingGraph`.
 
   Raises:
-    ValueError: as `op_seeds.original_op_seeds` and the regulariser.
+    ValueError: as `op_seeds.original_op_seeds` and the regularizer.
     methods.SettingError: a setting does not fit the network.
   """
   tf.set_random_seed(random_seed)

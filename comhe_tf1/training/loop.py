@@ -89,7 +89,7 @@ def train(session, graph, batches, test, rate_of, first_step, schedule, listener
   """Trains from `first_step` until `schedule.max_steps` are done.
 
   Args:
-    session: with initialised variables.
+    session: with initialized variables.
     graph: `TrainingGraph`.
     batches: has `next()`, which returns images and labels.
     test: pair of test images and labels.

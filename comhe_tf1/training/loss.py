@@ -11,7 +11,7 @@ def classification_loss(logits, labels):
   """Smoothed cross entropy with a floor under the probabilities (logged `fit`).
 
   mean over the batch of -sum(t log p), p = softmax(logits) + 1e-4 (not
-  normalised again), t = (1 - 0.01) one_hot(labels) + 0.01 / classes.
+  normalized again), t = (1 - 0.01) one_hot(labels) + 0.01 / classes.
 
   Args:
     logits: [batch, classes].

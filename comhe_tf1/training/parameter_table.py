@@ -1,4 +1,4 @@
-"""The table of a network's parameters and of what regularises each layer."""
+"""The table of a network's parameters and of what regularizes each layer."""
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 from comhe_tf1.utils.text_table import aligned

@@ -44,7 +44,7 @@ class Run:
   """One run in one session.
 
   Args:
-    session: with initialised variables of `graph`.
+    session: with initialized variables of `graph`.
     graph: `graph.TrainingGraph`.
     batches: `cifar_input.TrainingBatches`.
     record: `run_record.RunRecord`.

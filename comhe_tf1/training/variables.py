@@ -37,7 +37,7 @@ def restore(session, values, path):
     if name not in values or list(values[name].shape) != shape:
       raise checkpoints.CheckpointError('checkpoint %s holds no %s of shape %s'
                                         % (path, name, shape))
-  # Through the initialisers: restoring adds nothing to the graph.
+  # Through the initializers: restoring adds nothing to the graph.
   session.run([variable.initializer for variable in variables],
               {variable.initializer.inputs[1]: values[variable.op.name]
                for variable in variables})

@@ -134,7 +134,7 @@ def stop(image, process):
 def test_sigterm_saves_and_another_container_resumes(image, logs):
   process, _ = start(image, [], logs, '====iter_0')
   done = re.search('stopped after ([0-9]+) steps.*--resume', stop(image, process)).group(1)
-  assert list(logs.rglob(f'step_{int(done):08}.npz'))
+  assert list(logs.rglob(f'model.ckpt-{int(done)}.index'))
   process, line = start(image, ['--resume'], logs, 'continuing after')
   assert line.startswith(f'continuing after {done} steps')
   stop(image, process)

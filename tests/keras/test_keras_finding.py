@@ -130,7 +130,7 @@ def test_roles_by_the_graph(keras):
 
 
 def test_roles_of_a_model_within_another(keras):
-  """Features that a normalisation follows are no classes."""
+  """Features that a normalization follows are no classes."""
   layers = keras.layers
   inputs = layers.Input((8, 8, 3))
   x = residual(keras, layers.Conv2D(4, 3, padding='same', name='stem')(inputs), 'middle')

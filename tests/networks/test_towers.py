@@ -118,7 +118,7 @@ def test_resnet32_on_workers(resnet32, workers, count):
   assert_resnet32(resnet32, *on_workers(workers, count))
 
 
-def normalised(x, scale, shift, devices, own_statistics, weights):
+def normalized(x, scale, shift, devices, own_statistics, weights):
   """Batch norm by towers: results, statistics, and gradients of sum(weights * y^2)."""
   with tf.Graph().as_default():
     spread = towers.Towers(devices, own_statistics)
@@ -135,7 +135,7 @@ def normalised(x, scale, shift, devices, own_statistics, weights):
 
 
 def ground_truth(x, scale, shift, weights):
-  """As `normalised`, in float64: gradients of batch norm written out."""
+  """As `normalized`, in float64: gradients of batch norm written out."""
   mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
   root = np.sqrt(variance + batch_norm.EPSILON)
   unit = (x - mean) / root
@@ -154,7 +154,7 @@ def test_batch_norm_is_of_the_whole_batch(rng, count, offset):
   x = (x + np.linspace(-3, 3, 8)[:, None, None, None] + offset).astype(np.float32)
   scale, shift, weights = rng.randn(5), rng.randn(5), rng.randn(*x.shape)
   expected = ground_truth(x.astype(np.float64), scale, shift, weights)
-  actual = normalised(x, scale, shift, cpus(count) if count > 1 else [], False, weights)
+  actual = normalized(x, scale, shift, cpus(count) if count > 1 else [], False, weights)
   for one, other in zip(actual, expected):
     np.testing.assert_allclose(one, other, rtol=0, atol=2e-4 * np.abs(other).max())
 
@@ -162,7 +162,7 @@ def test_batch_norm_is_of_the_whole_batch(rng, count, offset):
 def test_own_statistics_are_of_each_part(rng):
   x = rng.randn(6, 3, 3, 4) + np.linspace(-3, 3, 6)[:, None, None, None]
   scale, shift, weights = rng.randn(4), rng.randn(4), rng.randn(*x.shape)
-  y, mean, variance = normalised(x, scale, shift, cpus(3), True, weights)[:3]
+  y, mean, variance = normalized(x, scale, shift, cpus(3), True, weights)[:3]
   parts = [ground_truth(part, scale, shift, part_weights) for part, part_weights in zip(
       np.split(x, 3), np.split(weights, 3))]
   np.testing.assert_allclose(y, np.concatenate([part[0] for part in parts]), atol=1e-4)

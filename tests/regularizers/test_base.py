@@ -36,7 +36,7 @@ def some_kernels(rng, dtype='float32'):
 
 
 def small(method, **settings):
-  """A method's regulariser that projects to few dimensions."""
+  """A method's regularizer that projects to few dimensions."""
   if 'pd' in methods.METHODS[method].settings:
     settings.setdefault('pd', 4)
   return comhe_tf1.create(method, **settings)
@@ -86,7 +86,7 @@ def test_mhe(session, rng, method, first, hidden, power):
       ground_truth.full_space_energy(columns(values['top']), power), rel=1e-4)
 
 
-def test_no_regulariser(session, rng):
+def test_no_regularizer(session, rng):
   terms = comhe_tf1.create('none')(some_kernels(rng)[1], RATE)
   assert not terms.energies
   assert session.run([terms.thom, terms.thomf]) == [0., 0.]

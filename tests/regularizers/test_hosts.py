@@ -1,4 +1,4 @@
-"""A layer's regulariser wherever TensorFlow and its Kerases take one."""
+"""A layer's regularizer wherever TensorFlow and its Kerases take one."""
 import os
 import subprocess
 import sys
@@ -216,7 +216,7 @@ def test_tf_layers_and_contrib(session):
 
 @pytest.mark.skipif(not TF1, reason='as Keras does with TensorFlow 2')
 def test_biases_are_refused(session):
-  """A regulariser of a whole scope is asked of them too."""
+  """A regularizer of a whole scope is asked of them too."""
   with tf.variable_scope('net', regularizer=comhe_tf1.kernel_regularizer('mhe')):
     with pytest.raises(ValueError, match='biases and scales have no neurons'):
       tf.layers.dense(tf.constant(IMAGES[:, 0, 0]), 5)
@@ -244,7 +244,7 @@ def trained(keras, strategy):
     model.compile('sgd', 'mean_squared_error', jit_compile=False)
   x = np.random.RandomState(0).rand(8, 6).astype('float32')
   history = model.fit(x, 0. * x, batch_size=4, epochs=2, shuffle=False, verbose=0).history
-  # Outside of the strategy again, where regularisers may still be called.
+  # Outside of the strategy again, where regularizers may still be called.
   return model.get_weights(), history['loss'], [float(loss) for loss in model.losses]
 
 

@@ -1,4 +1,4 @@
-"""One layer's regulariser: values, axes, draws and mistakes. Its hosts: test_hosts.py."""
+"""One layer's regularizer: values, axes, draws and mistakes. Its hosts: test_hosts.py."""
 import os
 import pickle
 import subprocess
@@ -66,7 +66,7 @@ def test_values_and_gradients_in_a_graph(session, rng, method, role):
   loss = tf.losses.get_regularization_loss()
   session.run(tf.global_variables_initializer())
   tensors = drawn_in(session.graph)
-  # TensorFlow 2 asks the regulariser more than once; the loss has the last call's draws.
+  # TensorFlow 2 asks the regularizer more than once; the loss has the last call's draws.
   tensors = tensors[-{'srip': 1}.get(method, SMALL.get(method, {}).get('pn', 0)):]
   found, drawn = session.run([loss, tensors])
   weight = default_weight(method, role)
@@ -141,7 +141,7 @@ def test_half_precision_is_raised(session, rng, method, dtype):
 
 
 def in_a_graph(method, kernel, seeds, global_seed=None):
-  """Two steps of the terms of regularisers of these seeds, each called twice."""
+  """Two steps of the terms of regularizers of these seeds, each called twice."""
   with tf.Graph().as_default(), tf.Session() as session:
     if global_seed is not None:
       tf.set_random_seed(global_seed)

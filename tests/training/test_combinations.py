@@ -25,7 +25,7 @@ def samples():
 
 
 def new_session():
-  # The graphs run twice: optimising them would take longer than running them.
+  # The graphs run twice: optimizing them would take longer than running them.
   config = tf.ConfigProto()
   config.graph_options.rewrite_options.disable_meta_optimizer = True
   return tf.Session(config=config)
@@ -54,7 +54,7 @@ def test_two_steps(samples, method, model, dataset):
       assert np.isfinite(measures).all()
       assert np.isfinite(list(energies.values())).all()
     after = session.run(variables)
-    # The loss reaches every variable, the regulariser the kernels that it claims.
+    # The loss reaches every variable, the regularizer the kernels that it claims.
     assert all(np.isfinite(new).all() and (new != old).any()
                for old, new in zip(before, after))
     claimed = [] if method == 'none' else [layer.name + '/filter' for layer in layers]
