@@ -64,7 +64,10 @@ def first_batches(args, parser):
 def run(args, parser):
   """Does as the flags say; returns the exit status."""
   # Before TensorFlow, so that a mistake shows at once.
-  data = first_batches(args, parser) if args.first_line else load_data(args)
+  if args.first_line:
+    first_batch, data_line = first_batches(args, parser)
+  else:
+    data, batches = load_data(args)
   tf, config = tf_setup.tensorflow(
       *[getattr(args, name) for name in flags.DEVICE])
   from comhe_tf1.cluster import remote
@@ -74,9 +77,10 @@ def run(args, parser):
   from comhe_tf1.training import loop
   try:
     if args.first_line:
-      return 0 if first_line.check(print, config, *data) else 1
+      return 0 if first_line.check(print, config, first_batch, data_line) else 1
     with tf.Graph().as_default(), opened(args, tf, config) as session:
-      return (evaluate if args.eval_only else train)(args, tf, session, *data)
+      return (evaluate if args.eval_only else train)(
+          args, tf, session, data, batches)
   except (tf.errors.OpError, remote.WorkerError) as error:
     text = error if isinstance(error, remote.WorkerError) else tf_setup.failure(tf, error)
     if args.master:

@@ -85,9 +85,12 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
     with tf.name_scope('test'):
       test_logits, _ = network.logits(images, training=False)
     return TrainingGraph(
-        images, labels, learning_rate, measures, terms.energies,
-        tf.group(step, *(updates + ([] if terms.update is None else [terms.update]))),
-        loss.classification_loss(test_logits, labels),
-        loss.correct(test_logits, labels), network, decayed,
-        None if diagnosed_power is None
+        images=images, labels=labels, learning_rate=learning_rate, measures=measures,
+        energies=terms.energies,
+        train_step=tf.group(
+            step, *(updates + ([] if terms.update is None else [terms.update]))),
+        test_fit=loss.classification_loss(test_logits, labels),
+        test_correct=loss.correct(test_logits, labels),
+        network=network, decayed=decayed,
+        diagnosis=None if diagnosed_power is None
         else diagnosis.unprojected_energies(network.kernels, diagnosed_power))
