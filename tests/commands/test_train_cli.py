@@ -864,7 +864,7 @@ def test_closed_standard_error(root, tmp_path):
 def test_killed_and_resumed(regularizer):
   """More often: python tests/kill_and_resume.py --deaths 20."""
   lines = []
-  assert not kill_and_resume.check(regularizer, 2, random.Random(), lines.append,
+  assert not kill_and_resume.check(regularizer, 1, random.Random(), lines.append,
                                    ['--width', '0.25']), lines
 
 
