@@ -1,4 +1,4 @@
-# make demo           first-line check and a short training, in about two minutes
+# make demo           first-line check and a short training, in two to six minutes
 # make test           the tests under the current Python (3.10 to 3.13), without the slow ones
 # make test-slow      these: whole trainings, kills, several devices
 # make test-tf1       as test, under Python 3.6 and TensorFlow 1.14.0
@@ -73,7 +73,7 @@ $(VENV)-lint/ruff: requirements/lint.txt
 	@touch $@
 
 # On the Docker Engine, else on podman; ENGINE=docker or podman takes that one alone. Needs
-# root, and the packages that docs/docker.md names.
+# root, and the packages that docs/evidence/docker.md names.
 ENGINE ?=
 test-docker: $(VENV)-docker/test
 	ENGINE=$(ENGINE) PYTHON36=$(PYTHON36) $(VENV)-docker/bin/python -m pytest tests/docker --confcutdir tests/docker -v

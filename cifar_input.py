@@ -362,22 +362,21 @@ def main(argv=None):
 
   parser = arguments.Parser(
       prog='cifar_input.py',
-      description='Download a data set, check and unpack it. A broken download '
-                  'is continued by calling again.')
+      description='Download a data set, check its md5 sums and unpack it. Run it again '
+                  'to continue an interrupted download.')
   parser.add_argument('--download', action='store_true', required=True,
-                      help='do so; needed')
+                      help='download (required)')
   parser.add_argument(
       '--dataset', choices=list(datasets.PICKLED), default='cifar100',
-      help='which (default: cifar100)')
+      help='data set (default: cifar100)')
   parser.add_argument(
       '--url', type=url,
-      help='a mirror of the archive, with the same bytes: http, https or file '
-           '(default: the one at www.cs.toronto.edu/~kriz)')
+      help='mirror of the archive, which must be identical: http, https or file '
+           '(default: www.cs.toronto.edu/~kriz)')
   parser.add_argument(
       '--data_dir', type=arguments.path, metavar='FOLDER',
-      help='where the pickles go; the archive is kept beside it (default: '
-           'cifar-100-python or cifar-10-batches-py, as the archive names it, in '
-           'COMHE_DATA_DIR if set)')
+      help='folder for the pickles; the archive is kept beside it (default: '
+           'cifar-100-python or cifar-10-batches-py, in COMHE_DATA_DIR if set)')
   args = parser.parse_args(argv)
   data_set = datasets.DATASETS[args.dataset]
   folder = args.data_dir or os.path.join(

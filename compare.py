@@ -28,11 +28,11 @@ PICTURES = ('.pdf', '.png', '.svg')
 PANELS = ('accuracy', 'late', 'fit', 'reg', 'thom', 'thomf', 'deviation', 'energy',
           'layers')
 DAY = 86400
-EPILOG = '''RUN is a run's folder run_NN; a folder with log_train_NN.txt and
-log_test_NN.txt, of this project or of the authors' (all its runs are meant); one of
-these files, which stands for both; or another file of log lines. Runs that differ only
-in the seed are pooled, logs of one folder too. Exit status: 0, or 1 if something could
-not be read or written; what could be read is compared anyway.'''
+EPILOG = '''RUN is one of these: a run's folder run_NN; a folder with log_train_NN.txt and
+log_test_NN.txt, this project's or the authors' (all its runs are read); one of these two
+files (the other is read too); another file with log lines. Runs that differ only in the
+seed are pooled, and so are the logs of one folder. Exit status: 0, or 1 if something
+could not be read or written; the rest is compared anyway.'''
 
 
 def picture(text):
@@ -65,41 +65,41 @@ def against(text):
 def make_parser():
   parser = arguments.Parser(
       prog='compare.py', description='Compare runs with the published ones, or with '
-      'others: first line, test accuracies, losses, and a verdict on the last test '
-      'accuracy. Needs no TensorFlow.', epilog=EPILOG)
+      'others: first line, test accuracies, losses, and whether the last test accuracy is '
+      'within normal variation between seeds. Needs no TensorFlow.', epilog=EPILOG)
   parser.add_argument('runs', type=arguments.path, nargs='+', metavar='RUN',
-                      help='see below')
+                      help='run to compare; see the end of this help')
   parser.add_argument(
       '--against', type=against, metavar='WHAT',
       help=f'what to compare with: a published run ({", ".join(published_runs.ALL)}), or '
-           f'RUN as below, which is also compared line by line (default: the published '
+           f'another RUN, which is also compared line by line (default: the published '
            f'run of the same method)')
   group = parser.add_argument_group('output').add_mutually_exclusive_group()
   group.add_argument('--markdown', action='store_true', help='print Markdown')
   group.add_argument('--json', action='store_true',
-                     help='print JSON: all that is computed, and all test accuracies')
+                     help='print JSON: everything computed, and all test accuracies')
   group.add_argument(
       '--watch', action='store_true',
-      help='print again whenever something was logged, until all runs are finished')
+      help='print again after every new log line, until all runs are finished')
   parser.add_argument(
       '--interval', type=arguments.whole(1, DAY), default=10, metavar='SECONDS',
-      help='how often --watch looks (default: 10)')
+      help='seconds between the checks of --watch (default: 10)')
   parser.add_argument(
       '--plot', type=picture, metavar='FILE',
-      help=f'draw curves over the steps as {" or ".join(PICTURES)}; the seeds of one '
-           f'setting are a band; needs matplotlib')
+      help=f'draw curves to a file ending in {" or ".join(PICTURES)}; the seeds of one '
+           f'setting become a band; needs matplotlib')
   parser.add_argument(
       '--panels', type=panels, metavar='NAME,...',
-      help=f'what to draw, of {", ".join(PANELS)} (default: all). late: test accuracy '
-           f'after the last learning-rate decay step; energy: sum over the layers but the '
-           f'last; layers: single layers, both where recorded')
+      help=f'panels to draw, from {", ".join(PANELS)} (default: all). late: test accuracy '
+           f'after the last learning-rate decay step; energy: sum over all layers but the '
+           f'last; layers: each layer; these two only if recorded')
   parser.add_argument(
       '--labels', type=lambda text: text.split(','), metavar='LABEL,...',
-      help='name of each RUN in the plots, in order (default: method and seed)')
+      help='one name per RUN for the plots, in order (default: method and seed)')
   parser.add_argument(
       '--report', type=arguments.path, metavar='FOLDER',
-      help='write FOLDER/index.html: one page with tables, plots (with matplotlib), '
-           'environment and command of every run')
+      help='write FOLDER/index.html: one page with tables, plots (if matplotlib is '
+           'installed), environment and command of every run')
   return parser
 
 

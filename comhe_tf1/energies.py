@@ -15,12 +15,11 @@ def main(argv=None):
   """Prints the table, as the flags say; returns the exit status."""
   parser = arguments.Parser(
       prog='comhe_tf1.energies',
-      description='Print the energy in full and in half space of every layer of a '
-                  'checkpoint: of the kernels as they are, not projected, computed in '
-                  'float64.')
+      description='Print the energies of every layer of a checkpoint, in full and half '
+                  'space, of the unprojected kernels, computed in float64.')
   parser.add_argument(
       'path', type=arguments.path, metavar='PATH',
-      help='a checkpoint, or the folder of a run, whose newest one is taken')
+      help='a checkpoint; or the folder of a run, for its newest checkpoint')
   parser.add_argument(
       '--power', choices=list(methods.POWERS) + ['all'], default='2', metavar='POWER',
       help='energy of a pair of neurons: %s, or all of them (default: 2)'

@@ -70,7 +70,7 @@ def _method_flags(group):
   for name, setting in methods.SETTINGS.items():
     group.add_argument(
         '--' + name, **dict(
-            _values(setting), help='%s; of %s (default: %s; %s)' % (
+            _values(setting), help='%s; for %s (default: %s; %s)' % (
                 setting.help, methods.owners_of(name), methods.defaults_of(name),
                 setting.origin)))
 
@@ -82,25 +82,25 @@ def _network_flags(group):
   group.add_argument(
       '--width', default=1., metavar='FACTOR',
       type=arguments.real(lambda value: 0 < value <= WIDEST, 'above 0, at most %d' % WIDEST),
-      help='factor of the filters of every stage, %s at 1; a fraction will do; fc6 '
-           'of cnn9 keeps its %d (default: 1; original)' % (
+      help='factor for the number of filters in every stage: %s at 1; fractions are '
+           'allowed; fc6 of cnn9 always has %d (default: 1; original)' % (
                ', '.join(map(str, architectures.STAGES)), architectures.FC6))
   group.add_argument(
       '--depth', type=int, choices=list(architectures.DEPTHS),
-      help='cnn9 only: convolutions in the three stages together (default: 9; '
+      help='number of convolutions in the three stages, cnn9 only (default: 9; '
            'original)')
 
 
 def _data_flags(group):
   group.add_argument(
       '--dataset', choices=list(datasets.DATASETS), default='cifar100',
-      help='cifar100 and cifar10 read --data_dir; sample is a small SYNTHETIC set made on '
-           'the spot, for trying things, and reads nothing (default: cifar100; '
+      help='cifar100 and cifar10 are read from --data_dir; sample is a small SYNTHETIC '
+           'data set that needs no files, for trying things out (default: cifar100; '
            'original)')
   group.add_argument(
       '--data_dir', type=arguments.path, metavar='FOLDER',
-      help='folder of the set\'s pickles, or the one the archive was unpacked in '
-           '(default: COMHE_DATA_DIR if set, else %s, as the archives unpack)'
+      help='folder of the pickles, or the folder that the archive was unpacked in '
+           '(default: COMHE_DATA_DIR if set, otherwise %s)'
            % ' or '.join(row.folder for row in datasets.PICKLED.values()))
   group.add_argument(
       '--batch_size', type=arguments.whole(1, MANY), default=128, metavar='IMAGES',
@@ -110,46 +110,47 @@ def _data_flags(group):
 def _optimization_flags(group):
   group.add_argument(
       '--base_lr', type=arguments.real(lambda value: value > 0, 'above 0'), default=0.1,
-      metavar='RATE', help='learning rate of step 0 (default: 0.1; original)')
+      metavar='RATE', help='learning rate at step 0 (default: 0.1; original)')
   group.add_argument(
       '--lr_drops', type=_steps, default=[30000, 50000, 65000], metavar='STEP,...',
-      help='steps before which the rate is multiplied by 0.1; \'\' for none '
-           '(default: 30000,50000,65000; original)')
+      help='learning-rate decay steps: before each of them the rate is multiplied by '
+           '0.1; \'\' for none (default: '
+           ' 30000,50000,65000; original)')
   group.add_argument(
       '--max_steps', type=arguments.whole(1, MANY), default=75000, metavar='STEPS',
       help='training steps (default: 75000; original)')
   group.add_argument(
       '--bn_decay', type=arguments.real(lambda value: 0 <= value < 1, 'in [0, 1)'),
       default=0.999, metavar='DECAY',
-      help='decay per step of the moving statistics that testing uses; smaller '
-           'for runs of less than some 3,000 steps (default: 0.999; original)')
+      help='decay per step of the moving averages of batch norm, which testing uses; '
+           'choose less for runs of fewer than about 3,000 steps (default: 0.999; '
+           'original)')
 
 
 def _reproduction_flags(group):
   group.add_argument(
       '--random_seed', type=arguments.whole(0, 2 ** 32 - 1), metavar='SEED',
       help='seed of weights, projections, shuffling and augmentation (default: '
-           '3456 for adversarial, else 345; original; the published log of random '
-           'took 1234)')
+           '3456 for adversarial, otherwise 345; original; the published log of random '
+           'has 1234)')
   group.add_argument(
       '--op_seeds', choices=op_seeds.NUMBERINGS + (op_seeds.BY_NAME,),
-      help='whose initial weights: those the original draws under TensorFlow 1.8 '
-           'to 1.12 or under 1.14, which are recorded for its three methods and its '
-           'network, or by_name: the same for all methods, to compare them from one '
-           'start (default: tf1.12, the published logs\', where recorded, else '
-           'by_name)')
+      help='initial weights. tf1.12: those of the published logs, as the original draws '
+           'them under TensorFlow 1.8 to 1.12; tf1.14: as it draws them under TensorFlow '
+           '1.14; both exist for its three methods and its network only. by_name: the '
+           'same for every method, to compare methods (default: tf1.12 if it exists, '
+           'otherwise by_name)')
   group.add_argument(
       '--first_line', action='store_true',
-      help='compute the first line of the three published logs, compare, and exit '
-           '(0: all match, 1: not); fit and acc with CIFAR-100 only, all else '
-           'without data')
+      help='compute the first line of the three published logs, compare, and exit with '
+           '0 if all numbers match, otherwise 1; only fit and acc need CIFAR-100')
 
 
 def _output_flags(group):
   group.add_argument(
       '--log_dir', type=arguments.path, metavar='FOLDER',
-      help='folder of the logs, which are named and numbered below it as the '
-           'original\'s (default: COMHE_LOG_DIR if set, else log; original: log)')
+      help='folder of the logs; subfolders, names and numbers are as the original\'s '
+           '(default: COMHE_LOG_DIR if set, otherwise log; original: log)')
   group.add_argument(
       '--log_every', type=arguments.whole(1, MANY), default=100, metavar='STEPS',
       help='steps between training lines (default: 100; original)')
@@ -158,44 +159,43 @@ def _output_flags(group):
       help='steps between test lines (default: 500; original)')
   group.add_argument(
       '--energy_every', type=arguments.whole(0, MANY), default=0, metavar='STEPS',
-      help='steps between records of every layer\'s energy, full and half space, of '
-           'the kernels as they are, not projected, in metrics.jsonl and for '
-           'TensorBoard, with --power, or 2 where there is none; 0 for none (default: '
-           '0)')
+      help='steps between records of the energy of every layer, in full and half space, '
+           'of the unprojected kernels, in metrics.jsonl and for TensorBoard; for '
+           '--power, or 2 if the method has none; 0: no records (default: 0)')
 
 
 def _checkpoints_flags(group):
   group.add_argument(
       '--save_every', type=arguments.whole(0, MANY), default=1000, metavar='STEPS',
-      help='steps between checkpoints, one more after the last step; 0 for none '
-           '(default: 1000; the original has none)')
+      help='steps between checkpoints; another one is written after the last step; '
+           '0: no checkpoints (default: 1000; the original has none)')
   group.add_argument(
       '--keep', type=arguments.whole(1, MANY), default=3, metavar='N',
-      help='checkpoints kept, the newest ones (default: 3)')
+      help='number of newest checkpoints to keep (default: 3)')
   group.add_argument(
       '--resume', action='store_true',
-      help='go on with the newest unfinished run of these flags, exactly where its '
-           'newest checkpoint left it; if there is none, start one; if the run is '
-           'finished, print its results')
+      help='continue the newest unfinished run with these flags, exactly from its '
+           'newest checkpoint; if there is no run, start one; if the run is finished, '
+           'print its results')
   group.add_argument(
       '--eval_only', type=arguments.path, metavar='PATH',
-      help='print the test accuracy and top-5 accuracy of a checkpoint (such as '
-           'run_00/checkpoints/model.ckpt-75000), or of the newest one in a run\'s folder, '
-           'on --dataset or --data_dir, and exit')
+      help='print test accuracy and top-5 accuracy of a checkpoint (such as '
+           'run_00/checkpoints/model.ckpt-75000), or of the newest one in a run\'s '
+           'folder, and exit; the test set is that of --dataset and --data_dir')
   group.add_argument(
       '--recalibrate_bn', action='store_true',
-      help='with --eval_only: also with the moving statistics replaced by their mean '
-           'over the training images, which is not the original\'s protocol')
+      help='with --eval_only: also print the accuracy with the moving averages replaced '
+           'by means over the training images; this is not the original\'s protocol')
 
 
 def _device_flags(group):
   arguments.add_device_flags(group)
   group.add_argument(
-      '--xla', action='store_true', help='let XLA compile what it can')
+      '--xla', action='store_true', help='compile with XLA where possible')
   group.add_argument(
       '--profile', type=arguments.whole(0, MANY), default=0, metavar='STEPS',
-      help='write timelines of so many steps, after five others, to the run\'s folder, '
-           'for ui.perfetto.dev (default: 0)')
+      help='write timelines of this many steps, after the first five, to the run\'s '
+           'folder; ui.perfetto.dev opens them (default: 0)')
 
 
 def _several_devices_flags(group):
@@ -203,17 +203,17 @@ def _several_devices_flags(group):
       '--devices', type=_device_list, metavar='DEVICE,...',
       help='devices that share every batch, such as gpu:0,gpu:1, or '
            '/job:worker/task:0/gpu:0,/job:worker/task:1/gpu:0 with --master; their number '
-           'must divide --batch_size, all but the batch is on the first (default: the '
-           'one of --gpu_no)')
+           'must divide --batch_size; the first device has everything but the batch '
+           '(default: the one of --gpu_no)')
   group.add_argument(
       '--master', type=_master, metavar='grpc://HOST:PORT',
-      help='a worker, started with python -m comhe_tf1.worker, in whose cluster '
-           '--devices are (default: they are in this process)')
+      help='address of a worker, started with python -m comhe_tf1.worker, whose cluster '
+           'has the --devices (default: the devices of this process)')
   group.add_argument(
       '--bn_stats', choices=('batch', 'tower'), default='batch',
-      help='what batch norm takes its statistics of: batch, the whole of it, as on one '
-           'device; or tower, each device\'s part, which is ANOTHER EXPERIMENT and '
-           'exchanges less (default: batch)')
+      help='images for the statistics of batch norm. batch: the whole batch, as on one '
+           'device; tower: each device\'s part, which is ANOTHER EXPERIMENT with less '
+           'communication (default: batch)')
 
 
 GROUPS = (('method', _method_flags),

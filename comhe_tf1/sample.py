@@ -8,12 +8,13 @@ def main(argv=None):
   """Writes the sample, as the flags say; returns the exit status."""
   parser = arguments.Parser(
       prog='comhe_tf1.sample',
-      description='Write the synthetic sample as pickles in a CIFAR set\'s layout.')
+      description='Write the synthetic sample as pickles, in the layout of a CIFAR data '
+                  'set.')
   parser.add_argument('folder', type=arguments.path, help='where to write the pickles')
   parser.add_argument(
       '--dataset', choices=sorted(sample.LAYOUTS), default='cifar100',
-      help='whose layout: train, test and meta in 100 classes, or data_batch_1 to '
-           'data_batch_5, test_batch and batches.meta in 10 (default: cifar100)')
+      help='layout. cifar100: train, test and meta, 100 classes; cifar10: data_batch_1 to '
+           'data_batch_5, test_batch and batches.meta, 10 classes (default: cifar100)')
   args = parser.parse_args(argv)
   try:
     sample.write(args.folder, args.dataset)

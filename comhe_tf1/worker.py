@@ -16,7 +16,7 @@ from comhe_tf1.utils import terminal
 from comhe_tf1.utils import tf_setup
 
 DANGER = ('TensorFlow\'s server asks for no password and listens at all addresses of this '
-          'machine: whoever reaches its port runs any code as this user')
+          'machine: whoever reaches its port can run any code as this user')
 EXAMPLE = ('{"cluster": {"worker": ["10.0.0.5:2222", "10.0.0.6:2222"]}, "task": {"type": '
            '"worker", "index": 0}}')
 
@@ -25,12 +25,12 @@ def make_parser():
   """The parser of this command line."""
   parser = arguments.Parser(
       prog='comhe_tf1.worker',
-      description='Offer this machine\'s devices to trainings of train.py --master, until '
-                  'a signal ends it. TF_CONFIG says where all workers are and which of '
-                  'them this is, such as ' + EXAMPLE)
+      description='Let train.py --master use the devices of this machine, until a signal '
+                  'stops it. The variable TF_CONFIG lists all workers and says which of '
+                  'them this is, for example ' + EXAMPLE)
   parser.add_argument(
       '--trusted_network', action='store_true',
-      help='needed, and to be true: only those whom you trust reach this machine. ' + DANGER)
+      help='required: says that you trust everybody who can reach this machine. ' + DANGER)
   arguments.add_device_flags(parser)
   return parser
 

@@ -187,8 +187,8 @@ def test_a_line_trains_and_resumes_by_its_number(sweep, tmp_path):
     (run / 'final.json').unlink()
 
 
-def test_the_readme_has_the_commands_that_are_tested():
-  with open(os.path.join(FOLDER, 'README.md')) as file:
+def test_the_page_has_the_commands_that_are_tested():
+  with open(os.path.join(os.path.dirname(FOLDER), 'docs', 'training.md')) as file:
     text = file.read()
   assert SLURM % 'runs/width.sh' in text
   assert 'sh -c "$(sed -n 3p runs/width.sh) --resume"' in text

@@ -27,33 +27,36 @@ POWERS = collections.OrderedDict([
     ('a0', (1., 10.)), ('a1', (0.1, 1.)), ('a2', (0.1, 1.))])
 
 SETTINGS = collections.OrderedDict([
-    ('pd', Setting(int, 1, 65536, 'DIM', 'pd', 'original', 'dimension projected to')),
+    ('pd', Setting(int, 1, 65536, 'DIM', 'pd', 'original',
+                   'dimensions after projection')),
     ('pn', Setting(int, 1, 4096, 'N', 'pn', 'original',
-                   'projections per layer; where they are trained only a label in the '
-                   'log folder\'s name')),
+                   'projections per layer; angle, angle_alternating and adversarial '
+                   'always use one, and have N only in the log folder\'s name')),
     ('pnd', Setting(int, 0, _MANY, 'N', 'pnd', 'original',
-                    'one projection per N neurons of a layer instead of --pn; 0 is '
-                    'off')),
+                    'one projection per N neurons of a layer, instead of --pn; '
+                    '0: not used')),
     ('draw', Setting(('original', 'reduced'), None, None, 'DRAW', 'draw', 'original',
-                     'what is drawn at random: projections as the original, or fewer '
-                     'numbers that give each layer\'s term the same law')),
+                     'original: draw the projections, as the authors\' code; reduced: '
+                     'draw fewer numbers, with the same distribution of each layer\'s '
+                     'term')),
     ('iters', Setting(int, 0, _MANY, 'STEPS', 'iter', 'original',
                       'gradient steps of the projections before each training step')),
     ('groups', Setting(int, 0, 65536, 'N', 'groups', 'paper',
-                       'groups of consecutive input channels that a layer is split '
-                       'into; 0 is one per channel')),
+                       'number of groups of consecutive input channels in a layer; '
+                       '0: one group per channel')),
     ('gram', Setting(('neurons', 'smaller'), None, None, 'GRAM', 'gram', 'paper',
-                     'what is to be orthogonal: all neurons; or, smaller, neurons or '
-                     'inputs, whichever are fewer, for orthogonal as a mean over them')),
+                     'what should be orthogonal: the neurons; or smaller: the neurons '
+                     'or the inputs, whichever are fewer; for orthogonal the term is then '
+                     'a mean, not a sum')),
     ('power', Setting(tuple(POWERS), None, None, 'POWER', 'power', 'original',
-                      'energy of a pair of neurons: 0, 1, 2 by their distance; a0, a1, '
-                      'a2 by their angle')),
-    ('energy_weight', Setting(float, 0., 3e38, 'WEIGHT', 'weight', 'original but for '
+                      'energy of a pair of neurons: 0, 1 and 2 depend on their '
+                      'distance; a0, a1 and a2 on their angle')),
+    ('energy_weight', Setting(float, 0., 3e38, 'WEIGHT', 'weight', 'original except '
                               'orthogonal and srip',
-                              'weight of each layer\'s term in the loss, but for the '
+                              'weight in the loss of each layer\'s term, except the '
                               'output layer\'s')),
     ('output_energy_weight', Setting(float, 0., 3e38, 'WEIGHT', 'outputweight',
-                                     'original but for orthogonal and srip',
+                                     'original except orthogonal and srip',
                                      'weight of the output layer\'s term')),
 ])
 
@@ -109,19 +112,19 @@ METHODS = collections.OrderedDict([
         (_HALF, 'max_i E_h(P_i W), P_i drawn anew at every step', _FULL), _COMHE)),
     ('angle', Method(
         'trained_projection.AngleProjection', _energy(pd=30, pn=1, iters=1), 345,
-        'angle-preserving projection, its last step unrolled',
+        'angle-preserving projection, with gradients through its last step',
         (_HALF, 'E_h(P\' W), P\' = P - lr d/dP ||cos(P W) - cos(W)||_F', _FULL),
         _COMHE + '; authors\' code')),
     ('angle_alternating', Method(
         'trained_projection.AlternatingAngleProjection',
         _energy(pd=30, pn=1, iters=1), 345,
-        'angle-preserving projection, trained in turn with the network',
+        'angle-preserving projection, trained alternately with the network',
         (_HALF, 'E_h(P W), P descends sum_{i<j} (theta(w_i, w_j) - '
          'theta(P w_i, P w_j))^2', _FULL), _COMHE)),
     ('adversarial', Method(
         'trained_projection.AdversarialProjection',
         _energy(pd=30, pn=1, iters=10), 3456,
-        'projection that raises the energy, its last step unrolled',
+        'projection that raises the energy, with gradients through its last step',
         (_HALF, 'E_h(P\' W), P\' = P + lr d/dP E(P W)', _FULL),
         _COMHE + '; authors\' code')),
     ('group', Method(
@@ -208,7 +211,7 @@ def owners_of(setting):
   owners = [name for name, method in METHODS.items() if setting in method.settings]
   others = [name for name in METHODS if name not in owners]
   return (', '.join(owners) if len(owners) <= len(others)
-          else 'all methods but ' + ', '.join(map(repr, others)))
+          else 'all methods except ' + ', '.join(others))
 
 
 def defaults_of(setting):

@@ -91,16 +91,16 @@ def add_device_flags(group):
   """Adds the flags of what acts on a whole process, see `tf_setup.tensorflow`."""
   group.add_argument(
       '--gpu_no', type=gpus, metavar='N',
-      help='number of the GPU, -1 for the CPU (default: CUDA_VISIBLE_DEVICES if '
-           'set, else 0; original: 0)')
+      help='number of the GPU; -1: CPU (default: CUDA_VISIBLE_DEVICES if set, otherwise '
+           '0; original: 0)')
   group.add_argument(
       '--tf32', action='store_true',
-      help='allow TensorFloat-32 on GPUs that have it: faster products of 10-bit '
-           'factors, which the original\'s GPUs did not have')
+      help='allow TensorFloat-32 on GPUs that have it: products are faster, but their '
+           'factors have 10-bit mantissas; the original\'s GPUs did not have it')
   group.add_argument(
       '--deterministic', action='store_true',
-      help='the same sums in the same order in every run: one thread, and on a GPU what '
-           'this TensorFlow knows of it (all from 2.9 on, convolutions from 1.14 on)')
+      help='the same results in every run: one thread, and on a GPU the deterministic '
+           'operations of TensorFlow (all from 2.9 on, convolutions from 1.14 on)')
   add_environment_flag(group)
 
 
@@ -113,5 +113,5 @@ def add_environment_flag(group):
   """Adds the flag by which `tf_setup.tensorflow` does without its check."""
   group.add_argument(
       '--any_environment', action='store_true',
-      help='start under any versions of Python, TensorFlow, NumPy and protobuf and on '
-           'any GPU, not only on those known to work')
+      help='skip the check at the start: use any version of TensorFlow, any driver and '
+           'any GPU, not only those that are known to work')

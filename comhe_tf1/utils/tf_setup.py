@@ -160,7 +160,7 @@ def why_no_gpu(tf, gpu_no):
     shown = driver.problem or f'the NVIDIA driver shows {len(driver.capabilities)} GPUs'
     return f'{shown} with CUDA_VISIBLE_DEVICES={gpu_no}; nvidia-smi lists all that there are'
   return ('the NVIDIA driver shows it, but TensorFlow cannot open its CUDA libraries; '
-          'TF_CPP_MIN_LOG_LEVEL=0 names them, docs/install.md says what brings them')
+          'TF_CPP_MIN_LOG_LEVEL=0 names them, docs/training.md says what brings them')
 
 
 def _built(tf, fact):

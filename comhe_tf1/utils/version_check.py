@@ -39,7 +39,7 @@ def needs(tensorflow, built_with):
   cuda = _needed_cuda(built_with)
   driver = f', driver {DRIVERS[cuda]} or newer' if cuda in DRIVERS else ''
   return (f'TensorFlow {tensorflow} needs CUDA {cuda[0]}.{cuda[1]}{driver}, and the '
-          'libraries that docs/install.md names')
+          'libraries that docs/training.md names')
 
 
 def _needed_cuda(built_with):

@@ -27,7 +27,7 @@ def pytest_sessionstart(session):
     try:
       config.engine, config.engine_line = engines.start(os.environ.get('ENGINE'), BUILT)
     except engines.UnavailableError as error:
-      pytest.exit(f'{error}; see docs/docker.md', 1)
+      pytest.exit(f'{error}; see docs/evidence/docker.md', 1)
 
 
 def pytest_report_header(config):

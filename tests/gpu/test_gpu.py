@@ -51,7 +51,7 @@ def test_a_training_takes_the_gpu(driver, tmp_path):
   assert out.startswith('train.py: error: cudaGetDevice() failed. ')
   assert out.endswith('; the NVIDIA driver runs CUDA up to 12.8; TensorFlow 2.21.0 needs '
                       'CUDA 12.0, driver 525.60.13 or newer, and the libraries '
-                      'that docs/install.md names; --gpu_no -1 takes the CPU\n')
+                      'that docs/training.md names; --gpu_no -1 takes the CPU\n')
 
 
 @pytest.mark.parametrize('flags, setting, expected, told', [
