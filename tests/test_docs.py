@@ -8,9 +8,11 @@ import pytest
 
 
 def pages(root):
-  names = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', os.path.join('runs', 'README.md')]
-  return names + [os.path.join('docs', name) for name in os.listdir(
-      os.path.join(root, 'docs')) if name.endswith('.md')]
+  names = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', os.path.join('runs', 'README.md'),
+           os.path.join('results', 'README.md')]
+  return names + [os.path.join(folder, name)
+                  for folder in ('docs', os.path.join('docs', 'evidence'))
+                  for name in os.listdir(os.path.join(root, folder)) if name.endswith('.md')]
 
 
 def test_links_lead_somewhere(root):
@@ -90,3 +92,15 @@ def test_paths_and_commands_that_modules_name_are_there(root):
     for path in named:
       assert os.path.exists(os.path.join(root, path)), f'{module} names {path}'
   assert found > 20
+
+
+def test_the_plot_of_ones_own(root, tmp_path, monkeypatch):
+  matplotlib = pytest.importorskip('matplotlib')
+  with open(os.path.join(root, 'docs', 'comparing.md'), encoding='utf8') as file:
+    script, = re.findall(r'```python\n(.*?)```', file.read(), re.S)
+  monkeypatch.chdir(root)
+  matplotlib.use('Agg')
+  path = str(tmp_path / 'mine.pdf')
+  exec(script.replace('mine.pdf', path), {})
+  with open(path, 'rb') as picture:
+    assert picture.read(4) == b'%PDF'
