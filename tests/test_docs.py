@@ -4,7 +4,9 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tensorflow
 
 
 def pages(root):
@@ -104,3 +106,16 @@ def test_the_plot_of_ones_own(root, tmp_path, monkeypatch):
   exec(script.replace('mine.pdf', path), {})
   with open(path, 'rb') as picture:
     assert picture.read(4) == b'%PDF'
+
+
+@pytest.mark.skipif(tensorflow.__version__.startswith('1.'), reason='Keras 3')
+def test_the_first_example_of_the_library(root, capsys):
+  """It runs, and prints the table that the page has."""
+  with open(os.path.join(root, 'docs', 'library.md'), encoding='utf8') as file:
+    script, table = re.findall(r'```python\n(.*?)```.*?\n\n((?:    [^\n]*\n)+)',
+                               file.read(), re.S)[0]
+  rng = np.random.RandomState(0)
+  names = {'images': rng.rand(64, 32, 32, 3), 'labels': rng.randint(10, size=64)}
+  exec(script, names)
+  assert str(names['regularization']) == re.sub('(?m)^    ', '', table).rstrip()
+  assert capsys.readouterr().out.startswith(str(names['regularization']))
