@@ -148,7 +148,7 @@ def _load_test(path, data_set):
   test = load(path, data_set)
   with open(path, 'rb') as file:
     md5 = hashlib.md5(file.read()).hexdigest()
-  return test, data_set.digest if md5 == data_set.members[data_set.test] else None
+  return test, data_set.digest if md5 == data_set.members.get(data_set.test) else None
 
 
 def _unpacked(path, data_set):

@@ -12,7 +12,7 @@ and MB that the first repetition took at most beyond what the process had with i
 libraries, its input and a built graph. A contender that holds all cosines at once is left
 out where they would not fit in the memory that is free. All but `products` must agree in
 value and gradient with the first contender, or no figure is shown and the status is 1.
-The tables are those of docs/speed.md. Needs Linux.
+The tables are those of docs/evidence/speed.md. Needs Linux.
 """
 import re
 import statistics

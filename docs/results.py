@@ -1,9 +1,12 @@
 #!/usr/bin/env python
-"""Keeps trainings in results/, and writes results/README.md and docs/published.md.
+"""Keeps trainings in results/, and writes the tables of docs/results.md.
 
     python docs/results.py --add log/w025_none    # a folder with one finished run
     python docs/results.py --add log/cnn9_width0.25/none/default/run_01 --name none_346
     python docs/results.py                        # writes the pages again
+
+The text of docs/results.md is written by hand: each table there is found by its first row
+and replaced. results/README.md, the details of every run, is written as a whole.
 
 A finished run is kept in results/NAME (by default the folder's own name): both logs,
 args.json, env.json, final.json and metrics.jsonl as training wrote them, but without the
@@ -36,12 +39,13 @@ from comhe_tf1.data import datasets
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
+from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import durable
 from comhe_tf1.utils import terminal
 
 RESULTS = os.path.join(ROOT, 'results')
-PUBLISHED = os.path.join(ROOT, 'docs', 'published.md')
+PAGE = os.path.join(ROOT, 'docs', 'results.md')
 FOLDERS = ('data_dir', 'log_dir')   # flags
 LARGE = 1 << 18   # bytes of a metrics.jsonl, from which on it is compressed
 PAUSE = 10        # times the usual time between two lines: more was no training
@@ -53,27 +57,22 @@ RECIPES = ('published', 'mhe_repository', 'published_powers', 'published_width',
            'published_depth', 'published_layers', 'published_weights',
            'published_resnet32', 'cifar100_methods')
 
-INTRODUCTION = '''# Results
+INTRODUCTION = '''# The runs
 
-What this project has trained, including what does not match the published figures. Each
-run has a folder with its logs and records, as training wrote them (without the names of
-the machine's folders). This page is written from them by
+[docs/results.md](../docs/results.md) says what these runs show. Here are their commands,
+machines and times, written by `python docs/results.py`. Each folder has the logs and
+records of a run, as training wrote them (without the names of the machine's folders).
 
-    python docs/results.py
-
-Figures are test errors in percent on the whole test set, 10,000 images. *Last* is the
-result. *Lowest* is chosen on the test set, so it is no result; it is shown because most
-published test errors were chosen so ([published](../docs/published.md)). `python
-compare.py results/NAME` shows more of a run.
+Tables show test errors in percent. *Final*: after the last step; this is the result.
+*Best*: chosen on the test set. `python compare.py results/NAME` shows more of a run.
 '''
 SEEDS = '''
 ## By setting
 
 Runs that differ only in the seed. sd: standard deviation of one run. Difference to none:
-mean difference of the last test error to runs without a regularizer and otherwise the same
-settings, with its 95 % interval (Student's t); negative is better. *Paired*: over the
-seeds that both have; otherwise with the pooled spread of both. One run each has no
-interval.
+mean difference of the final test error to runs without a regularizer and otherwise the same
+settings, with its 95 % interval (Student's t); negative is better. *Paired*: over the seeds
+that both have; otherwise with the pooled spread of both. One run each has no interval.
 '''
 UNFINISHED = ('Test accuracies after every {:,} steps (as logged, not errors), and the '
               'difference, ours minus published, in each section between learning-rate '
@@ -214,7 +213,7 @@ def read_one(folder, name):
 
 def page(found, results=RESULTS):
   """The text of results/README.md, from a list of `Result` in a folder."""
-  rows = [['run', 'method and network', 'steps', 'seed', 'last', 'lowest',
+  rows = [['run', 'method and network', 'steps', 'seed', 'final', 'best',
            'median of the last 20', 'published']] + list(map(_row, found))
   lines = [INTRODUCTION] + _table(rows) + _by_setting(found)
   for each in found:
@@ -252,7 +251,7 @@ def _published(result):
   """The published figures of a run's settings, in a few words."""
   words = []
   if result.verdict.difference is not None:
-    words.append(f'last {100 - 100 * result.verdict.theirs:.2f} '
+    words.append(f'final {100 - 100 * result.verdict.theirs:.2f} '
                  f'({-100 * result.verdict.difference:+.2f} here)')
   words += [_beside(each) for each in result.compared.cells]
   return '; '.join(words) or 'none'
@@ -264,7 +263,7 @@ def _beside(beside):
     known = beside.cell.error is not None
     return f'{error:.2f}' + (f' ({error - beside.cell.error:+.2f})' if known else '')
 
-  return (f'{beside.cell.shown_error}, here lowest {here(beside.lowest)}, last '
+  return (f'{beside.cell.shown_error}, here best {here(beside.lowest)}, final '
           f'{here(beside.last)}')
 
 
@@ -282,8 +281,8 @@ def _by_setting(found):
         baselines.setdefault(_common(settings), {})[entry.seed] = _last(each)
   if not groups:
     return []
-  rows = [['setting', 'steps', 'n', 'seeds', 'mean of last', 'sd', 'difference to none',
-           'published, lowest of one run']]
+  rows = [['setting', 'steps', 'n', 'seeds', 'mean of final', 'sd', 'difference to none',
+           'published, best of one run']]
   for members in groups.values():
     entry, by_seed = members[0].entry, {each.entry.seed: _last(each) for each in members}
     errors = list(by_seed.values())
@@ -447,12 +446,17 @@ def _time(source):
   return f'{worked / 3600.:.1f} hours of training, median {usual:.3f} s a step'
 
 
+ERROR, ENERGY = 'test error, %', 'energy'   # also headings
+
+
 class Figure(typing.NamedTuple):
   """A published figure.
 
-  recipes: list of pairs of file and line. measured: list of str, one for every run that has
-  its settings. counts: whether a run has all of them, none only doubtful.
+  quantity: ERROR or ENERGY. published: the figure, in words. recipes: list of pairs of
+  file and line. measured: list of str, one for every run that has its settings. counts:
+  whether a run has all of them, none only doubtful.
   """
+  quantity: str
   label: str
   published: str
   recipes: list
@@ -500,10 +504,10 @@ def _logs(known, runs):
       return all(settings.get(flag) == value for flag, value in wanted.items()
                  if flag not in but)
 
-    measured = [f'{each.name}: last {each.entry.final["last"]["test_acc"]:.4f}'
-                for each in runs if same(each.entry.settings, run_settings.DRAWS)]
-    yield Figure(f'log {name} of {facts.source.split("/")[-1]}',
-                 f'last {facts.last:.4f}, best {facts.best[0]:.4f} at {facts.best[1]:,}',
+    measured = [_here(each) for each in runs
+                if same(each.entry.settings, run_settings.DRAWS)]
+    yield Figure(ERROR, f'{facts.source.split("/")[-1]} log, {name}',
+                 f'{100 - 100 * facts.best[0]:.2f}, final {100 - 100 * facts.last:.2f}',
                  _first_of_each(known, same), measured, bool(measured))
 
 
@@ -516,13 +520,17 @@ def _cells(known, runs):
     origin = (f' (log {cell.log})' if cell.log else
               f' +- {cell.read_off:g}' if cell.read_off else '')
     yield Figure(
-        cell.label, cell.shown_error + origin,
+        ERROR, cell.label, cell.shown_error + origin,
         _first_of_each(known, lambda settings: any(
             not match.otherwise for match in of_cell(settings))),
-        [f'{each.name}: lowest {cells.error_of(each.entry.final["best"]):.2f}, last '
-         f'{_last(each):.2f}{"".join("; " + words for words in match.otherwise)}'
-         for each, match in matching],
+        ['; '.join([_here(each)] + match.otherwise) for each, match in matching],
         any(not match.otherwise for _, match in matching))
+
+
+def _here(result):
+  """A run beside a published test error."""
+  return (f'{result.name}: {cells.error_of(result.entry.final["best"]):.2f}, final '
+          f'{_last(result):.2f}')
 
 
 def _curves(known, runs):
@@ -536,7 +544,7 @@ def _curves(known, runs):
     measured = [f'{each.name}: {sums}' for each in runs if same(each.entry.settings)
                 for sums in filter(None, [_energies(each.energies)])]
     yield Figure(
-        f'CoMHE plot of energies, {curve.name}', ', '.join(
+        ENERGY, f'CoMHE plot of energies, {curve.name}', ', '.join(
             f'{step:,}: {value:g}' for step, value in curve.energies.items()) + (
                 ' (band {:g} to {:g})'.format(*curve.band) if curve.band else ''),
         _first_of_each(known, lambda settings: settings['energy_every'] and same(
@@ -564,30 +572,62 @@ def _places(recipes_of_figure):
   return '; '.join(f'{file} {", ".join(numbers)}' for file, numbers in lines.items())
 
 
-def published_page(found):
-  """The text of docs/published.md, from a list of `Figure`."""
-  count = (f'{len(found)} published figures: {sum(bool(each.recipes) for each in found)} '
-           f'with a recipe, {sum(each.counts for each in found)} measured here.')
-  rows = [['figure', 'published', 'recipe', 'here']] + [
-      [each.label, each.published, _places(each.recipes) or 'none',
-       '<br>'.join(each.measured) or '-'] for each in found]
-  with open(PUBLISHED, encoding='utf-8') as file:
-    before, after = re.split(r'(?m)^\*\*\d[^*]*\*\*$(?:\n\|.*|\n)*', file.read())
-  return f'{before}**{count}**\n\n' + '\n'.join(_table(rows)) + '\n\n' + after
+def results_page(found):
+  """The text of docs/results.md, its tables from a list of `Result`."""
+  published = figures(found)
+  count = (f'{len(published)} published figures: '
+           f'{sum(bool(each.recipes) for each in published)} with a recipe, '
+           f'{sum(each.counts for each in published)} measured here.')
+  with open(PAGE, encoding='utf-8') as file:
+    text = re.sub(r'(?m)^\*\*\d[^*]*\*\*$', f'**{count}**', file.read())
+  text = _with_table(text, [['run', 'steps', 'seed', 'published', 'best here',
+                             'final here']] + list(map(_short_row, sorted(
+                                 found, key=_place_of_method))))
+  for quantity in (ERROR, ENERGY):
+    text = _with_table(text, [[quantity, 'published', 'recipe', 'here']] + [
+        [each.label, each.published, _places(each.recipes) or 'none',
+         '<br>'.join(each.measured) or '-'] for each in published
+        if each.quantity == quantity])
+  return text
 
 
-def write(results=RESULTS, published=PUBLISHED):
-  """Writes README.md of a folder of results, and the page of published figures."""
+def _with_table(text, rows):
+  """A page whose table with this first row is replaced."""
+  heading, *_ = table = _table(rows)
+  before, after = re.split('(?m)^' + re.escape(heading) + '$(?:\n\\|.*)*', text)
+  return before + '\n'.join(table) + after
+
+
+def _place_of_method(result):
+  """The baseline first; runs of unknown settings last."""
+  names = list(methods.METHODS)
+  return names.index(result.entry.settings['regularizer']) if result.entry.settings else (
+      len(names))
+
+
+def _short_row(result):
+  entry = result.entry
+  label = run_settings.described(entry.settings) if entry.settings else result.name
+  figures_here = ([f'{cells.error_of(entry.final[name]):.2f}' for name in ('best', 'last')]
+                  if entry.finished else ['unfinished', '-'])
+  published = ', '.join(each.cell.shown_error for each in result.compared.cells)
+  return [f'[{label}](../results/README.md#{_anchor(result.name)})',
+          f'{entry.schedule.steps:,}', '-' if entry.seed is None else str(entry.seed),
+          published or '-'] + figures_here
+
+
+def write(results=RESULTS):
+  """Writes README.md of a folder of results, and the tables of docs/results.md."""
   found = read(results)
   for path, text in ((os.path.join(results, 'README.md'), page(found, results)),
-                     (published, published_page(figures(found)))):
+                     (PAGE, results_page(found))):
     durable.write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def main(argv=None):
   parser = arguments.Parser(
       prog='results.py', description='Keep finished trainings in results/, and write '
-      'results/README.md and docs/published.md.')
+      'results/README.md and the tables of docs/results.md.')
   parser.add_argument('--add', type=arguments.path, metavar='FOLDER', action='append',
                       default=[], help='a run\'s folder run_NN, or one with a single '
                       'finished run below it; may be repeated')

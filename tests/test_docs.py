@@ -4,11 +4,14 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tensorflow
 
 
 def pages(root):
-  names = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', os.path.join('runs', 'README.md')]
+  names = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', os.path.join('runs', 'README.md'),
+           os.path.join('results', 'README.md')]
   return names + [os.path.join(folder, name)
                   for folder in ('docs', os.path.join('docs', 'evidence'))
                   for name in os.listdir(os.path.join(root, folder)) if name.endswith('.md')]
@@ -91,3 +94,28 @@ def test_paths_and_commands_that_modules_name_are_there(root):
     for path in named:
       assert os.path.exists(os.path.join(root, path)), f'{module} names {path}'
   assert found > 20
+
+
+def test_the_plot_of_ones_own(root, tmp_path, monkeypatch):
+  matplotlib = pytest.importorskip('matplotlib')
+  with open(os.path.join(root, 'docs', 'comparing.md'), encoding='utf8') as file:
+    script, = re.findall(r'```python\n(.*?)```', file.read(), re.S)
+  monkeypatch.chdir(root)
+  matplotlib.use('Agg')
+  path = str(tmp_path / 'mine.pdf')
+  exec(script.replace('mine.pdf', path), {})
+  with open(path, 'rb') as picture:
+    assert picture.read(4) == b'%PDF'
+
+
+@pytest.mark.skipif(tensorflow.__version__.startswith('1.'), reason='Keras 3')
+def test_the_first_example_of_the_library(root, capsys):
+  """It runs, and prints the table that the page has."""
+  with open(os.path.join(root, 'docs', 'library.md'), encoding='utf8') as file:
+    script, table = re.findall(r'```python\n(.*?)```.*?\n\n((?:    [^\n]*\n)+)',
+                               file.read(), re.S)[0]
+  rng = np.random.RandomState(0)
+  names = {'images': rng.rand(64, 32, 32, 3), 'labels': rng.randint(10, size=64)}
+  exec(script, names)
+  assert str(names['regularization']) == re.sub('(?m)^    ', '', table).rstrip()
+  assert capsys.readouterr().out.startswith(str(names['regularization']))

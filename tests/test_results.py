@@ -1,4 +1,4 @@
-"""results/: what is kept of finished trainings, and the page about them."""
+"""results/: what is kept of finished trainings, and the pages about them."""
 import gzip
 import json
 import os
@@ -64,7 +64,7 @@ def test_a_run_is_kept_and_told_of(log_dir, tmp_path):
   # As `synthetic_logs.accuracy`: up and down by 0.04 before the last.
   assert '| 42,500 | 345 | 36.04 | 36.00 | 36.06 |' in row
   # The cell of the MHE paper's table 2 for 16/32/64 filters.
-  assert '| 35.16, here lowest 36.00 (+0.84), last 36.04 (+0.88) |' in row
+  assert '| 35.16, here best 36.00 (+0.84), final 36.04 (+0.88) |' in row
   words = ' '.join(page.split())
   assert 'python train.py --regularizer half_mhe --width 0.25 - Trained' in words
   assert ('--model cnn9, --width 0.25, --depth 9, --batch_size 128, --base_lr 0.1, '
@@ -136,7 +136,7 @@ def recipe(name, number):
 @pytest.mark.parametrize('name, number, published', [
     ('claim.sh', 0, '47.72'), ('claim.sh', 2, '36.84'), ('claim.sh', 4, '36.84'),
     ('claim.sh', 6, '35.16'), ('claim.sh', 8, 'none'),
-    ('published.sh', 0, 'last 24.41 (+0.09 here); 24.39')])
+    ('published.sh', 0, 'final 24.41 (+0.09 here); 24.39')])
 def test_the_published_figure_is_found(tmp_path, name, number, published):
   args = recipe(name, number)
   synthetic_logs.write_run(tmp_path / 'one', args=args, last=0.7550)
@@ -281,6 +281,8 @@ def test_an_unfinished_run_of_two_logs(tmp_path):
       published.tests[40000], planted[40000])) in page
   assert len(re.findall(r'^\| [\d,]+000 \| 0', page, re.M)) == 51
   assert results.figures([]) == results.figures(results.read(str(tmp_path)))
+  assert ('| [going_on](../results/README.md#going_on) | 75,000 | - | - | unfinished | - |'
+          in results.results_page(results.read(str(tmp_path))))
 
 
 def test_every_published_figure_has_a_recipe():
@@ -298,22 +300,29 @@ def test_results_stand_beside_what_was_published(tmp_path):
                            layers=('conv1_0', 'fc6', 'score'))
   found = results.figures(results.read(str(tmp_path)))
   assert {each.label: (each.measured, each.counts) for each in found if each.measured} == {
-      'log random of CoMHE': (['log: last 0.7560'], True),
-      'MHE table 2, Half-space MHE, 16/32/64': (['half: lowest 35.96, last 36.00'], True),
+      'CoMHE log, random': (['log: 24.36, final 24.40'], True),
+      'MHE table 2, Half-space MHE, 16/32/64': (['half: 35.96, final 36.00'], True),
       'MHE table 2, MHE, 16/32/64': (
-          ['full: lowest 36.96, last 37.00; --power 2, not 0'], False),
-      'CoMHE table of depths, RP-CoMHE, CNN-9': (['log: lowest 24.36, last 24.40'], True),
+          ['full: 36.96, final 37.00; --power 2, not 0'], False),
+      'CoMHE table of depths, RP-CoMHE, CNN-9': (['log: 24.36, final 24.40'], True),
       # Of conv1_0 and fc6, at the last of the recorded steps.
       'CoMHE plot of energies, RP-CoMHE': (
           ['log: 400: 1.0092 (full space), 1.0092 (half space)'], True)}
-  assert '108 with a recipe, 4 measured here' in results.published_page(found)
+  page = results.results_page(results.read(str(tmp_path)))
+  assert '108 published figures: 108 with a recipe, 4 measured here' in page
+  assert ('| MHE table 2, Half-space MHE, 16/32/64 | 35.16 | published_width.sh 10 | '
+          'half: 35.96, final 36.00 |') in page
+  # Of the runs, those without a regularizer would be first.
+  assert [row.split(']')[0] for row in page.splitlines() if row.startswith('| [')] == [
+      '| [mhe, power 2, energy_weight 0.1, output_energy_weight 1, width 0.25',
+      '| [half_mhe, power 2, width 0.25', '| [random, pd 40, pn 20, power 2']
 
 
 def test_the_pages_are_those_of_the_runs():
   found = results.read()
   for path, text in (
       (os.path.join(results.RESULTS, 'README.md'), results.page(found)),
-      (results.PUBLISHED, results.published_page(results.figures(found)))):
+      (results.PAGE, results.results_page(found))):
     with open(path, encoding='utf-8') as file:
       assert file.read() == text
   # Pictures and records that everybody has to download.

@@ -1,4 +1,4 @@
-"""Imports between the packages go the way that docs/architecture.md says, and no other."""
+"""Imports between the packages go the way that docs/extending.md says, and no other."""
 import ast
 import glob
 import os
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-with open(os.path.join(ROOT, 'docs', 'architecture.md')) as file:
+with open(os.path.join(ROOT, 'docs', 'extending.md')) as file:
   PAGE = file.read()
 # A row of the page's table: the package, and the packages that it may import.
 ALLOWED = {package: set(re.findall('`([a-z_]+)`', uses)) for package, uses in re.findall(
@@ -61,7 +61,7 @@ def test_every_package_has_its_row_and_says_what_it_is_for():
 
 
 def test_arrows_go_as_the_page_says():
-  wrong = ['%s imports %s, which docs/architecture.md does not allow to %s' % (
+  wrong = ['%s imports %s, which docs/extending.md does not allow to %s' % (
       os.path.relpath(path, ROOT), target, package)
            for package, target, path in arrows()
            if target != package and target not in ALLOWED[package]]
@@ -73,7 +73,7 @@ def test_the_page_allows_no_more_than_there_is():
   assert {(package, target) for package in ALLOWED for target in ALLOWED[package]} == there
 
 
-def test_the_drapackage_is_the_table():
+def test_the_drawing_is_the_table():
   assert DRAWN == {(package, target) for package in ALLOWED for target in ALLOWED[package]}
 
 

@@ -85,6 +85,8 @@ def test_a_further_pickled_set_is_one_row(tmp_path, monkeypatch):
   assert data.train.labels.tolist() == [1, 2, 3] and data.test.labels.tolist() == [4]
   assert data.line == (
       f'data: {tmp_path}, not the official TEN; 3 training and 1 test images')
+  # A row may say nothing of an archive.
+  assert cifar_input.read('ten', str(tmp_path), with_train=False).md5 is None
 
 
 BATCHES = ['data_batch_1', 'data_batch_2', 'data_batch_3', 'data_batch_4',

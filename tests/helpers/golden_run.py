@@ -1,8 +1,8 @@
 """Replays of the recorded trajectories, and how far they may stray from these.
 
-A replay takes the steps of a file in `tests/training/golden/` with this project's code. What it must
-keep to is here and nowhere else: test_golden.py asks for it, docs/parity.md lists it
-beside what was measured. golden/README.md says where the bounds come from.
+A replay takes the steps of a file in `tests/training/golden/` with this project's code. The
+bounds are here only: test_golden.py checks them, docs/evidence/parity.md lists them beside
+what was measured, and golden/README.md says where they come from.
 """
 import collections
 import glob

@@ -42,6 +42,8 @@ def network(keras, *widths):
 
 
 def compiled(keras, model, **how):
+  if not TF1:
+    how.setdefault('jit_compile', False)   # XLA takes seconds for each; see 'compiled'
   model.compile(keras.optimizers.SGD(0.01), 'mean_squared_error', **how)
   return model
 

@@ -89,7 +89,8 @@ def in_a_loop(keras, model, regularization, wrap):
 
 def in_fit(keras, model, regularization, wrap):
   """A model without an error of its own."""
-  model.compile(keras.optimizers.SGD(RATE), lambda labels, outputs: 0. * outputs)
+  model.compile(keras.optimizers.SGD(RATE), lambda labels, outputs: 0. * outputs,
+                jit_compile=False)   # XLA takes seconds for each; see 'compiled'
   history = model.fit(POINTS, CLASSES, batch_size=8, epochs=STEPS, verbose=0,
                       validation_data=(POINTS, CLASSES)).history
   np.testing.assert_allclose(history['comhe'], history['loss'], rtol=1e-6)
@@ -119,7 +120,7 @@ def test_as_the_graph(keras, method, how):
 def test_evaluations_move_no_projection(keras, method):
   model = network(keras)
   regularization = comhe_tf1.regularize(model, method, **SETTINGS)
-  model.compile(keras.optimizers.SGD(RATE), 'mean_squared_error')
+  model.compile(keras.optimizers.SGD(RATE), 'mean_squared_error', jit_compile=False)
   before = state_of(model, regularization)
   values = [model.evaluate(POINTS, CLASSES, verbose=0) for _ in range(2)]
   assert values[0] == values[1]
@@ -157,7 +158,7 @@ def test_rate(keras):
     regularization.loss()
   for rate in (RATE, keras.optimizers.schedules.PiecewiseConstantDecay([0], [RATE, 0.])):
     regularization = comhe_tf1.regularize(model, 'angle', seed=1, **SETTINGS)
-    model.compile(keras.optimizers.SGD(rate), 'mean_squared_error')
+    model.compile(keras.optimizers.SGD(rate), 'mean_squared_error', jit_compile=False)
     before = regularization.state.projections['b'].numpy()
     model.fit(POINTS, CLASSES, verbose=0)
     after = regularization.state.projections['b'].numpy()

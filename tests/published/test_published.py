@@ -7,7 +7,7 @@ from comhe_tf1.regularizers import methods
 
 
 def test_the_figures_that_are_known():
-  """As docs/comparing.md states them; read off the authors' logs by hand."""
+  """Read off the authors' logs by hand."""
   assert [(run.last, run.best, f'{run.median:.4f}', run.random_seed)
           for run in published_runs.RUNS.values()] == [
               (0.7559, (0.7572, 73000), '0.7556', 1234),

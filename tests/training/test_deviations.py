@@ -1,4 +1,4 @@
-"""The deviations from recorded trajectories that docs/parity.md lists."""
+"""The deviations from recorded trajectories that docs/evidence/parity.md lists."""
 import copy
 import os
 import re
@@ -59,7 +59,7 @@ def test_small_norms_are_held_to_the_least():
 
 
 def test_figures_of_the_page_are_within_the_bounds(root):
-  with open(os.path.join(root, 'docs', 'parity.md'), encoding='utf8') as file:
+  with open(os.path.join(root, 'docs', 'evidence', 'parity.md'), encoding='utf8') as file:
     rows = re.findall(r'^\| ([^|-][^|]*) \|((?: [\d.e-]+ \|){5})$', file.read(), re.M)
   bounds = golden_run.bounds()
   assert {name for name, _ in rows} == set(bounds)

@@ -1,4 +1,4 @@
-"""What running the original showed (docs/findings.md) is what this project computes."""
+"""The findings of docs/evidence/findings.md are what this project computes."""
 import collections
 import os
 import re
@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def outputs():
   """Lines of output on the page, by command: dict of lists of str."""
-  with open(os.path.join(ROOT, 'docs', 'findings.md'), encoding='utf8') as file:
+  with open(os.path.join(ROOT, 'docs', 'evidence', 'findings.md'), encoding='utf8') as file:
     blocks = re.findall(r'```\n\$ (.*)\n((?:(?!```).*\n)*)```', file.read())
   found = collections.defaultdict(list)
   for command, text in blocks:
