@@ -126,7 +126,7 @@ def _config(tf, xla, tf32, deterministic):
   if hasattr(tf.config.experimental, 'enable_tensor_float_32_execution'):
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
   if deterministic:
-    config.intra_op_parallelizm_threads = config.inter_op_parallelizm_threads = 1
+    config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = 1
     if hasattr(tf.config.experimental, 'enable_op_determinism'):
       tf.config.experimental.enable_op_determinism()
   return config

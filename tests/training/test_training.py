@@ -147,8 +147,8 @@ def test_streams_go_on_after_70000_steps(sample, make, numbering):
     handles = graphs.build(layers, make(), numbering, 345)
     draws = [op.outputs[0].op for op in graph.get_operations()
              if op.type == 'StatefulStandardNormalV2']
-    config = tf.ConfigProto(intra_op_parallelizm_threads=1,
-                            inter_op_parallelizm_threads=1)
+    config = tf.ConfigProto(intra_op_parallelism_threads=1,
+                            inter_op_parallelism_threads=1)
     with tf.Session(config=config) as session:
       session.run(tf.global_variables_initializer())
       draw = session.make_callable(tf.group(*draws))
