@@ -24,6 +24,13 @@ from comhe_tf1.regularizers import kernels as roles
 TENSORFLOW_1 = tf.__version__.startswith('1.')
 
 
+
+def slow(test):
+  """Marks a test that starts many processes; TensorFlow 2's stand for both."""
+  return pytest.mark.slow(pytest.mark.skipif(
+      TENSORFLOW_1, reason='minutes, for the same code')(test))
+
+
 @pytest.fixture
 def small_set(monkeypatch):
   """A data set of a few images, and the CPU, for the contenders."""
@@ -96,7 +103,7 @@ def test_floor_multiplies_by_all_draws():
   assert values['products of hidden'] == pytest.approx(np.sum((p.T @ p @ w) ** 2), 1e-4)
 
 
-@pytest.mark.slow
+@slow
 def test_terms(small_set, tmp_path, capsys):
   path = str(tmp_path / 'results.json')
   assert run.main(['--only', 'terms', '--methods', 'none', 'angle', '--repeats', '2',
@@ -107,7 +114,7 @@ def test_terms(small_set, tmp_path, capsys):
   assert capsys.readouterr().out.count('terms angle') == 2
 
 
-@pytest.mark.slow
+@slow
 def test_steps_and_a_wrong_one(small_set, liar, tmp_path, capsys):
   path = str(tmp_path / 'results.json')
   flags = ['--only', 'cnn9', '--methods', 'none', '--batch_size', '2', '--repeats', '1',
@@ -121,7 +128,7 @@ def test_steps_and_a_wrong_one(small_set, liar, tmp_path, capsys):
   assert rows['step, s', 'ours'][0] > 0. and rows['operations', 'ours'][0] > 1000
 
 
-@pytest.mark.slow
+@slow
 def test_start(small_set, tmp_path):
   path = str(tmp_path / 'results.json')
   assert run.main(['--only', 'start', '--methods', 'none', '--batch_size', '2',
@@ -162,7 +169,7 @@ def test_pytorch(small_set, tmp_path):
   assert {('time, s', 'torch'), ('step, s', 'torch')} <= set(rows_of(path))
 
 
-@pytest.mark.slow
+@slow
 def test_the_cost_of_a_term(small_set, tmp_path, capsys, monkeypatch):
   path = str(tmp_path / 'results.json')
   flags = ['--methods', 'half_mhe', '--rounds', '2', '--batch_size', '2', '--json', path]
@@ -192,7 +199,7 @@ def test_the_table_of_the_cost_of_a_term():
                       '2000.0', '66.7']
 
 
-@pytest.mark.slow
+@slow
 def test_large_layers(capsys, tmp_path):
   path = str(tmp_path / 'results.json')
   assert large_layers.main(['--neurons', '40', '--inputs', '8', '--repeats', '2',
@@ -206,7 +213,7 @@ def test_large_layers(capsys, tmp_path):
   assert len(lines) == 3 and lines[2].startswith('| 40 | ')
 
 
-@pytest.mark.slow
+@slow
 def test_a_wrong_large_layer_is_found(liar, capsys, monkeypatch):
   monkeypatch.setattr(large_layers, 'MATRICES', {'whole': float('inf')})
   assert large_layers.main(['--neurons', '40', '--inputs', '8', '--torch', liar]) == 1

@@ -220,7 +220,8 @@ def test_any_program_finds_the_gpu_libraries(image):
 def test_holds_what_it_should_and_nothing_else(image):
   tracked = output('git', '-C', ROOT, 'ls-files').split()
   wanted = {path for path in tracked if path == 'LICENSE' or re.match(
-      r'[^/]+\.py$|comhe_tf1/([a-z_]+/)?[^/]+\.py$|requirements/[^/]+\.txt$', path)}
+      r'[^/]+\.py$|comhe_tf1/([a-z_]+/)?[^/]+\.(py|json)$|requirements/[^/]+\.txt$',
+      path)}
   listing = output(*command(
       image, ['-c', 'import os\nfor folder, _, names in os.walk("."):\n'
               '  for name in names: print(os.path.join(folder, name)[2:])'],

@@ -31,12 +31,17 @@ def new_session():
   return tf.Session(config=config)
 
 
+TF1 = tf.__version__.startswith('1.')
+
+
 # A data set only changes the number of classes: one method takes it with every network.
+# Under TensorFlow 1.14, where a graph takes longest, the others take turns at the networks.
 @pytest.mark.parametrize('method, model, dataset', [
-    (method, model, dataset) for method in methods.METHODS
+    (method, model, dataset) for number, method in enumerate(methods.METHODS)
     for model in architectures.MODELS for dataset in sample.LAYOUTS
     if method == 'random' or (model, dataset) in (('cnn9', 'cifar100'),
-                                                  ('resnet32', 'cifar10'))])
+                                                  ('resnet32', 'cifar10'))
+    and not (TF1 and number % 2 == (model == 'cnn9'))])
 def test_two_steps(samples, method, model, dataset):
   layers = architectures.MODELS[model](datasets.DATASETS[dataset].classes, width=0.125)
   with tf.Graph().as_default(), new_session() as session:
