@@ -10,7 +10,6 @@ import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import gen_stateful_random_ops  # tf.raw_ops is not in 1.14
 
 _PHILOX = 1
-_PER_NUMBER = 256   # by how much the counter moves on for each number drawn
 
 
 def normal(shape, dtype, op_seeds):
@@ -43,24 +42,3 @@ def _position(name, op_seed):
     start = (tf.random_uniform([3], maxval=tf.int64.max, dtype=tf.int64)
              if graph_seed is None else tf.constant([0, op_seed, graph_seed], tf.int64))
     return tf.Variable(start, trainable=False, use_resource=True, name=name)
-
-
-def positions(session, steps):
-  """Where all streams of a session's graph stand after a number of evaluations.
-
-  Args:
-    session: `tf.Session`.
-    steps: how many.
-
-  Returns:
-    Dict from the name of a stream's variable to its value.
-  """
-  draws = {op.inputs[0].op.name: op for op in session.graph.get_operations()
-           if op.type == 'StatefulStandardNormalV2'}
-  starts = session.run({
-      variable.op.name: variable.initializer.inputs[1]
-      for variable in session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
-      if variable.op.name in draws})
-  return {name: start + [
-      steps * _PER_NUMBER * draws[name].outputs[0].shape.num_elements(), 0, 0]
-          for name, start in starts.items()}

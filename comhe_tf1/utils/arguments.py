@@ -42,7 +42,7 @@ def path(text):
     raise argparse.ArgumentTypeError(
         'expected a path of this machine, got %r; mount what is elsewhere, or copy it'
         % text)
-  return os.path.expanduser(text)   # a shell leaves the ~ of --flag=~/folder
+  return os.path.expanduser(text)
 
 
 def path_of_environment(parser, name):

@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import secrets
-import shutil
 
 from comhe_tf1.utils import files
 
@@ -21,13 +20,14 @@ def write_atomically(path, write):
   Raises:
     OSError: it cannot be written; what was at `path` is as it was.
   """
-  part = unique(path) + PART
+  # Not the process's number: in containers that share a folder all are number 1.
+  part = f'{path}.{secrets.token_hex(8)}{PART}'
   try:
     with open(part, 'xb') as file:
       write(file)
       file.flush()
       sync(file.fileno())
-    sweep(part, re.escape(os.path.basename(path)) + r'\.[0-9a-f]{16}\.part$')
+    _sweep(part, re.escape(os.path.basename(path)) + r'\.[0-9a-f]{16}\.part$')
     os.replace(part, path)
   except BaseException as error:
     with contextlib.suppress(OSError):
@@ -38,15 +38,7 @@ def write_atomically(path, write):
   sync_folder(os.path.dirname(path))
 
 
-def unique(path):
-  """The path with an end that no other process gives it.
-
-  Not the process's number: in containers that share a folder all are number 1.
-  """
-  return f'{path}.{secrets.token_hex(8)}'
-
-
-def sweep(own, pattern):
+def _sweep(own, pattern):
   """Removes what killed processes left beside `own`, as far as it can be removed.
 
   Only what is older than `own` by far: another process may be at work on the rest. Both
@@ -63,10 +55,7 @@ def sweep(own, pattern):
       path = os.path.join(folder, name)
       with contextlib.suppress(OSError):
         if re.match(pattern, name) and now - os.lstat(path).st_mtime > STALE:
-          if os.path.isdir(path):
-            shutil.rmtree(path)
-          else:
-            os.remove(path)
+          os.remove(path)
 
 
 def sync(descriptor):
