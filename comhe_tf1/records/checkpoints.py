@@ -14,6 +14,8 @@ import re
 
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1.utils import words
+
 _INDEX = re.compile(r'(model\.ckpt-([0-9]+))\.index$')
 
 
@@ -147,7 +149,8 @@ def load(prefix):
     return {name: reader.get_tensor(name) for name in names}, facts
   except (tf.errors.OpError, ValueError, TypeError, IndexError) as error:
     # Which of them differs by version.
-    raise CheckpointError(f'checkpoint {prefix} is damaged: {str(error).splitlines()[0]}')
+    raise CheckpointError('checkpoint %s is damaged: %s' % (
+        prefix, words.short(str(error).split('\n')[0])))
 
 
 def newest(folder, warn):

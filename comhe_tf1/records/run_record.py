@@ -323,8 +323,9 @@ def resume(folder, args, free):
         finished = finished or read_json(final)
       elif not APART & set(differing) and (
           not os.path.exists(final) or list(differing) == ['max_steps']):
-        complaints.append('%s was run with other flags: %s; to start another run, leave out '
-                          '--resume' % (path, ', '.join(differing.values())))
+        complaints.append(
+            '%s was run with other flags: %s; to start another run, leave out --resume'
+            % (path, words.short(', '.join(differing.values()), 700)))
     except (OSError, ValueError, RecursionError) as error:
       complaints.append(f'cannot continue {path}: {error}')
   if finished is None and complaints:

@@ -142,8 +142,10 @@ def resume():
   from comhe_tf1.records import run_record
 
   def read(folder):
-    with run_record.resume(folder, _ARGS, ('gpu_no',)):
-      pass
+    run = run_record.resume(folder, _ARGS, ('gpu_no',))
+    if isinstance(run, run_record.RunRecord):
+      with run:
+        pass
 
   return _run_reader('resume', 'run_00/args.json', [json.dumps(_ARGS).encode()], _JSON,
                      read)._replace(errors=run_record.RunError)
