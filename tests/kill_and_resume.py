@@ -23,14 +23,14 @@ TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
                      'train.py')
 FLAGS = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
          '0.001', '--log_every', '1', '--eval_every', '7', '--energy_every', '5',
-         '--save_every', '3', '--keep', '2', '--max_steps', '24']
+         '--save_every', '3', '--keep', '2', '--max_steps', '24', '--width', '0.25']
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
            signal.SIGUSR1, signal.SIGXCPU)
 OWN = {name: ['--regularizer'] + flags.split() for name, flags in {
     'random': 'random --pd 10 --pn 2', 'angle': 'angle --pd 10',
     'reduced': 'random --pd 10 --pn 2 --draw reduced',
     'adversarial': 'adversarial --pd 10 --iters 2',
-    'srip': 'srip --model resnet32 --width 0.125'}.items()}
+    'srip': 'srip --model resnet32'}.items()}
 
 
 def start(regularizer, log_dir, *more):
@@ -96,8 +96,8 @@ def end(process, log_dir, chance, total):
     wanted = min(before + chance.randint(1, 8), total)
     while count_lines(logs(log_dir)) < wanted and process.poll() is None:
       time.sleep(0.005)
-    # A step and its checkpoint take about a tenth of a second.
-    time.sleep(chance.uniform(0., 0.3))
+    # A step and its checkpoint take less than a tenth of a second.
+    time.sleep(chance.uniform(0., 0.2))
   number = chance.choice(SIGNALS)
   process.send_signal(number)
   error = process.communicate()[1]
