@@ -123,7 +123,7 @@ def _optimization_flags(group):
       '--bn_decay', type=arguments.real(lambda value: 0 <= value < 1, 'in [0, 1)'),
       default=0.999, metavar='DECAY',
       help='decay per step of the moving averages of batch norm, which testing uses; '
-           'choose less for runs of fewer than about 3,000 steps (default: 0.999; '
+           'use a smaller one for runs of fewer than about 3,000 steps (default: 0.999; '
            'original)')
 
 
@@ -137,7 +137,7 @@ def _reproduction_flags(group):
       '--op_seeds', choices=op_seeds.NUMBERINGS + (op_seeds.BY_NAME,),
       help='initial weights. tf1.12: those of the published logs, as the original draws '
            'them under TensorFlow 1.8 to 1.12; tf1.14: as it draws them under TensorFlow '
-           '1.14; both exist for its three methods and its network only. by_name: the '
+           '1.14; both exist only for its three methods, network and power. by_name: the '
            'same for every method, to compare methods (default: tf1.12 if it exists, '
            'otherwise by_name)')
   group.add_argument(
@@ -160,8 +160,8 @@ def _output_flags(group):
   group.add_argument(
       '--energy_every', type=arguments.whole(0, MANY), default=0, metavar='STEPS',
       help='steps between records of the energy of every layer, in full and half space, '
-           'of the unprojected kernels, in metrics.jsonl and for TensorBoard; for '
-           '--power, or 2 if the method has none; 0: no records (default: 0)')
+           'of the unprojected kernels, in metrics.jsonl and for TensorBoard; their power '
+           'is --power, or 2 for methods without one; 0: no records (default: 0)')
 
 
 def _checkpoints_flags(group):
@@ -203,7 +203,7 @@ def _several_devices_flags(group):
       '--devices', type=_device_list, metavar='DEVICE,...',
       help='devices that share every batch, such as gpu:0,gpu:1, or '
            '/job:worker/task:0/gpu:0,/job:worker/task:1/gpu:0 with --master; their number '
-           'must divide --batch_size; the first device has everything but the batch '
+           'must divide --batch_size; weights, terms and tests are on the first one '
            '(default: the one of --gpu_no)')
   group.add_argument(
       '--master', type=_master, metavar='grpc://HOST:PORT',
@@ -212,7 +212,7 @@ def _several_devices_flags(group):
   group.add_argument(
       '--bn_stats', choices=('batch', 'tower'), default='batch',
       help='images for the statistics of batch norm. batch: the whole batch, as on one '
-           'device; tower: each device\'s part, which is ANOTHER EXPERIMENT with less '
+           'device; tower: each device\'s part, which is A DIFFERENT EXPERIMENT with less '
            'communication (default: batch)')
 
 
@@ -233,7 +233,8 @@ def make_parser():
       prog='train.py',
       description='Train a network with CoMHE regularization (Lin et al., CVPR 2020) '
                   'on CIFAR.',
-      epilog='Defaults marked (original) are those of the authors\' scripts.')
+      epilog='Where the defaults come from: original, the authors\' scripts; paper, the '
+             'papers; otherwise this project.')
   for title, declare in GROUPS:
     declare(parser.add_argument_group(title))
   return parser

@@ -43,7 +43,7 @@ SETTINGS = collections.OrderedDict([
                       'gradient steps of the projections before each training step')),
     ('groups', Setting(int, 0, 65536, 'N', 'groups', 'paper',
                        'number of groups of consecutive input channels in a layer; '
-                       '0: one group per channel')),
+                       '0: one group per channel (a 1x1 layer is then one group)')),
     ('gram', Setting(('neurons', 'smaller'), None, None, 'GRAM', 'gram', 'paper',
                      'what should be orthogonal: the neurons; or smaller: the neurons '
                      'or the inputs, whichever are fewer; for orthogonal the term is then '
