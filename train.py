@@ -64,7 +64,7 @@ def first_batches(args, parser):
 def run(args, parser):
   """Does as the flags say; returns the exit status."""
   # Before TensorFlow, so that a mistake shows at once.
-  if args.first_line:
+  if args.check_first_line:
     first_batch, data_line = first_batches(args, parser)
   else:
     data, batches = load_data(args)
@@ -76,7 +76,7 @@ def run(args, parser):
   from comhe_tf1.training import first_line
   from comhe_tf1.training import loop
   try:
-    if args.first_line:
+    if args.check_first_line:
       return 0 if first_line.check(print, config, first_batch, data_line) else 1
     with tf.Graph().as_default(), opened(args, tf, config) as session:
       return (evaluate if args.eval_only else train)(
@@ -152,7 +152,7 @@ def train(args, tf, session, data, batches):
 
   folder = flags.log_folder(args, regularizer.settings)
   recorded = flags.recorded(args, data.md5)
-  resumed = run_record.resume(folder, recorded, flags.FREE) if args.resume else None
+  resumed = run_record.resume(folder, recorded, flags.FIXED) if args.resume else None
   if isinstance(resumed, dict):   # final figures
     print('this run is finished', *summary_metrics.lines(resumed), sep='\n')
     return 0

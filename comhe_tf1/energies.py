@@ -27,7 +27,7 @@ def main(argv=None):
   arguments.add_environment_flag(parser)
   args = parser.parse_args(argv)
   try:
-    tf_setup.tensorflow('-1', any_environment=args.any_environment)
+    tf_setup.tensorflow('-1', skip_version_check=args.skip_version_check)
   except (version_check.Refusal, tf_setup.StartError) as error:
     note(f'error: {error}')
     return 1

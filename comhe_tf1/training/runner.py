@@ -17,13 +17,13 @@ from comhe_tf1.utils import signals
 TIMED = 100   # steps that the time left is told from
 
 Schedule = collections.namedtuple(
-    'Schedule', 'base_lr lr_drops save_every keep profile ' + ' '.join(
+    'Schedule', 'base_lr lr_drops save_every max_to_keep profile ' + ' '.join(
         loop.Schedule._fields))
-Schedule.__doc__ = """When a run does what; all in steps but `base_lr` and `keep`.
+Schedule.__doc__ = """When a run does what; all in steps but `base_lr` and `max_to_keep`.
 
 base_lr, lr_drops: as `optimization.learning_rate`. save_every: between checkpoints, one
-more after the last step and at a signal; 0 for none. keep: number of checkpoints that
-stay. profile: number of steps of which there is a timeline. The others: as
+more after the last step and at a signal; 0 for none. max_to_keep: number of checkpoints
+that stay. profile: number of steps of which there is a timeline. The others: as
 `loop.Schedule`.
 """
 
@@ -145,7 +145,7 @@ class Run:
         not record.is_tested(done - 1))
     with interrupted, progress.Progress(schedule.max_steps, done) as terminal, (
         prefetch.Prefetched(self._batches)) as made_ahead, (
-            checkpoints.Writer(record.checkpoints, schedule.keep)) as writer:
+            checkpoints.Writer(record.checkpoints, schedule.max_to_keep)) as writer:
       try:
         loop.train(profiler, self._graph, made_ahead, test_set, rate_of, done, steps_of,
                    listener, evaluate_first)

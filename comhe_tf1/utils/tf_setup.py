@@ -55,7 +55,7 @@ def quiet_stderr():
 
 
 def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
-               any_environment=False, gpu_required=False):
+               skip_version_check=False, gpu_required=False):
   """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
 
   Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
@@ -68,7 +68,7 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
       does from 2.4 on unless it is told not to.
     deterministic: whether sums keep one order: by what this version knows of it, and
       with one thread.
-    any_environment: whether to do without the check of versions and GPUs.
+    skip_version_check: whether to do without the check of versions and GPUs.
     gpu_required: whether to fail where there is none of `gpu_no`.
 
   Raises:
@@ -89,7 +89,7 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
   driver = None
   if gpu_no not in _CPU and tf.test.is_built_with_cuda():
     driver = cuda_driver.ask()
-  if not any_environment:
+  if not skip_version_check:
     version_check.check_version(tf.__version__)
     if driver:
       # Before the first session, which compiles for half an hour where code is missing.
