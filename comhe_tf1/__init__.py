@@ -18,9 +18,8 @@ _HOMES = {name: module for module, names in {
     'keras.regularize': ['Regularization', 'regularize', 'unregularize'],
     'networks.architectures': ['cnn', 'resnet32'],
     'regularizers.axes': ['neurons_last'],
-    'regularizers.diagnosis': ['unprojected_energies'],
-    'regularizers.energy': ['as_neurons', 'cosines', 'full_space_energy',
-                            'half_space_energy'],
+    'regularizers.energy_monitor': ['unprojected_energies'],
+    'regularizers.energy': ['as_neurons', 'full_space_energy', 'half_space_energy'],
     'regularizers.kernels': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
     'regularizers.layer': ['KernelRegularizer', 'kernel_regularizer'],
     'training.loss': ['classification_loss', 'weight_decay'],
@@ -34,6 +33,7 @@ _HOMES = {name: module for module, names in {
                                        'RandomProjection'],
     'regularizers.base': ['FullSpace', 'Group', 'HalfSpace', 'Nothing', 'Orthogonal',
                           'SpectralIsometry', 'Terms'],
+    'regularizers.similarity': ['cosines'],
     'regularizers.trained_projection': [
         'AdversarialProjection', 'AlternatingAngleProjection', 'AngleProjection'],
 }.items() for name in names}

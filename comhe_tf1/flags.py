@@ -71,8 +71,8 @@ def _method_flags(group):
     group.add_argument(
         '--' + name, **dict(
             _values(setting), help='%s; for %s (default: %s; %s)' % (
-                setting.help, methods.owners_of(name), methods.defaults_of(name),
-                setting.origin)))
+                setting.help, methods.describe_owners(name),
+                methods.describe_defaults(name), setting.origin)))
 
 
 def _network_flags(group):

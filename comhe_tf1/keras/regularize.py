@@ -91,7 +91,8 @@ class Regularization:
       raise methods.SettingError('method must be one of %s, got %r' % (', '.join(
           name for name in methods.METHODS if name != 'none'), method))
     self._model, self._method = model, method
-    self._settings = methods.resolve(method, methods.of_library(method, settings))
+    self._settings = methods.resolve(
+        method, methods.with_library_defaults(method, settings))
     self._weight = _checked_weight(weight)
     self._draws = draws.Draws(seed)
     if not model.built or not model.weights:

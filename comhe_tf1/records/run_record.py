@@ -146,7 +146,7 @@ class RunRecord:
     Args:
       step: number of steps done.
       power: of the energies.
-      energies: dict from layer to `diagnosis.Energies` of floats.
+      energies: dict from layer to `energy_monitor.Energies` of floats.
     """
     self._write('energies', step, {}, {
         f'{space}_energies': {layer: getattr(values, space)

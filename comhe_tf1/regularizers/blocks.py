@@ -60,9 +60,9 @@ def sums(directions, pairs):
     sets *= length
   cut = _Cut(sets, lengths[-2], lengths[-1], BLOCK)
   units = cut.blocks(_detached(directions))
-  totals, along = _first_order(cut, units, pairs)
+  totals, product = _first_order(cut, units, pairs)
   totals = tf.reshape(totals, leading)
-  along = tf.reshape(along, lengths)
+  product = tf.reshape(product, lengths)
 
   @tf.custom_gradient
   def differentiable(directions):
@@ -72,7 +72,7 @@ def sums(directions, pairs):
                                    cut.blocks(_detached(upstream)), pairs), lengths),
           directions, upstream)
 
-    return tf.identity(along), gradient
+    return tf.identity(product), gradient
 
   return totals, differentiable(directions)
 
@@ -135,7 +135,7 @@ class _Cut:
 
   def nothing(self, dtype):
     """`_List` of blocks of zeros, not yet allocated."""
-    return _List.of_zeros(self.length, [self.together, self.d, self.size], dtype)
+    return _List.zeros(self.length, [self.together, self.d, self.size], dtype)
 
   def whole(self, results):
     """Neurons [sets, d, N] of a list of blocks, the way back."""
@@ -195,7 +195,7 @@ class _List:
         element_dtype=self.dtype)
 
   @classmethod
-  def of_zeros(cls, length, shape, dtype):
+  def zeros(cls, length, shape, dtype):
     # What has never been set is read as zeros.
     return cls(tf.raw_ops.TensorListReserve(
         element_shape=tf.stack(shape), num_elements=length, element_dtype=dtype),
@@ -241,35 +241,45 @@ def _first_order(cut, units, pairs):
     return tf.cast(tf.reduce_sum(values, axis=[-2, -1]), tf.float64)
 
   def within(group, place, lists):
-    sums_, along = lists
+    sums_, products = lists
     unit = units[place]
     values, slopes = pairs.within(tf.matmul(unit, unit, transpose_a=True))
     return [sums_.add(group, total(values)),
-            along.add(place, tf.matmul(unit, slopes))]
+            products.add(place, tf.matmul(unit, slopes))]
 
   def between(group, first, second, lists):
-    sums_, along = lists
+    sums_, products = lists
     left, right = units[first], units[second]
     values, slopes = pairs.between(tf.matmul(left, right, transpose_a=True))
-    along = along.add(first, tf.matmul(right, slopes, transpose_b=True))
+    products = products.add(first, tf.matmul(right, slopes, transpose_b=True))
     return [sums_.add(group, 2. * total(values)),
-            along.add(second, tf.matmul(left, slopes))]
+            products.add(second, tf.matmul(left, slopes))]
 
-  sums_, along = _visit(
-      cut, [_List.of_zeros(cut.groups, [cut.together], tf.float64),
+  sums_, products = _visit(
+      cut, [_List.zeros(cut.groups, [cut.together], tf.float64),
             cut.nothing(units.dtype)], within, between)
-  return (tf.reshape(sums_.stack(), [-1])[:cut.sets] - _of_zeros(cut, pairs, units.dtype),
-          cut.whole(along))
+  totals = tf.reshape(sums_.stack(), [-1])[:cut.sets]
+  return (totals - padding_sums(pairs, *(tf.cast(count, tf.float64) for count in (
+      cut.count, cut.parts * cut.size)), dtype=units.dtype),
+          cut.whole(products))
 
 
-def _of_zeros(cut, pairs, dtype):
-  """What the zeros that fill a set of neurons add to its sum: all their cosines are 0."""
-  count, filled = (tf.cast(each, tf.float64) for each in (
-      cut.count, cut.parts * cut.size))
+def padding_sums(pairs, counts, filled, dtype):
+  """What zeros that fill sets of neurons add to their sums: all their cosines are 0.
+
+  Args:
+    pairs: `Pairs`.
+    counts, filled: numbers of neurons without and with the zeros, float64 tensors or
+      arrays of one shape, or numbers.
+    dtype: of the neurons.
+
+  Returns:
+    float64 tensor of that shape.
+  """
   between, within = (tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
                      for function in pairs)
-  return ((filled * (filled - 1.) - count * (count - 1.)) * between
-          + (filled - count) * within)
+  return ((filled * (filled - 1.) - counts * (counts - 1.)) * between
+          + (filled - counts) * within)
 
 
 def _second_order(cut, units, upstream, pairs):

@@ -90,7 +90,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
                **settings):
     _check_method(method)
-    settings = methods.of_library(method, settings)
+    settings = methods.with_library_defaults(method, settings)
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))

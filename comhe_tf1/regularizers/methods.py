@@ -11,7 +11,7 @@ import collections
 import importlib
 
 Setting = collections.namedtuple('Setting', 'kind least most metavar label origin help')
-Setting.__doc__ = """What a method can be told.
+Setting.__doc__ = """A setting of methods.
 
 kind: int, float or a tuple of choices; least, most: limits of its value; metavar,
 help: for the command line; label: in the log folder's name, before the value; origin:
@@ -196,7 +196,7 @@ def _check(name, value, default):
     raise SettingError(f'{name} must be {wanted}, got {value!r}')
 
 
-def of_library(method, settings):
+def with_library_defaults(method, settings):
   """The settings given for a layer of any network, with the defaults for such.
 
   Layers of other networks have many more neurons than inputs, which cannot be orthogonal,
@@ -206,7 +206,7 @@ def of_library(method, settings):
   return dict({'gram': 'smaller'} if has_gram else {}, **settings)
 
 
-def owners_of(setting):
+def describe_owners(setting):
   """The methods that have a setting, in words, for help."""
   owners = [name for name, method in METHODS.items() if setting in method.settings]
   others = [name for name in METHODS if name not in owners]
@@ -214,19 +214,20 @@ def owners_of(setting):
           else 'all methods except ' + ', '.join(others))
 
 
-def defaults_of(setting):
+def describe_defaults(setting):
   """The defaults of a setting by method, in words, for help."""
   by_value = collections.OrderedDict()
   for name, method in METHODS.items():
     if setting in method.settings:
-      by_value.setdefault(_in_words(setting, method.settings[setting]), []).append(name)
+      value = _describe_default(setting, method.settings[setting])
+      by_value.setdefault(value, []).append(name)
   most = max(by_value, key=lambda value: len(by_value[value]))
   words = [f"{value} with {', '.join(names)}"
            for value, names in by_value.items() if value != most]
   return '; '.join(words + ['otherwise ' + most if words else most])
 
 
-def _in_words(setting, default):
+def _describe_default(setting, default):
   """A default for help; None is that of the power."""
   if default is not None:
     return str(_short(default))

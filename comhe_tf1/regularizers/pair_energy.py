@@ -92,20 +92,20 @@ def _share_of_half_turn(cosine):
 
 def _on_angle(function):
   """f and f' from a function of 1 / t that returns f and df/dt."""
-  def of_cosine(cosine):
+  def on_cosine(cosine):
     t, t_slope = _share_of_half_turn(cosine)
     value, slope = function(1. / t)
     return value, slope * t_slope
-  return of_cosine
+  return on_cosine
 
 
 def _on_both_angles(function):
   """f(c) + f(-c) and its slope, from a function of 1 / q: it and its d/dq."""
-  def of_cosine(cosine):
+  def on_cosine(cosine):
     t, t_slope = _share_of_half_turn(cosine)
     value, slope = function(1. / (t * (_WHOLE - t)))
     return value, slope * (_WHOLE - 2. * t) * t_slope
-  return of_cosine
+  return on_cosine
 
 
 _PAIRS = collections.OrderedDict([
@@ -137,7 +137,7 @@ _PAIRS = collections.OrderedDict([
 ])
 
 
-def of_power(power):
+def get_pair_energy(power):
   """The pair energy of a power.
 
   Args:

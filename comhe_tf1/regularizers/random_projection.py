@@ -46,8 +46,8 @@ class RandomProjection(base.Energy):
       self.projections(smallest.neurons.shape.as_list()[-1])
     draws, stacked, energies = {}, {}, []
     reduced = self.settings['draw'] == 'reduced'
-    of_projected = (projection.reduced_projection_energies if reduced
-                    else projection.random_projection_energies)
+    projected_energies = (projection.reduced_projection_energies if reduced
+                          else projection.random_projection_energies)
     for stack in hidden:
       _, d, neurons = stack.neurons.shape.as_list()
       pn, width = self.projections(neurons), neurons if reduced else d
@@ -60,8 +60,8 @@ class RandomProjection(base.Energy):
       if keys not in stacked:
         stacked[keys] = tf.stack([draws[key] for key in keys])
       energies.append(self._over_projections(
-          of_projected(stack.neurons, stacked[keys], self.power), axis=-1))
-    return base.Computed(energies, None)
+          projected_energies(stack.neurons, stacked[keys], self.power), axis=-1))
+    return energies, None
 
 
 class MaximumOverRandomProjections(RandomProjection):

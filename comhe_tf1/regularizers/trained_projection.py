@@ -4,6 +4,7 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1.regularizers import base
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import projection
+from comhe_tf1.regularizers import similarity
 
 # Weight decay of a trained projection, and its weight in the descended sum.
 DECAY = 1e-3 * 5e-4
@@ -41,8 +42,8 @@ class TrainedProjection(base.Energy):
       rate = self.sign * tf.cast(learning_rate, stack.neurons.dtype)
       variables = [self.variable(name, stack, op_seed_of) for name in stack.names]
       current = tf.stack([variable.read_value() for variable in variables])
-      gram = energy.gram(stack.neurons)
-      loss = self._loss(energy.gram_cosines(gram))
+      gram = similarity.gram(stack.neurons)
+      loss = self._loss(similarity.gram_cosines(gram))
       if self.settings['iters']:
         # The sign of the rate undoes that of the decay.
         current = projection.descend(loss, current, stack.neurons, gram, rate,
@@ -50,8 +51,8 @@ class TrainedProjection(base.Energy):
         kept += [self.keep(variable, value) for variable, value
                  in zip(variables, tf.unstack(current, len(variables)))]
       projected = self._used(loss, tf.matmul(current, stack.neurons), gram, rate)
-      energies.append(energy.of_cosines(projected, energy.half_space(self.power)))
-    return base.Computed(energies, tf.group(*kept) if kept else None)
+      energies.append(energy.energies(projected, energy.half_space(self.power)))
+    return energies, tf.group(*kept) if kept else None
 
   def _used(self, loss, projected, gram, rate):
     """P W as the term takes it."""
@@ -112,4 +113,4 @@ class AdversarialProjection(TrainedProjection):
 
   def _loss(self, cosine):
     del cosine
-    return lambda projected: energy.of_cosines(projected, energy.full_space(self.power))
+    return lambda projected: energy.energies(projected, energy.full_space(self.power))

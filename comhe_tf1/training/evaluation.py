@@ -83,23 +83,23 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
   Raises:
     checkpoints.CheckpointError: it cannot be used, or has another number of classes.
   """
-  found, values, facts = checkpoints.find(path, warn)
+  prefix, values, facts = checkpoints.find(path, warn)
   network = facts.get('network')
   try:
     layers = architectures.plan(**network)
   except (KeyError, TypeError, ValueError):
     raise checkpoints.CheckpointError('checkpoint %s is of no network that this version '
-                                      'knows: %.200r' % (found, network))
+                                      'knows: %.200r' % (prefix, network))
   if network['classes'] != classes:
     raise checkpoints.CheckpointError(
         '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
-        % (found, network['classes'], title, classes))
+        % (prefix, network['classes'], title, classes))
   handles = build(layers)
-  variables.restore(session, values, found)
+  variables.restore(session, values, prefix)
   if facts.get('test_md5', data.test_md5) != data.test_md5:
-    warn(f'{found} was trained with other data than this')
+    warn(f'{prefix} was trained with other data than this')
   print(terminal.one_line(data.line))
-  print(terminal.one_line(f'checkpoint: {found}'))
+  print(terminal.one_line(f'checkpoint: {prefix}'))
 
   def report(label):
     correct, top = accuracy(session, handles, *data.test)

@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1.networks import network as networks
 from comhe_tf1.networks import op_seeds as seeds
 from comhe_tf1.networks import towers as spread
-from comhe_tf1.regularizers import diagnosis
+from comhe_tf1.regularizers import energy_monitor
 from comhe_tf1.training import loss
 from comhe_tf1.training import optimization
 
@@ -22,15 +22,15 @@ the training batch. Tensors in a graph, floats in a log.
 
 TrainingGraph = collections.namedtuple(
     'TrainingGraph', 'images labels learning_rate measures energies train_step '
-    'test_fit test_correct network decayed diagnosis')
+    'test_fit test_correct network decayed unprojected_energies')
 TrainingGraph.__doc__ = """Handles of a training graph.
 
 images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
 int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
 energy. train_step: operation, all updates. test_fit: classification loss, and
 test_correct: [batch], with the moving statistics. network: the `network.Network`.
-decayed: list of the variables that the weight decay is of. diagnosis: as
-`diagnosis.unprojected_energies`, or None.
+decayed: list of the variables that the weight decay is of. unprojected_energies: as
+`energy_monitor.unprojected_energies`, or None.
 """
 
 
@@ -41,7 +41,7 @@ def image_placeholders():
 
 
 def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECAY,
-          diagnosed_power=None, towers=spread.ONE):
+          monitored_power=None, towers=spread.ONE):
   """Builds everything a training runs into the default graph.
 
   Args:
@@ -50,7 +50,7 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
     numbering: of the initial values: 'by_name', or as `op_seeds.original_op_seeds`.
     random_seed: seed of the graph.
     bn_decay: decay of the moving statistics.
-    diagnosed_power: power of the energies in `diagnosis`; None for no diagnosis.
+    monitored_power: power of `unprojected_energies`; None for none of these.
     towers: `towers.Towers`, which share the forward and backward pass of a training
       step; all else is placed on the first.
 
@@ -92,5 +92,5 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
         test_fit=loss.classification_loss(test_logits, labels),
         test_correct=loss.correct(test_logits, labels),
         network=network, decayed=decayed,
-        diagnosis=None if diagnosed_power is None
-        else diagnosis.unprojected_energies(network.kernels, diagnosed_power))
+        unprojected_energies=None if monitored_power is None
+        else energy_monitor.unprojected_energies(network.kernels, monitored_power))

@@ -37,7 +37,7 @@ Listener.__doc__ = """Functions that a training calls.
 
 on_train: with a logged step, its `Measures` and its layers' energies. on_test: with the
 step and the test accuracy. on_energies: with the number of steps done and the
-energies of `graph.diagnosis`. on_step: with the number of steps done, after each; all that
+`graph.unprojected_energies`. on_step: with the number of steps done, after each; all that
 is due after a step has been done by then. stop: without arguments, between any two
 calls of the session; whether to end.
 """
@@ -114,7 +114,7 @@ def train(session, graph, batches, test, rate_of, first_step, schedule, listener
   def energies_after(steps):
     if listener.stop():
       raise Stopped(steps)
-    listener.on_energies(steps, session.run(graph.diagnosis))
+    listener.on_energies(steps, session.run(graph.unprojected_energies))
 
   if evaluate_first:
     test_after(first_step - 1)

@@ -59,8 +59,8 @@ def correct(logits, labels):
 def correct_among(count, logits, labels):
   """As `correct`, where the label is among the first `count` classes by their logits."""
   first = tf.nn.top_k(logits, count).indices   # of equal ones the first
-  found = tf.equal(tf.cast(first, labels.dtype), labels[:, tf.newaxis])
-  return tf.cast(tf.reduce_any(found, axis=-1), tf.float32)
+  matches = tf.equal(tf.cast(first, labels.dtype), labels[:, tf.newaxis])
+  return tf.cast(tf.reduce_any(matches, axis=-1), tf.float32)
 
 
 def accuracy(logits, labels):

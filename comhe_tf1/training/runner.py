@@ -71,12 +71,12 @@ class Run:
       checkpoints.CheckpointError: none can be used.
       run_record.RunError: logs would be lost.
     """
-    found = checkpoints.newest(self._record.checkpoints, warn)
-    if not found:
+    checkpoint = checkpoints.newest(self._record.checkpoints, warn)
+    if not checkpoint:
       self._record.cut(0)
       print('no checkpoint yet: starting again from step 0', flush=True)
       return 0
-    path, values, facts = found
+    path, values, facts = checkpoint
     variables.restore(self._session, values, path)
     try:
       batches = facts['batches']

@@ -247,7 +247,7 @@ def test_when_lines_are_logged(monkeypatch):
       return fetched
 
   handles = graphs.TrainingGraph(*[None] * len(graphs.TrainingGraph._fields))
-  handles = handles._replace(diagnosis='energies')
+  handles = handles._replace(unprojected_energies='energies')
 
   def run(first_step, *schedule, **more):
     events, done = [], []

@@ -14,7 +14,7 @@ names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N]
 """
 
 
-def listed(kernels):
+def as_list(kernels):
   """A list of `kernels.Kernel`.
 
   Raises:
@@ -31,7 +31,7 @@ def listed(kernels):
   return kernels
 
 
-def of_kernels(kernels):
+def group_kernels(kernels):
   """Groups kernels by role, shape and type.
 
   Args:
