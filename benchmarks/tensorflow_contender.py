@@ -155,7 +155,7 @@ def step(config, network, contender, method, settings, numbering, random_seed, d
       with measured_process.Timer() as timer:
         images, labels = batches.next()
         before_step(session, regularizer, {handles.learning_rate: step_data.RATE})
-        loop.step(session, handles, images, labels, step_data.RATE)
+        loop.step(session, handles, images, labels, rate=step_data.RATE)
       yield {'step, s': timer.seconds, 'operations': operations}
 
 

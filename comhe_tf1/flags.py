@@ -52,11 +52,12 @@ def _master(text):
 def _values(setting):
   """What argparse should take for a setting."""
   if setting.kind is int:
-    return {'type': arguments.whole(setting.least, setting.most),
+    return {'type': arguments.whole(setting.minimum, setting.maximum),
             'metavar': setting.metavar}
   if setting.kind is float:
-    return {'type': arguments.real(lambda value: setting.least <= value <= setting.most,
-                                   f'from {setting.least:g} to {setting.most:g}'),
+    minimum, maximum = setting.minimum, setting.maximum
+    return {'type': arguments.real(lambda value: minimum <= value <= maximum,
+                                   f'from {minimum:g} to {maximum:g}'),
             'metavar': setting.metavar}
   return {'choices': setting.kind}   # which --help then shows
 

@@ -321,7 +321,7 @@ def _strategy_of(model):
 def _checked_weight(weight):
   if callable(weight) or isinstance(weight, tf.Variable) or hasattr(weight, 'assign'):
     return weight
-  most = methods.SETTINGS['energy_weight'].most
+  most = methods.SETTINGS['energy_weight'].maximum
   if isinstance(weight, bool) or not hasattr(weight, '__float__') or not (
       0. <= float(weight) <= most):
     raise methods.SettingError('weight must be a number from 0 to %g, a tf.Variable, or a '

@@ -38,7 +38,6 @@ class Terms(typing.NamedTuple):
     return self.thom + self.thomf
 
 
-
 class Regularizer:
   """What all regularizers share: settings, weights, and the sums of the terms.
 

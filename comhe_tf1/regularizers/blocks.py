@@ -11,7 +11,7 @@ Memory is that of a few block x block matrices and of a few copies of U. The pas
 loops, whose operations are as many for any N. What they compute is hidden from
 TensorFlow's own differentiation, which would keep every block.
 """
-import collections
+import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -22,14 +22,17 @@ MANY = 2 ** 24
 # Neurons in a block, at most.
 BLOCK = 1024
 
-Pairs = collections.namedtuple('Pairs', 'between within')
-Pairs.__doc__ = """An energy summed over pairs of neurons, as functions of cosines.
 
-between: of [..., s, t], the cosines of neurons with others; returns the energies of the
-  pairs and their slopes by the cosines, tensors of that shape.
-within: of [..., s, s], the cosines of neurons with each other and themselves; likewise,
-  the slopes symmetric.
-"""
+class Pairs(typing.NamedTuple):
+  """An energy summed over pairs of neurons, as functions of cosines.
+
+  between: of [..., s, t], the cosines of neurons with others; returns the energies of the
+    pairs and their slopes by the cosines, tensors of that shape.
+  within: of [..., s, s], the cosines of neurons with each other and themselves; likewise,
+    the slopes symmetric.
+  """
+  between: typing.Callable
+  within: typing.Callable
 
 
 def needed(neurons):

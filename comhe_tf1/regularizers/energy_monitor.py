@@ -4,6 +4,7 @@ This is the curve that the papers plot: a regularizer lowers the energy of proje
 neurons, and what becomes of the unprojected ones is the question.
 """
 import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
@@ -11,8 +12,11 @@ from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import grouping
 from comhe_tf1.regularizers import kernels as roles
 
-Energies = collections.namedtuple('Energies', 'full half')
-Energies.__doc__ = """Energy of a layer's neurons in full and in half space."""
+
+class Energies(typing.NamedTuple):
+  """Energy of a layer's neurons in full and in half space."""
+  full: tf.Tensor
+  half: tf.Tensor
 
 
 def unprojected_energies(kernels, power='2'):

@@ -1,5 +1,6 @@
 """Kernels of equal shape side by side, so that one operation serves all of them."""
 import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
@@ -7,11 +8,16 @@ from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import tensors
 
-Stack = collections.namedtuple('Stack', 'names role c_in neurons')
-Stack.__doc__ = """Layers of one role and shape.
 
-names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N].
-"""
+class Stack(typing.NamedTuple):
+  """Layers of one role and shape.
+
+  names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N].
+  """
+  names: list
+  role: str
+  c_in: int
+  neurons: tf.Tensor
 
 
 def as_list(kernels):

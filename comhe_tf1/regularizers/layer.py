@@ -16,7 +16,7 @@ from comhe_tf1.regularizers import tensors
 _HALF = (tf.float16, tf.bfloat16)
 _WEIGHTS = {roles.FIRST: 'energy_weight', roles.HIDDEN: 'energy_weight',
             roles.OUTPUT: 'output_energy_weight'}
-_MOST = methods.SETTINGS['energy_weight'].most
+_MOST = methods.SETTINGS['energy_weight'].maximum
 
 
 def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
@@ -64,7 +64,8 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
 
   Source: as the methods'; roles and weights as the original.
   """
-  return KernelRegularizer(method, role, axis, weight, seed, **settings)
+  return KernelRegularizer(method, role=role, axis=axis, weight=weight, seed=seed,
+                           **settings)
 
 
 def _serializable(cls):
@@ -145,8 +146,8 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     """Says once for each kernel what is doubtful about it."""
     if name not in self._warned:
       self._warned.add(name)
-      for doubt in doubts.about(name, shape, self.axis, self.role,
-                                self.settings.get('pd')):
+      for doubt in doubts.about(name, shape=shape, axis=self.axis, role=self.role,
+                                pd=self.settings.get('pd')):
         warnings.warn(f'kernel_regularizer of {name}: {doubt}', stacklevel=3)
 
   def _normal(self):
@@ -179,8 +180,8 @@ def _from_config(config):
 
 
 def _check_method(method):
-  usable = [name for name, each in methods.METHODS.items()
-            if name != 'none' and not each.implementation.startswith('trained_')]
+  usable = [name for name, row in methods.METHODS.items()
+            if name != 'none' and not row.trains_projection]
   if method in usable:
     return
   if method in methods.METHODS and method != 'none':

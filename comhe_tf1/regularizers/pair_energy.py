@@ -25,6 +25,7 @@ Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS 20
 section 3; the floor 1e-4 under the angle as in its authors' code.
 """
 import collections
+import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -32,12 +33,15 @@ import tensorflow.compat.v1 as tf
 ANGLE_FLOOR = 1e-4
 _WHOLE = 1. + 2. * ANGLE_FLOOR   # t(c) + t(-c)
 
-PairEnergy = collections.namedtuple('PairEnergy', 'full half')
-PairEnergy.__doc__ = """The energy of a pair for one power.
 
-full, half: functions of cosines, a tensor of any shape, that return f(c), or f(c) +
-f(-c), and its slope by c, tensors of that shape.
-"""
+class PairEnergy(typing.NamedTuple):
+  """The energy of a pair for one power.
+
+  full, half: functions of cosines, a tensor of any shape, that return f(c), or f(c) +
+  f(-c), and its slope by c, tensors of that shape.
+  """
+  full: typing.Callable
+  half: typing.Callable
 
 
 def _resolution(cosine):

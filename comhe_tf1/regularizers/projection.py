@@ -251,7 +251,7 @@ def descend(loss, projection, neurons, gram, rate, decay, steps):
   shrink = 1. - rate * decay
 
   def body(step, projected, change):
-    projected, slope = projected_step(loss, projected, gram, rate, decay)
+    projected, slope = projected_step(loss, projected, gram, rate=rate, decay=decay)
     return step + 1, projected, shrink * change - rate * slope
 
   start = tf.matmul(projection, neurons)

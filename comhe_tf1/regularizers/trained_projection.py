@@ -46,8 +46,9 @@ class TrainedProjection(base.Energy):
       loss = self._loss(similarity.gram_cosines(gram))
       if self.settings['iters']:
         # The sign of the rate undoes that of the decay.
-        current = projection.descend(loss, current, stack.neurons, gram, rate,
-                                     self.sign * DECAY, self.settings['iters'])
+        current = projection.descend(
+            loss, current, stack.neurons, gram, rate=rate, decay=self.sign * DECAY,
+            steps=self.settings['iters'])
         kept += [self.keep(variable, value) for variable, value
                  in zip(variables, tf.unstack(current, len(variables)))]
       projected = self._used(loss, tf.matmul(current, stack.neurons), gram, rate)

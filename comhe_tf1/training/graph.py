@@ -1,5 +1,6 @@
 """The graph of a training: network, loss, regularizer, optimizer."""
 import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
@@ -12,26 +13,42 @@ from comhe_tf1.training import optimization
 
 SIDE = 32
 
-Measures = collections.namedtuple('Measures', 'fit reg thom thomf acc')
-Measures.__doc__ = """What the original logs of a training step, before its update.
 
-fit: classification loss; reg: weight decay; thom: hyperspherical energy of the
-first and hidden layers; thomf: of the output layer, weighted; acc: accuracy on
-the training batch. Tensors in a graph, floats in a log.
-"""
+class Measures(typing.NamedTuple):
+  """What the original logs of a training step, before its update.
 
-TrainingGraph = collections.namedtuple(
-    'TrainingGraph', 'images labels learning_rate measures energies train_step '
-    'test_fit test_correct network decayed unprojected_energies')
-TrainingGraph.__doc__ = """Handles of a training graph.
+  fit: classification loss; reg: weight decay; thom: hyperspherical energy of the
+  first and hidden layers; thomf: of the output layer, weighted; acc: accuracy on
+  the training batch. Tensors in a graph, floats in a log.
+  """
+  fit: tf.Tensor
+  reg: tf.Tensor
+  thom: tf.Tensor
+  thomf: tf.Tensor
+  acc: tf.Tensor
 
-images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
-int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
-energy. train_step: operation, all updates. test_fit: classification loss, and
-test_correct: [batch], with the moving statistics. network: the `network.Network`.
-decayed: list of the variables that the weight decay is of. unprojected_energies: as
-`energy_monitor.unprojected_energies`, or None.
-"""
+
+class TrainingGraph(typing.NamedTuple):
+  """Handles of a training graph.
+
+  images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
+  int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
+  energy. train_step: operation, all updates. test_fit: classification loss, and
+  test_correct: [batch], with the moving statistics. network: the `network.Network`.
+  decayed: list of the variables that the weight decay is of. unprojected_energies: as
+  `energy_monitor.unprojected_energies`, or None.
+  """
+  images: tf.Tensor
+  labels: tf.Tensor
+  learning_rate: tf.Tensor
+  measures: Measures
+  energies: collections.OrderedDict
+  train_step: tf.Operation
+  test_fit: tf.Tensor
+  test_correct: tf.Tensor
+  network: networks.Network
+  decayed: list
+  unprojected_energies: collections.OrderedDict
 
 
 def image_placeholders():

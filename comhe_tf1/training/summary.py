@@ -17,7 +17,7 @@ def device_line(tf, session, devices, gpu_no, warn):
   """
   if devices:
     where = ', '.join(devices)
-  elif any(device.device_type == 'GPU' for device in session.list_devices()):
+  elif tf_setup.gpus(session):
     where = 'the GPU ' + gpu_no
   else:
     where = 'the CPU'

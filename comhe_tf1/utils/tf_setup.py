@@ -94,14 +94,20 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
     if driver:
       # Before the first session, which compiles for half an hour where code is missing.
       version_check.check_gpus(
-          tf.__version__, _built(tf, 'cuda_version'), _built(tf, 'cuda_compute_capabilities'),
-          driver, gpu_no.split(','), _cudnn())
+          tf.__version__, built_with=_built(tf, 'cuda_version'),
+          built_for=_built(tf, 'cuda_compute_capabilities'), driver=driver,
+          gpus=gpu_no.split(','), cudnn=_cudnn())
   with hushed():
     config = _config(tf, xla, tf32, deterministic)
-    gpus = _gpus(tf, config, driver)
-  if gpu_required and gpu_no not in _CPU and len(gpus) < len(gpu_no.split(',')):
+    present = _gpus(tf, config, driver)
+  if gpu_required and gpu_no not in _CPU and len(present) < len(gpu_no.split(',')):
     raise NoGpuError(why_no_gpu(tf, gpu_no))
   return tf, config
+
+
+def gpus(session):
+  """The GPUs that a session has: list of devices, as `Session.list_devices`."""
+  return [device for device in session.list_devices() if device.device_type == 'GPU']
 
 
 def _imported():
@@ -137,7 +143,7 @@ def _gpus(tf, config, driver):
   try:
     with tf.Graph().as_default(), tf.Session(config=config) as session:
       session.run(tf.no_op())
-      return [device for device in session.list_devices() if device.device_type == 'GPU']
+      return gpus(session)
   except (RuntimeError, tf.errors.OpError) as error:   # which of them differs by version
     if not driver or not driver.cuda:
       raise

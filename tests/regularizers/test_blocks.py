@@ -133,7 +133,7 @@ def test_terms_of_every_method(rng, monkeypatch, method, settings):
       if terms.update is not None:
         session.run(terms.update)
       results.append(session.run([dict(terms.energies), tf.gradients(
-          terms.thom + terms.thomf, [tensors[name] for name in sorted(tensors)])]))
+          terms.loss, [tensors[name] for name in sorted(tensors)])]))
   (energies, gradients), (expected, slopes) = results
   assert energies == {name: pytest.approx(value, rel=1e-9)
                       for name, value in expected.items()}
