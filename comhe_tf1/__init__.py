@@ -4,6 +4,9 @@ The energies work on any kernel tensor, in any graph or eagerly; the regularizer
 on the kernels of any network. What is named below is imported when it is first
 asked for, since TensorFlow takes seconds to import. The CUDA libraries that TensorFlow
 does not find by itself are loaded at once.
+
+In the examples `np` is NumPy, `tf` is tensorflow.compat.v1, and `evaluate` runs a tensor
+in a session: numbers, rounded to four decimals.
 """
 import importlib
 import sys

@@ -83,6 +83,9 @@ def cnn(classes=100, width=1, depth=9):
 
   Raises:
     methods.SettingError: the width does not give whole numbers of filters.
+
+  >>> [layer.name for layer in comhe_tf1.cnn(depth=6)]
+  ['conv1_0', 'conv1_1', 'conv2_0', 'conv2_1', 'conv3_0', 'conv3_1', 'fc6', 'score']
   """
   layers, c_in = [], 3
   for stage, c_out in enumerate(widened(STAGES, width), 1):
@@ -117,6 +120,9 @@ def resnet32(classes=100, width=1):
 
   Raises:
     methods.SettingError: the width does not give whole numbers of filters.
+
+  >>> len(comhe_tf1.resnet32()), comhe_tf1.resnet32()[0].c_out
+  (34, 64)
   """
   stages = widened(STAGES, width)
   c_in = stages[0]

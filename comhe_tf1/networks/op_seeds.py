@@ -58,6 +58,11 @@ def original_op_seeds(variant, numbering, layers, projections):
 
   Raises:
     ValueError: unknown variant or numbering.
+
+  >>> regularizer, layers = comhe_tf1.RandomProjection(), comhe_tf1.cnn()
+  >>> comhe_tf1.original_op_seeds('random', 'tf1.12', layers,
+  ...                             regularizer.projections)['conv1_0/filter']
+  14
   """
   if (variant, numbering) not in _IDS:
     raise ValueError('no op seeds are recorded for variant %r with numbering %r; '

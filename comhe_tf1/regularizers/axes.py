@@ -39,6 +39,9 @@ def neurons_last(kernel, axis):
     TypeError: as `tensors.as_tensor`.
     methods.SettingError: no layer has its neurons there.
     ValueError: the shape is unknown, or has fewer than two axes.
+
+  >>> comhe_tf1.neurons_last(np.ones([3, 3, 32, 64]), axis=-2).shape.as_list()
+  [3, 3, 64, 32]
   """
   axis = checked(axis)
   kernel = tensors.as_tensor(kernel)

@@ -26,6 +26,10 @@ class Terms(typing.NamedTuple):
   thomf: weighted sum over the output layers, scalar tensor.
   update: operation to run with every training step, which keeps what the regularizer
     trains of its own; or None.
+
+  >>> evaluate(comhe_tf1.Terms({}, thom=tf.constant(1.), thomf=tf.constant(2.),
+  ...                          update=None).loss)
+  3.0
   """
   energies: collections.OrderedDict
   thom: tf.Tensor
@@ -144,7 +148,11 @@ class Energy(Regularizer):
 
 
 class Nothing(Regularizer):
-  """No term at all: weight decay only."""
+  """No term at all: weight decay only.
+
+  >>> evaluate(comhe_tf1.Nothing()([]).loss)
+  0.0
+  """
   name = 'none'
 
   def __call__(self, kernels, learning_rate=None, op_seed_of=None):
@@ -154,7 +162,12 @@ class Nothing(Regularizer):
 
 
 class FullSpace(Energy):
-  """MHE: the full-space energy of every layer."""
+  """MHE: the full-space energy of every layer.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.FullSpace()([kernel]).loss)
+  0.5
+  """
   name = 'mhe'
 
   def _first(self, neurons):
@@ -166,7 +179,12 @@ class FullSpace(Energy):
 
 
 class HalfSpace(Energy):
-  """Half-space MHE: in half space but for output layers."""
+  """Half-space MHE: in half space but for output layers.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.HalfSpace()([kernel]).loss)
+  0.4167
+  """
   name = 'half_mhe'
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
@@ -179,6 +197,10 @@ class Group(Energy):
 
   A channel of a 1x1 kernel has one coordinate, which has no angle: where groups would
   have a single coordinate, the layer is taken as one group.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(4), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.Group(groups=2)([kernel]).loss)
+  0.4821
   """
   name = 'group'
 
@@ -209,6 +231,10 @@ class Orthogonal(Regularizer):
   """Orthogonality of the neurons of every layer.
 
   See `orthogonality.distance` and, for the setting gram, `smaller_distance`.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.ones([2, 2]), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.Orthogonal()([kernel]).energies['fc'])
+  1.9998
   """
   name = 'orthogonal'
 
@@ -224,6 +250,10 @@ class SpectralIsometry(Regularizer):
 
   See `orthogonality.spectral_distance`; with gram='smaller' it is of W W^T - I where the
   neurons are more than their inputs.
+
+  >>> kernel = comhe_tf1.Kernel('fc', 2. * np.eye(2), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.SpectralIsometry()([kernel]).energies['fc'])
+  3.0
   """
   name = 'srip'
 

@@ -32,6 +32,9 @@ def as_neurons(kernel, axis=-1):
     TypeError: the kernel is neither float32 nor float64, or as `tensors.as_tensor`.
     ValueError: the kernel has fewer than two axes or no neuron at all, or as
       `axes.neurons_last`.
+
+  >>> comhe_tf1.as_neurons(np.ones([3, 3, 16, 32])).shape.as_list()
+  [144, 32]
   """
   kernel = tensors.as_tensor(kernel)
   if axis != -1:
@@ -63,6 +66,10 @@ def energies(neurons, mean, epsilon=similarity.NORM_FLOOR):
 
   Returns:
     Tensor [...].
+
+  >>> two_sets = np.array([np.eye(2), [[1., 1.], [0., 1.]]])
+  >>> evaluate(energy.energies(two_sets, energy.full_space('2')))
+  [0.5, 1.7068]
   """
   neurons = tensors.as_tensor(neurons)
   if blocks.needed(neurons):
@@ -183,6 +190,9 @@ def full_space_energy(kernel, power='2', axis=-1, epsilon=similarity.NORM_FLOOR)
   Raises:
     TypeError, ValueError: as `as_neurons`, `similarity.checked_floor` and
       `pair_energy.get_pair_energy`.
+
+  >>> evaluate(comhe_tf1.full_space_energy(np.eye(3)))   # 1 / (2 - 2 * 0)
+  0.5
   """
   return energies(as_neurons(kernel, axis), full_space(power),
                   similarity.checked_floor(epsilon))
@@ -198,6 +208,9 @@ def half_space_energy(kernel, power='2', axis=-1, epsilon=similarity.NORM_FLOOR)
   the closed form is this project's.
 
   Args, Returns, Raises: as `full_space_energy`.
+
+  >>> evaluate(comhe_tf1.half_space_energy(np.eye(3)))
+  0.45
   """
   return energies(as_neurons(kernel, axis), half_space(power),
                   similarity.checked_floor(epsilon))

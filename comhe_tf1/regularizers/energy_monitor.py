@@ -32,6 +32,10 @@ def unprojected_energies(kernels, power='2'):
   Raises:
     TypeError, ValueError: as `grouping.as_list`, `grouping.group_kernels` and
       `pair_energy.get_pair_energy`.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.unprojected_energies([kernel])['fc'].full)
+  0.5
   """
   kernels = grouping.as_list(kernels)
   energies = {}

@@ -12,6 +12,9 @@ class Kernel(typing.NamedTuple):
   """A kernel of a network.
 
   name: of its layer, str; tensor: [..., c_in, c_out]; role: FIRST, HIDDEN or OUTPUT.
+
+  >>> comhe_tf1.Kernel('conv1', np.ones([3, 3, 16, 32]), comhe_tf1.HIDDEN).role
+  'hidden'
   """
   name: str
   tensor: object

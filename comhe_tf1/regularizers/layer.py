@@ -63,6 +63,10 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
     ValueError: when called, the kernel has fewer than two axes or no known shape.
 
   Source: as the methods'; roles and weights as the original.
+
+  >>> term = comhe_tf1.kernel_regularizer('half_mhe', weight=10.)
+  >>> evaluate(term(np.eye(2)))
+  4.1667
   """
   return KernelRegularizer(method, role=role, axis=axis, weight=weight, seed=seed,
                            **settings)
@@ -86,6 +90,9 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
   Attributes, which cannot be set, since what is compiled would not follow:
     method, role, axis, weight, seed: as given, the weight resolved.
     settings: mapping of the method's other settings, resolved.
+
+  >>> comhe_tf1.KernelRegularizer('half_mhe').get_config()['weight']
+  1.0
   """
 
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,

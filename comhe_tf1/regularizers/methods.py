@@ -176,6 +176,11 @@ class SettingError(ValueError):
   """A setting is out of range or does not fit the network.
 
   The message is for the user and begins with the setting's name.
+
+  >>> comhe_tf1.create('orthogonal', gram=0)
+  Traceback (most recent call last):
+      ...
+  comhe_tf1.regularizers.methods.SettingError: gram must be one of neurons, smaller, got 0
   """
 
 
@@ -287,6 +292,10 @@ def create(method, **settings):
 
   Raises:
     TypeError, SettingError: as `resolve` and `implementation`.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.create('half_mhe', energy_weight=10.)([kernel]).loss)
+  4.1667
   """
   return implementation(method)(**settings)
 

@@ -16,6 +16,9 @@ def distance(neurons):
 
   Returns:
     Tensor [...].
+
+  >>> evaluate(orthogonality.distance(np.array([[1., 1.], [0., 1.]])))
+  0.9999
   """
   return similarity.from_cosines(neurons, _squared_frobenius)
 
@@ -61,6 +64,10 @@ def spectral_distance(neurons, start):
 
   Returns:
     Tensor [...].
+
+  >>> evaluate(orthogonality.spectral_distance(tf.constant([[2., 0.], [0., 2.]]),
+  ...                                          start=tf.ones([2, 1])))
+  3.0
   """
   def times(v):
     return tf.matmul(neurons, tf.matmul(neurons, v), transpose_a=True) - v

@@ -152,6 +152,10 @@ def get_pair_energy(power):
 
   Raises:
     ValueError: another power.
+
+  >>> energies, slopes = pair_energy.get_pair_energy('2').full(tf.constant([0., 0.5]))
+  >>> evaluate(energies), evaluate(slopes)
+  ([0.5, 1.0], [0.5, 2.0])
   """
   if str(power) not in _PAIRS:
     raise ValueError(f"power must be one of {', '.join(_PAIRS)}, got {power!r}")

@@ -28,6 +28,9 @@ def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
 
   Returns:
     Tensor [pd, d].
+
+  >>> comhe_tf1.gaussian_projection(pd=30, d=144, op_seed=16).shape.as_list()
+  [30, 144]
   """
   return tf.random_normal([pd, d], dtype=dtype, seed=op_seed)
 
@@ -137,6 +140,10 @@ def random_projection_energy(kernel, projections, power='2',
   Raises:
     TypeError: as `energy.as_neurons`.
     ValueError: likewise; the projections have not three axes; unknown power.
+
+  >>> projections = np.array([[[1., 0., 0.], [0., 1., 0.]], [[0., 1., 0.], [0., 0., 1.]]])
+  >>> evaluate(comhe_tf1.random_projection_energy(np.eye(3), projections))
+  0.4667
   """
   neurons = energy.as_neurons(kernel, axis)
   projections = tf.convert_to_tensor(projections)
@@ -159,6 +166,10 @@ def angle_distortion(projected, cosine):
 
   Returns:
     Tensor [...].
+
+  >>> neurons, projection = np.eye(2), np.array([[1., 1.]])
+  >>> evaluate(comhe_tf1.angle_distortion(projection @ neurons, comhe_tf1.cosines(neurons)))
+  1.4141
   """
   return similarity.from_cosines(projected, _frobenius, cosine)
 
@@ -183,6 +194,11 @@ def squared_angle_distortion(projected, cosine):
   slope, see `pair_energy`.
 
   Args, Returns: as `angle_distortion`.
+
+  >>> neurons, projection = np.eye(2), np.array([[1., 1.]])
+  >>> evaluate(comhe_tf1.squared_angle_distortion(projection @ neurons,
+  ...                                             comhe_tf1.cosines(neurons)))
+  2.4232
   """
   return similarity.from_cosines(projected, _squared_angles, cosine)
 
@@ -218,6 +234,11 @@ def projected_step(loss, projected, gram, rate, decay=0.):
 
   Raises:
     ValueError: the loss does not depend on Y.
+
+  >>> projected = gram = tf.eye(2)
+  >>> stepped, slope = comhe_tf1.projected_step(tf.nn.l2_loss, projected, gram, rate=0.5)
+  >>> evaluate(stepped)
+  [[0.5, 0.0], [0.0, 0.5]]
   """
   with tf.GradientTape() as tape:
     tape.watch(projected)
@@ -247,6 +268,11 @@ def descend(loss, projection, neurons, gram, rate, decay, steps):
 
   Returns:
     P after the steps, tensor [..., pd, d]; a constant to gradients.
+
+  >>> projection = neurons = gram = tf.eye(2)
+  >>> evaluate(comhe_tf1.descend(tf.nn.l2_loss, projection, neurons, gram, rate=0.5,
+  ...                            decay=0., steps=2))
+  [[0.25, 0.0], [0.0, 0.25]]
   """
   shrink = 1. - rate * decay
 

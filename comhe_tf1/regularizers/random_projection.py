@@ -18,6 +18,11 @@ class RandomProjection(base.Energy):
     pnd: if positive, a layer of c_out neurons has c_out // pnd projections
       instead of pn.
     power, energy_weight, output_energy_weight: see `methods`.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.RandomProjection(pd=2, pn=5)([kernel])
+  >>> evaluate(terms.loss) > 0.
+  True
   """
   name = 'random'
   _over_projections = staticmethod(tf.reduce_mean)
@@ -65,6 +70,10 @@ class RandomProjection(base.Energy):
 
 
 class MaximumOverRandomProjections(RandomProjection):
-  """As `RandomProjection`, with the maximum over the projections for the mean."""
+  """As `RandomProjection`, with the maximum over the projections for the mean.
+
+  >>> comhe_tf1.MaximumOverRandomProjections(pnd=16).projections(neurons=64)
+  4
+  """
   name = 'random_max'
   _over_projections = staticmethod(tf.reduce_max)

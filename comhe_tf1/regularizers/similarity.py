@@ -35,6 +35,10 @@ def l2_normalize(neurons, epsilon=NORM_FLOOR):
 
   Returns:
     Tensors [..., d, N] and [..., 1, N].
+
+  >>> directions, _ = similarity.l2_normalize(np.array([[3.], [4.]]))
+  >>> evaluate(directions)
+  [[0.6], [0.8]]
   """
   squares = tf.reduce_sum(tf.square(neurons), axis=-2, keepdims=True)
   inverse_norms = tf.rsqrt(squares + epsilon)
@@ -57,6 +61,9 @@ def cosines(neurons, epsilon=NORM_FLOOR):
   Raises:
     TypeError: as `tensors.as_tensor`.
     methods.SettingError: as `checked_floor`.
+
+  >>> evaluate(comhe_tf1.cosines(np.array([[1., 1.], [0., 1.]])))
+  [[0.9999, 0.7071], [0.7071, 1.0]]
   """
   directions, _ = l2_normalize(tensors.as_tensor(neurons), checked_floor(epsilon))
   return tf.matmul(directions, directions, transpose_a=True)
@@ -105,6 +112,11 @@ def from_cosines(neurons, function, *references, epsilon=NORM_FLOOR):
 
   Returns:
     Tensor [...], one value per set of neurons.
+
+  >>> def total(cosine):
+  ...   return tf.reduce_sum(cosine), tf.ones_like(cosine)
+  >>> evaluate(similarity.from_cosines(np.eye(2), total))
+  1.9998
   """
   @tf.custom_gradient
   def value_of(neurons, *references):

@@ -82,7 +82,13 @@ class TrainedProjection(base.Energy):
 
 
 class AngleProjection(TrainedProjection):
-  """Angle-preserving CoMHE: p_loss = ||cos(P W) - cos(W)||_F, sign = 1."""
+  """Angle-preserving CoMHE: p_loss = ||cos(P W) - cos(W)||_F, sign = 1.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.AngleProjection(pd=1)([kernel], learning_rate=0.1)
+  >>> terms.update is None, [variable.name for variable in tf.global_variables()]
+  (False, ['fc/project:0'])
+  """
   name = 'angle'
   sign = 1.
 
@@ -95,6 +101,11 @@ class AlternatingAngleProjection(TrainedProjection):
 
   p_loss = sum_{i<j} (theta(w_i, w_j) - theta(P w_i, P w_j))^2, sign = 1. Rate and
   decay of P are those of the angle-preserving projection.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.AlternatingAngleProjection(pd=1)([kernel], learning_rate=0.1)
+  >>> list(terms.energies), terms.update is None
+  (['fc'], False)
   """
   name = 'angle_alternating'
   sign = 1.
@@ -108,7 +119,13 @@ class AlternatingAngleProjection(TrainedProjection):
 
 
 class AdversarialProjection(TrainedProjection):
-  """Adversarial-projection CoMHE: p_loss = E(P W) in full space, sign = -1."""
+  """Adversarial-projection CoMHE: p_loss = E(P W) in full space, sign = -1.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.AdversarialProjection(pd=1)([kernel], learning_rate=0.1)
+  >>> list(terms.energies), terms.update is None
+  (['fc'], False)
+  """
   name = 'adversarial'
   sign = -1.
 
