@@ -91,6 +91,7 @@ class Regularizer:
     """
     kernels = grouping.as_list(kernels)
     with tf.name_scope(self.name):
+      # One operation serves all layers of a shape; their terms are taken apart again.
       stacks = grouping.group_kernels(kernels)
       energies, update = self.stack_terms(stacks, learning_rate,
                                           op_seed_of or (lambda name: None))
@@ -98,6 +99,7 @@ class Regularizer:
                 for name, value in zip(stack.names,
                                        tf.unstack(of_stack, len(stack.names)))}
 
+      # In the order of the layers, whatever that of the stacks: sums round by it.
       def total(*counted):
         chosen = [values[kernel.name] for kernel in kernels if kernel.role in counted]
         return (self.weights[counted[0]] * tf.add_n(chosen) if chosen

@@ -57,11 +57,13 @@ def sums(directions, pairs):
   shape = tf.shape(directions)
   lengths = [shape[axis] if length is None else length
              for axis, length in enumerate(directions.shape.as_list())]
+  # Leading axes become one, whose length may be a tensor: np.prod knows none.
   leading = lengths[:-2]
   sets = 1
   for length in leading:
     sets *= length
   cut = _Cut(sets, lengths[-2], lengths[-1], BLOCK)
+  # TensorFlow would keep every block for its own gradient; this one needs U alone.
   units = cut.blocks(_detached(directions))
   totals, product = _first_order(cut, units, pairs)
   totals = tf.reshape(totals, leading)
@@ -223,6 +225,7 @@ def _visit(cut, lists, within, between):
                               for handle, each in zip(handles, lists)])
       return [number + 1] + [each.handle for each in changed]
 
+    # One after the other: each changes lists that the next one reads.
     handles = tf.while_loop(
         lambda number, *_: number < count, body,
         [tf.constant(0)] + [each.handle for each in lists],
@@ -230,6 +233,7 @@ def _visit(cut, lists, within, between):
     return [_List(handle, each.shape, each.dtype)
             for handle, each in zip(handles, lists)]
 
+  # All blocks first. A single part has no pairs, and a loop less in its graph.
   lists = loop(cut.length, lambda number, lists: within(
       number // cut.parts, number, lists), lists)
   if isinstance(cut.pairs, tf.Tensor) or cut.pairs:
@@ -246,6 +250,7 @@ def _first_order(cut, units, pairs):
   def within(group, place, lists):
     sums_, products = lists
     unit = units[place]
+    # (i, j) and (j, i) are both in this square: it counts once.
     values, slopes = pairs.within(tf.matmul(unit, unit, transpose_a=True))
     return [sums_.add(group, total(values)),
             products.add(place, tf.matmul(unit, slopes))]
@@ -253,6 +258,7 @@ def _first_order(cut, units, pairs):
   def between(group, first, second, lists):
     sums_, products = lists
     left, right = units[first], units[second]
+    # One product gives both blocks their part of A, and counts twice in the sum.
     values, slopes = pairs.between(tf.matmul(left, right, transpose_a=True))
     products = products.add(first, tf.matmul(right, slopes, transpose_b=True))
     return [sums_.add(group, 2. * total(values)),
@@ -291,6 +297,7 @@ def _second_order(cut, units, upstream, pairs):
   With T = f''(C) * (U^T V + V^T U), entry by entry, it is V S + U T.
   """
   def slopes_of(function, cosine, weights):
+    # f' is in closed form; f'' is its derivative, entry by entry.
     with tf.GradientTape() as tape:
       tape.watch(cosine)
       _, slopes = function(cosine)
@@ -299,6 +306,7 @@ def _second_order(cut, units, upstream, pairs):
   def within(group, place, lists):
     del group
     unit, above = units[place], upstream[place]
+    # Within a block U^T V and V^T U are each other's transpose.
     weights = tf.matmul(unit, above, transpose_a=True)
     slopes, curved = slopes_of(
         pairs.within, tf.matmul(unit, unit, transpose_a=True),
@@ -313,6 +321,7 @@ def _second_order(cut, units, upstream, pairs):
         pairs.between, tf.matmul(left, right, transpose_a=True),
         tf.matmul(left, right_above, transpose_a=True)
         + tf.matmul(left_above, right, transpose_a=True))
+    # The same S and T, once as they are and once transposed, for the two blocks.
     results = lists[0].add(first, tf.matmul(right_above, slopes, transpose_b=True)
                            + tf.matmul(right, curved, transpose_b=True))
     return [results.add(second, tf.matmul(left_above, slopes) + tf.matmul(left, curved))]

@@ -42,6 +42,7 @@ def as_neurons(kernel, axis=-1):
   if kernel.dtype.base_dtype not in (tf.float32, tf.float64):
     raise TypeError('kernel must be float32 or float64, got %s; cast it first'
                     % kernel.dtype.base_dtype.name)
+  # An unknown rank is for the graph to tell; all checks below want a shape.
   if kernel.shape.ndims is None:
     return tf.reshape(kernel, [-1, tf.shape(kernel)[-1]])
   shape = kernel.shape.as_list()
@@ -49,7 +50,7 @@ def as_neurons(kernel, axis=-1):
     raise ValueError('kernel must have shape [..., neurons] with at least two '
                      'axes, none of them empty; got %s' % shape)
   if len(shape) == 2:
-    return kernel
+    return kernel   # already [d, N]: not an operation more
   return tf.reshape(kernel, [-1, tensors.axis_length(kernel, -1)])
 
 

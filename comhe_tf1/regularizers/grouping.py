@@ -64,6 +64,7 @@ def group_kernels(kernels):
     if not tensor.shape.is_fully_defined() or tensor.shape.ndims < 2:
       raise ValueError('the shape of kernel %r must be known, with at least two axes, '
                        'got %s' % (kernel.name, tensor.shape))
+    # Also by shape, not by d alone: c_in decides groups and op seeds.
     key = kernel.role, tuple(tensor.shape.as_list()), tensor.dtype.base_dtype
     groups.setdefault(key, []).append((kernel.name, energy.as_neurons(tensor)))
   return [Stack([name for name, _ in group], role, shape[-2],

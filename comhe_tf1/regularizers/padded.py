@@ -59,7 +59,9 @@ def half_space_energies(neurons, power='2'):
   for group in groups(shapes):
     d, filled = (max(shapes[place][axis] for place in group) for axis in (1, 2))
     sets = [shapes[place][0] for place in group]
+    # One batch of one shape: each set has zeros in its last inputs and neurons.
     together = tf.concat([_filled_up(neurons[place], d, filled) for place in group], 0)
+    # Without zero neurons nothing has to be taken off.
     if all(shapes[place][2] == filled for place in group):
       function = energy.half_space(power)
     else:
@@ -94,6 +96,7 @@ def groups(shapes):
     d, filled = (max(shapes[place][axis] for place in chosen) for axis in (1, 2))
     return sum(shapes[place][0] for place in chosen) * filled ** 2 * (d + _BESIDES)
 
+  # What zeros may cost, as a share of all work without them.
   most = WASTE * sum(work([place]) for place in range(len(shapes)))
   chosen_groups = []
   for place in sorted(range(len(shapes)), key=lambda place: shapes[place][:0:-1],

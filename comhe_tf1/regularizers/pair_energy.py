@@ -83,6 +83,7 @@ def angle(cosine):
   """
   limit = 1. - _resolution(cosine) / 2.
   clipped = tf.clip_by_value(cosine, -limit, limit)
+  # Not 1 - c^2, whose square loses the digits that near 1 are all there is.
   slope = -tf.rsqrt((1. - clipped) * (1. + clipped))
   return tf.acos(clipped), tf.where(tf.abs(cosine) <= limit, slope,
                                     tf.zeros_like(slope))

@@ -49,6 +49,7 @@ class RandomProjection(base.Energy):
                    default=None)
     if smallest:
       self.projections(smallest.neurons.shape.as_list()[-1])
+    # Layers of one op seed and shape draw the same numbers: they are drawn once.
     draws, stacked, energies = {}, {}, []
     reduced = self.settings['draw'] == 'reduced'
     projected_energies = (projection.reduced_projection_energies if reduced
@@ -57,6 +58,7 @@ class RandomProjection(base.Energy):
       _, d, neurons = stack.neurons.shape.as_list()
       pn, width = self.projections(neurons), neurons if reduced else d
       keys = tuple((width, stack.neurons.dtype, stack.c_in + i) for i in range(pn))
+      # The seeds c_in + i of layers overlap: only what no layer before has is new.
       new = [key for key in keys if key not in draws]
       if new:
         draws.update(zip(new, self.normal(

@@ -121,10 +121,12 @@ def from_cosines(neurons, function, *references, epsilon=NORM_FLOOR):
   @tf.custom_gradient
   def value_of(neurons, *references):
     directions, inverse_norms = l2_normalize(neurons, epsilon)
+    # Slopes come with the value: they share what is costly, such as the angles.
     results = function(tf.matmul(directions, directions, transpose_a=True), *references)
     value, slope, reference_slopes = results[0], results[1], results[2:]
 
     def gradient(upstream):
+      # One factor a set of neurons, for its whole matrix.
       upstream = upstream[..., tf.newaxis, tf.newaxis]
       return [gradient_by_neurons(upstream, directions, inverse_norms,
                                   tf.matmul(directions, slope))] + [

@@ -42,6 +42,7 @@ class TrainedProjection(base.Energy):
       rate = self.sign * tf.cast(learning_rate, stack.neurons.dtype)
       variables = [self.variable(name, stack, op_seed_of) for name in stack.names]
       current = tf.stack([variable.read_value() for variable in variables])
+      # W^T W once: all steps, and the cosines of W, follow from it.
       gram = similarity.gram(stack.neurons)
       loss = self._loss(similarity.gram_cosines(gram))
       if self.settings['iters']:
