@@ -166,13 +166,13 @@ def newest(folder, warn):
   Raises:
     CheckpointError: all checkpoints are damaged.
   """
-  found = prefixes(folder)
-  for prefix in reversed(found):
+  written = prefixes(folder)
+  for prefix in reversed(written):
     try:
       return (prefix,) + load(prefix)
     except CheckpointError as error:
       warn(str(error))
-  if found:
+  if written:
     raise CheckpointError(f'all checkpoints in {folder} are damaged')
   return None
 
@@ -199,7 +199,7 @@ def find(path, warn):
     raise CheckpointError(f"{path} holds several runs; name one of them: {', '.join(runs)}")
   for folder in [path] + [os.path.join(path, name) for name in runs]:
     for place in (os.path.join(folder, 'checkpoints'), folder):
-      found = newest(place, warn)
-      if found:
-        return found
+      checkpoint = newest(place, warn)
+      if checkpoint:
+        return checkpoint
   raise CheckpointError(f'no checkpoint in {path}')

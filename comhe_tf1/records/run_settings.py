@@ -64,8 +64,9 @@ def differences(settings, wanted, names=None):
 def data(settings):
   """What a run was trained with, as `datasets.describe`, or None if unknown."""
   dataset, data_md5 = settings.get('dataset'), settings.get('data_md5')
-  known = dataset in list(datasets.DATASETS) and data_md5
-  return datasets.describe(dataset, data_md5) if known else None
+  if dataset in list(datasets.DATASETS) and data_md5:
+    return datasets.describe(dataset, data_md5)
+  return None
 
 
 def shown(value):
