@@ -162,7 +162,7 @@ def train(args, tf, session, data, batches):
     device = summary.device_line(tf, session, devices=args.devices, gpu_no=args.gpu_no,
                                  warn=warn)
     summary.show(handles, regularizer, settings, random_seed=args.random_seed,
-                 numbering=args.op_seeds, data_line=data.line, device=device,
+                 scheme=args.op_seeds, data_line=data.line, device=device,
                  record=record, warn=warn)
     one_run = runner.Run(session, handles, batches, record=record, note=note,
                          facts=dict(test_md5=data.test_md5, network=network))

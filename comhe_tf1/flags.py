@@ -135,7 +135,7 @@ def _reproduction_flags(group):
            '3456 for adversarial, otherwise 345; original; the published log of random '
            'has 1234)')
   group.add_argument(
-      '--op_seeds', choices=op_seeds.NUMBERINGS + (op_seeds.BY_NAME,),
+      '--op_seeds', choices=op_seeds.SCHEMES + (op_seeds.BY_NAME,),
       help='initial weights. tf1.12: those of the published logs, as the original draws '
            'them under TensorFlow 1.8 to 1.12; tf1.14: as it draws them under TensorFlow '
            '1.14; both exist for its three methods and its network only. by_name: the '
@@ -295,7 +295,7 @@ def _initial_weights(args, parser):
   recorded = op_seeds.has_original(args.regularizer) and all(
       getattr(args, name) == value for name, value in ORIGINAL.items())
   if args.op_seeds is None:
-    args.op_seeds = op_seeds.NUMBERINGS[0] if recorded else op_seeds.BY_NAME
+    args.op_seeds = op_seeds.SCHEMES[0] if recorded else op_seeds.BY_NAME
   elif args.op_seeds != op_seeds.BY_NAME and not recorded:
     parser.error('--op_seeds %s is recorded for --regularizer random, angle and '
                  'adversarial with %s only; leave it out' % (

@@ -32,7 +32,7 @@ def get_published_settings(run):
   settings.update(max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
                   data_md5=datasets.DATASETS['cifar100'].digest)
   if run.random_seed is not None:
-    settings.update(random_seed=run.random_seed, op_seeds=run.numbering)
+    settings.update(random_seed=run.random_seed, op_seeds=run.scheme)
   return settings
 
 

@@ -1,6 +1,6 @@
 """The six energies of a pair of neurons, as functions of their cosine c.
 
-With t = acos(c) / pi + 1e-4, the angle as a share of half a turn:
+With t = acos(c) / pi + 1e-4, the normalized angle:
 
   power  energy f(c)          half space, f(c) + f(-c)          y = 1 - c^2
   0      -log(2 - 2c)         -log(4 y)                         s = sqrt(y)
@@ -89,7 +89,7 @@ def angle(cosine):
                                     tf.zeros_like(slope))
 
 
-def _share_of_half_turn(cosine):
+def _normalized_angle(cosine):
   """t and dt/dc."""
   radians, slope = angle(cosine)
   return radians / np.pi + ANGLE_FLOOR, slope / np.pi
@@ -98,7 +98,7 @@ def _share_of_half_turn(cosine):
 def _on_angle(function):
   """f and f' from a function of 1 / t that returns f and df/dt."""
   def on_cosine(cosine):
-    t, t_slope = _share_of_half_turn(cosine)
+    t, t_slope = _normalized_angle(cosine)
     value, slope = function(1. / t)
     return value, slope * t_slope
   return on_cosine
@@ -107,7 +107,7 @@ def _on_angle(function):
 def _on_both_angles(function):
   """f(c) + f(-c) and its slope, from a function of 1 / q: it and its d/dq."""
   def on_cosine(cosine):
-    t, t_slope = _share_of_half_turn(cosine)
+    t, t_slope = _normalized_angle(cosine)
     value, slope = function(1. / (t * (_WHOLE - t)))
     return value, slope * (_WHOLE - 2. * t) * t_slope
   return on_cosine

@@ -57,14 +57,14 @@ def image_placeholders():
           tf.placeholder(tf.int64, [None], 'labels'))
 
 
-def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECAY,
+def build(layers, regularizer, scheme, random_seed, bn_decay=networks.BN_DECAY,
           monitored_power=None, towers=spread.ONE):
   """Builds everything a training runs into the default graph.
 
   Args:
     layers: plan of the network, list of `architectures.Layer`.
     regularizer: a configured `base.Regularizer`.
-    numbering: of the initial values: 'by_name', or as `op_seeds.original_op_seeds`.
+    scheme: of the initial values: 'by_name', or as `op_seeds.original_op_seeds`.
     random_seed: seed of the graph.
     bn_decay: decay of the moving statistics.
     monitored_power: power of `unprojected_energies`; None for none of these.
@@ -79,8 +79,8 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
     methods.SettingError: a setting does not fit the network.
   """
   tf.set_random_seed(random_seed)
-  op_seed_of = seeds.by_name if numbering == seeds.BY_NAME else (
-      seeds.original_op_seeds(regularizer.name, numbering, layers,
+  op_seed_of = seeds.by_name if scheme == seeds.BY_NAME else (
+      seeds.original_op_seeds(regularizer.name, scheme, layers,
                               regularizer.projections).get)
   with towers.first():
     images, labels = image_placeholders()

@@ -22,7 +22,7 @@ from comhe_tf1.training import loop
 PATHS = sorted(glob.glob(os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'training', 'golden',
     '*_pd*.json')))
-NUMBERINGS = {'1.12.0': 'tf1.12', '1.14.0': 'tf1.14'}
+SCHEMES = {'1.12.0': 'tf1.12', '1.14.0': 'tf1.14'}
 LOGGED = graphs.Measures._fields
 TERMS = LOGGED[:4]   # of the loss
 
@@ -81,14 +81,14 @@ def replay(golden, build=graphs.build, open_session=tf.Session):
       'data': np.random.RandomState(0).randint(
           0, 256, (args['n'], 3072)).astype(np.uint8),
       'fine_labels': np.random.RandomState(1).randint(0, 100, args['n'])}, 'golden'))
-  numbering = NUMBERINGS[golden['tf']]
+  scheme = SCHEMES[golden['tf']]
   ours = {'rows': []}
   with tf.Graph().as_default() as graph:
     regularizer = _regularizer(args)
     layers = comhe_tf1.cnn()
-    handles = build(layers, regularizer, numbering, args['seed'])
+    handles = build(layers, regularizer, scheme, args['seed'])
     ours['op_seeds'] = comhe_tf1.original_op_seeds(
-        regularizer.name, numbering, layers, regularizer.projections)
+        regularizer.name, scheme, layers, regularizer.projections)
     batches = cifar_input.TrainingBatches(
         data, args['bs'], np.random.RandomState(args['seed']))
     with open_session(graph=graph) as session:
