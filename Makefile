@@ -16,7 +16,7 @@ VENV_TF1 ?= .venv-tf1
 .PHONY: demo lint test test-slow test-tf1 test-tf1-slow test-gpu test-docker lock clean
 
 demo: $(VENV)/run
-	$(VENV)/bin/python train.py --first_line --gpu_no -1
+	$(VENV)/bin/python train.py --check_first_line --gpu_no -1
 	@echo
 	$(VENV)/bin/python train.py --dataset sample --gpu_no -1 --batch_size 32 \
 	  --base_lr 0.001 --bn_decay 0.9 --max_steps 151 --log_every 25 --eval_every 50

@@ -93,8 +93,8 @@ def read(name, path=None, with_train=True):
     train, (test, md5) = None, _load_test(path, datasets.DATASETS[name])
     about = f'{path}, {datasets.describe(name, md5)}' if md5 else path
   counts = f'{len(train.images)} training and ' if train else ''
-  return Data(train, test, md5, digest(test),
-              f'data: {about}; {counts}{len(test.images)} test images')
+  return Data(train=train, test=test, md5=md5, test_md5=digest(test),
+              line=f'data: {about}; {counts}{len(test.images)} test images')
 
 
 def load(path, data_set=CIFAR100):

@@ -64,23 +64,23 @@ def first_batches(args, parser):
 def run(args, parser):
   """Does as the flags say; returns the exit status."""
   # Before TensorFlow, so that a mistake shows at once.
-  if args.first_line:
+  if args.check_first_line:
     first_batch, data_line = first_batches(args, parser)
   else:
     data, batches = load_data(args)
-  tf, config = tf_setup.tensorflow(
-      *[getattr(args, name) for name in flags.DEVICE])
+  tf, config = tf_setup.tensorflow(**{name: getattr(args, name) for name in flags.DEVICE})
   from comhe_tf1.cluster import remote
   from comhe_tf1.records import checkpoints
   from comhe_tf1.records import run_record
   from comhe_tf1.training import first_line
   from comhe_tf1.training import loop
   try:
-    if args.first_line:
+    if args.check_first_line:
       return 0 if first_line.check(print, config, first_batch, data_line) else 1
     with tf.Graph().as_default(), opened(args, tf, config) as session:
-      return (evaluate if args.eval_only else train)(
-          args, tf, session, data, batches)
+      if args.eval_only:
+        return evaluate(args, session, data)
+      return train(args, tf, session, data=data, batches=batches)
   except (tf.errors.OpError, remote.WorkerError) as error:
     text = error if isinstance(error, remote.WorkerError) else tf_setup.failure(tf, error)
     if args.master:
@@ -116,14 +116,14 @@ def opened(args, tf, config):
   return remote.session(args.master, processes, config)
 
 
-def evaluate(args, tf, session, data, batches):
+def evaluate(args, session, data):
   """Prints the test accuracy of a checkpoint; returns the exit status."""
   from comhe_tf1.training import evaluation
 
-  del tf, batches
   evaluation.evaluate(
-      session, args.eval_only, args.dataset, datasets.DATASETS[args.dataset].classes,
-      data, args.batch_size if args.recalibrate_bn else None, warn)
+      session, args.eval_only, title=args.dataset,
+      classes=datasets.DATASETS[args.dataset].classes, data=data,
+      batch_size=args.batch_size if args.recalibrate_bn else None, warn=warn)
   return 0
 
 
@@ -146,29 +146,31 @@ def train(args, tf, session, data, batches):
   power = args.power or '2'   # of the energies that are recorded
   handles = graph.build(
       architectures.plan(**network), regularizer, args.op_seeds, args.random_seed,
-      args.bn_decay, power if args.energy_every else None,
-      towers.Towers(args.devices or (), args.bn_stats == 'tower'))
+      bn_decay=args.bn_decay, monitored_power=power if args.energy_every else None,
+      towers=towers.Towers(args.devices or (), args.bn_stats == 'tower'))
   session.run(tf.global_variables_initializer())
 
   folder = flags.log_folder(args, regularizer.settings)
   recorded = flags.recorded(args, data.md5)
-  resumed = run_record.resume(folder, recorded, flags.FREE) if args.resume else None
+  resumed = run_record.resume(folder, recorded, flags.FIXED) if args.resume else None
   if isinstance(resumed, dict):   # final figures
     print('this run is finished', *summary_metrics.lines(resumed), sep='\n')
     return 0
   if args.resume and not resumed:
     print(f'no run to continue in {terminal.one_line(folder)}: starting one')
   with resumed or run_record.start(folder, recorded) as record:
-    summary.show(handles, regularizer, settings, args.random_seed, args.op_seeds,
-                 data.line, summary.device_line(tf, session, args.devices, args.gpu_no,
-                                                warn), record, warn)
-    one_run = runner.Run(session, handles, batches, record,
-                         dict(test_md5=data.test_md5, network=network), note)
+    device = summary.device_line(tf, session, devices=args.devices, gpu_no=args.gpu_no,
+                                 warn=warn)
+    summary.show(handles, regularizer, settings, random_seed=args.random_seed,
+                 scheme=args.op_seeds, data_line=data.line, device=device,
+                 record=record, warn=warn)
+    one_run = runner.Run(session, handles, batches, record=record, note=note,
+                         facts=dict(test_md5=data.test_md5, network=network))
     done = one_run.resume(warn) if resumed else 0
     record.begin(session, environment.describe(session), done)
     try:
-      one_run.train(data.test, runner.Schedule(*[
-          getattr(args, name) for name in runner.Schedule._fields]), done, power)
+      one_run.train(data.test, runner.Schedule(**{
+          name: getattr(args, name) for name in runner.Schedule._fields}), done, power)
     except runner.Interrupted as stopped:
       note('%s; %s' % (stopped, 'the same command with --resume continues'
                        if args.save_every

@@ -11,7 +11,7 @@ nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv
 if [ -z "${COMHE_DATA_DIR:-}" ] && ! [ -d cifar-100-python ]; then
   "$python" cifar_input.py --download
 fi
-"$python" train.py --first_line --gpu_no 0
+"$python" train.py --check_first_line --gpu_no 0
 rm -rf build/gpu
 for regularizer in random none; do
   "$python" train.py --regularizer "$regularizer" --random_seed 1234 --gpu_no 0 \

@@ -116,7 +116,7 @@ def contenders_of(measure, method, args, folder):
     if measure == 'start':
       yield Command(name('ours'), [
           python, os.path.join(measured_process.ROOT, 'train.py'), '--regularizer', method,
-          '--op_seeds', numbering_of(measure, method), '--data_dir', folder, '--log_dir',
+          '--op_seeds', scheme_of(measure, method), '--data_dir', folder, '--log_dir',
           os.path.join(folder, 'log'), '--save_every', '0', '--batch_size',
           str(args.batch_size)] + gpu_flags(), folder)
     elif measure == 'terms':
@@ -127,7 +127,7 @@ def contenders_of(measure, method, args, folder):
         yield tensorflow('floor', 'floor', measure='terms')
     else:
       step = {'measure': 'step', 'network': measure,
-              'numbering': numbering_of(measure, method)}
+              'scheme': scheme_of(measure, method)}
       yield tensorflow('ours', 'ours', keep=keep, **step)
       if method != 'none':
         yield tensorflow('plain', 'plain', **step)
@@ -143,7 +143,7 @@ def contenders_of(measure, method, args, folder):
         measure='terms' if measure == 'terms' else 'step', **common))
 
 
-def numbering_of(measure, method):
+def scheme_of(measure, method):
   """Of the initial weights: the original's where it has the method and the network."""
   return ('tf1.14' if measure != 'resnet32' and op_seeds.has_original(method)
           else op_seeds.BY_NAME)

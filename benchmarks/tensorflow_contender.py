@@ -127,7 +127,7 @@ def floor_of(kernels, settings):
   return fetches
 
 
-def step(config, network, contender, method, settings, numbering, random_seed, data,
+def step(config, network, contender, method, settings, scheme, random_seed, data,
          batch_size, keep=None):
   """Whole training steps: batch, steps of the projections, the network's update.
 
@@ -136,7 +136,7 @@ def step(config, network, contender, method, settings, numbering, random_seed, d
     network: name in `NETWORKS`.
     contender: 'ours' or 'plain'.
     method, settings: as in `terms`.
-    numbering, random_seed: as `graph.build`.
+    scheme, random_seed: as `graph.build`.
     data: folder of the images.
     batch_size: number of images.
     keep: as in `terms`.
@@ -145,7 +145,7 @@ def step(config, network, contender, method, settings, numbering, random_seed, d
     stack.enter_context(tf.Graph().as_default())
     session = stack.enter_context(tf.Session(config=config))
     regularizer = regularizer_of(contender, method, settings)
-    handles = graphs.build(NETWORKS[network](), regularizer, numbering, random_seed)
+    handles = graphs.build(NETWORKS[network](), regularizer, scheme, random_seed)
     operations = len(session.graph.get_operations())
     session.run(tf.global_variables_initializer())
     batches = step_data.batches(data, batch_size, random_seed)
@@ -155,7 +155,7 @@ def step(config, network, contender, method, settings, numbering, random_seed, d
       with measured_process.Timer() as timer:
         images, labels = batches.next()
         before_step(session, regularizer, {handles.learning_rate: step_data.RATE})
-        loop.step(session, handles, images, labels, step_data.RATE)
+        loop.step(session, handles, images, labels, rate=step_data.RATE)
       yield {'step, s': timer.seconds, 'operations': operations}
 
 

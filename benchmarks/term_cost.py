@@ -43,7 +43,7 @@ def contender_of(method, folder, batch_size):
   return measured_process.Contender(method, measured_process.script(
       sys.executable, 'tensorflow_contender.py', measure='step', network='cnn9',
       contender='ours', method=regularizer, settings=settings,
-      numbering=op_seeds.BY_NAME, random_seed=SEED, data=folder, batch_size=batch_size))
+      scheme=op_seeds.BY_NAME, random_seed=SEED, data=folder, batch_size=batch_size))
 
 
 def measured(args, folder):

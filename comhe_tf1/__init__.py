@@ -4,6 +4,9 @@ The energies work on any kernel tensor, in any graph or eagerly; the regularizer
 on the kernels of any network. What is named below is imported when it is first
 asked for, since TensorFlow takes seconds to import. The CUDA libraries that TensorFlow
 does not find by itself are loaded at once.
+
+In the examples `np` is NumPy, `tf` is tensorflow.compat.v1, and `evaluate` runs a tensor
+in a session: numbers, rounded to four decimals.
 """
 import importlib
 import sys
@@ -18,9 +21,8 @@ _HOMES = {name: module for module, names in {
     'keras.regularize': ['Regularization', 'regularize', 'unregularize'],
     'networks.architectures': ['cnn', 'resnet32'],
     'regularizers.axes': ['neurons_last'],
-    'regularizers.diagnosis': ['unprojected_energies'],
-    'regularizers.energy': ['as_neurons', 'cosines', 'full_space_energy',
-                            'half_space_energy'],
+    'regularizers.energy_monitor': ['unprojected_energies'],
+    'regularizers.energy': ['as_neurons', 'full_space_energy', 'half_space_energy'],
     'regularizers.kernels': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
     'regularizers.layer': ['KernelRegularizer', 'kernel_regularizer'],
     'training.loss': ['classification_loss', 'weight_decay'],
@@ -34,6 +36,7 @@ _HOMES = {name: module for module, names in {
                                        'RandomProjection'],
     'regularizers.base': ['FullSpace', 'Group', 'HalfSpace', 'Nothing', 'Orthogonal',
                           'SpectralIsometry', 'Terms'],
+    'regularizers.similarity': ['cosines'],
     'regularizers.trained_projection': [
         'AdversarialProjection', 'AlternatingAngleProjection', 'AngleProjection'],
 }.items() for name in names}

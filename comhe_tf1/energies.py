@@ -27,31 +27,35 @@ def main(argv=None):
   arguments.add_environment_flag(parser)
   args = parser.parse_args(argv)
   try:
-    tf_setup.tensorflow('-1', any_environment=args.any_environment)
+    tf_setup.tensorflow('-1', skip_version_check=args.skip_version_check)
   except (version_check.Refusal, tf_setup.StartError) as error:
     note(f'error: {error}')
     return 1
   from comhe_tf1.records import checkpoints
-  from comhe_tf1.regularizers import diagnosis
+  from comhe_tf1.regularizers import energy_monitor
 
   powers = list(methods.POWERS) if args.power == 'all' else [args.power]
   try:
     path, arrays, facts = checkpoints.find(args.path, lambda text: note(
         f'warning: {text}'))
-    kernels = diagnosis.kernels_of(arrays)
+    kernels = energy_monitor.kernels_from_checkpoint(arrays)
     if not kernels:
       raise checkpoints.CheckpointError(f'{path} holds no <layer>/filter')
   except checkpoints.CheckpointError as error:
     note(f'error: {error}')
     return 1
   print(terminal.one_line('checkpoint: %s, after %d steps' % (path, facts['steps'])))
-  print('\n'.join(table(kernels, diagnosis.of_arrays(kernels, powers))),
+  print('\n'.join(table(kernels, energy_monitor.energies_from_arrays(kernels, powers))),
         flush=True)
   return 0
 
 
 def table(values, energies):
-  """The table of `diagnosis.of_arrays(values, ...)`, and sums over the layers, as lines."""
+  """The table of kernels and their energies, and sums over the layers, as lines.
+
+  Args:
+    values, energies: as `energy_monitor.energies_from_arrays` takes and returns them.
+  """
   spaces = ('full', 'half')
   rows = [['layer', 'kernel'] + [f'{space}, power {power}' for power in energies
                                  for space in spaces]]

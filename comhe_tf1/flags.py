@@ -17,9 +17,9 @@ from comhe_tf1.utils import arguments
 
 MANY = 2 ** 31 - 1  # what TensorFlow counts with
 WIDEST = 60          # wider, a 3x3 kernel of the last stage has more numbers than MANY
-# Flags that may change when a run is resumed: where things are, not what is computed.
-FREE = run_settings.IMMATERIAL - {'log_every', 'eval_every', 'energy_every'}
-DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'any_environment', 'gpu_required')
+# Flags that stay as they were when a run is resumed: what is computed, and when.
+FIXED = run_settings.MATERIAL | {'log_every', 'eval_every', 'energy_every'}
+DEVICE = ('gpu_no', 'xla', 'tf32', 'deterministic', 'skip_version_check', 'gpu_required')
 ORIGINAL = dict(model='cnn9', width=1, depth=9, power='2')  # what has recorded op seeds
 
 
@@ -52,11 +52,12 @@ def _master(text):
 def _values(setting):
   """What argparse should take for a setting."""
   if setting.kind is int:
-    return {'type': arguments.whole(setting.least, setting.most),
+    return {'type': arguments.whole(setting.minimum, setting.maximum),
             'metavar': setting.metavar}
   if setting.kind is float:
-    return {'type': arguments.real(lambda value: setting.least <= value <= setting.most,
-                                   f'from {setting.least:g} to {setting.most:g}'),
+    minimum, maximum = setting.minimum, setting.maximum
+    return {'type': arguments.real(lambda value: minimum <= value <= maximum,
+                                   f'from {minimum:g} to {maximum:g}'),
             'metavar': setting.metavar}
   return {'choices': setting.kind}   # which --help then shows
 
@@ -71,8 +72,8 @@ def _method_flags(group):
     group.add_argument(
         '--' + name, **dict(
             _values(setting), help='%s; for %s (default: %s; %s)' % (
-                setting.help, methods.owners_of(name), methods.defaults_of(name),
-                setting.origin)))
+                setting.help, methods.describe_owners(name),
+                methods.describe_defaults(name), setting.origin)))
 
 
 def _network_flags(group):
@@ -134,14 +135,14 @@ def _reproduction_flags(group):
            '3456 for adversarial, otherwise 345; original; the published log of random '
            'has 1234)')
   group.add_argument(
-      '--op_seeds', choices=op_seeds.NUMBERINGS + (op_seeds.BY_NAME,),
+      '--op_seeds', choices=op_seeds.SCHEMES + (op_seeds.BY_NAME,),
       help='initial weights. tf1.12: those of the published logs, as the original draws '
            'them under TensorFlow 1.8 to 1.12; tf1.14: as it draws them under TensorFlow '
            '1.14; both exist only for its three methods, network and power. by_name: the '
            'same for every method, to compare methods (default: tf1.12 if it exists, '
            'otherwise by_name)')
   group.add_argument(
-      '--first_line', action='store_true',
+      '--check_first_line', action='store_true',
       help='compute the first line of the three published logs, compare, and exit with '
            '0 if all numbers match, otherwise 1; only fit and acc need CIFAR-100')
 
@@ -170,7 +171,7 @@ def _checkpoints_flags(group):
       help='steps between checkpoints; another one is written after the last step; '
            '0: no checkpoints (default: 1000; the original has none)')
   group.add_argument(
-      '--keep', type=arguments.whole(1, MANY), default=3, metavar='N',
+      '--max_to_keep', type=arguments.whole(1, MANY), default=3, metavar='N',
       help='number of newest checkpoints to keep (default: 3)')
   group.add_argument(
       '--resume', action='store_true',
@@ -253,10 +254,11 @@ def parse(argv):
 
 
 def _first_line_alone(args, parser):
-  if args.first_line:
-    for name, value in vars(parser.parse_args(['--first_line'])).items():
+  if args.check_first_line:
+    for name, value in vars(parser.parse_args(['--check_first_line'])).items():
       if name not in DEVICE + ('data_dir',) and getattr(args, name) != value:
-        parser.error(f'--first_line takes no --{name}: it runs the published settings')
+        parser.error(f'--check_first_line takes no --{name}: it runs the published '
+                     'settings')
 
 
 def _one_purpose(args, parser):
@@ -294,7 +296,7 @@ def _initial_weights(args, parser):
   recorded = op_seeds.has_original(args.regularizer) and all(
       getattr(args, name) == value for name, value in ORIGINAL.items())
   if args.op_seeds is None:
-    args.op_seeds = op_seeds.NUMBERINGS[0] if recorded else op_seeds.BY_NAME
+    args.op_seeds = op_seeds.SCHEMES[0] if recorded else op_seeds.BY_NAME
   elif args.op_seeds != op_seeds.BY_NAME and not recorded:
     parser.error('--op_seeds %s is recorded for --regularizer random, angle and '
                  'adversarial with %s only; leave it out' % (
@@ -305,7 +307,7 @@ def _initial_weights(args, parser):
 def _data(args, parser):
   if args.dataset == 'sample' and args.data_dir is not None:
     parser.error('--data_dir does not apply to --dataset sample, which reads nothing')
-  if args.dataset != 'sample' and args.data_dir is None and not args.first_line:
+  if args.dataset != 'sample' and args.data_dir is None and not args.check_first_line:
     args.data_dir = default_data_dir(args, parser)
 
 

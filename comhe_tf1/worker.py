@@ -52,7 +52,7 @@ def main(argv=None):
   try:
     tf, config = tf_setup.tensorflow(
         arguments.gpus_or_default(args.gpu_no), tf32=args.tf32,
-        deterministic=args.deterministic, any_environment=args.any_environment,
+        deterministic=args.deterministic, skip_version_check=args.skip_version_check,
         gpu_required=args.gpu_no is not None)
   except tf_setup.NoGpuError as error:
     parser.error(f'--gpu_no {args.gpu_no}: {error}')

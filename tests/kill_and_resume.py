@@ -23,7 +23,7 @@ TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
                      'train.py')
 FLAGS = ['--dataset', 'sample', '--gpu_no', '-1', '--batch_size', '8', '--base_lr',
          '0.001', '--log_every', '1', '--eval_every', '7', '--energy_every', '5',
-         '--save_every', '3', '--keep', '2', '--max_steps', '24', '--width', '0.25']
+         '--save_every', '3', '--max_to_keep', '2', '--max_steps', '24', '--width', '0.25']
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
            signal.SIGUSR1, signal.SIGXCPU)
 OWN = {name: ['--regularizer'] + flags.split() for name, flags in {

@@ -57,14 +57,14 @@ def parse_list(text):
   Raises:
     DeviceError: one is no name, one is named twice, or only some belong to a cluster.
   """
-  found = [parse(name.strip() or text) for name in text.split(',')]
-  for device in found:
-    if found.count(device) > 1:
+  named = [parse(name.strip() or text) for name in text.split(',')]
+  for device in named:
+    if named.count(device) > 1:
       raise DeviceError(f'{device!s} is named twice')
-  if len({device.job is None for device in found}) > 1:
+  if len({device.job is None for device in named}) > 1:
     raise DeviceError('either all devices have a job and a task or none has, got '
                       f'{text!r}')
-  return found
+  return named
 
 
 def check_present(wanted, present):
@@ -77,12 +77,12 @@ def check_present(wanted, present):
   Raises:
     DeviceError: one is not.
   """
-  known = [parse(name) for name in present if _NAME.fullmatch(name)]
+  there = [parse(name) for name in present if _NAME.fullmatch(name)]
   # A session without a server calls its own process a job, too.
-  known += [device._replace(job=None, task=None) for device in known
+  there += [device._replace(job=None, task=None) for device in there
             if device.job == 'localhost']
   for device in wanted:
-    if device not in known:
+    if device not in there:
       raise DeviceError(f'there is no {device!s}; there are {", ".join(present)}')
 
 

@@ -91,7 +91,8 @@ class Regularization:
       raise methods.SettingError('method must be one of %s, got %r' % (', '.join(
           name for name in methods.METHODS if name != 'none'), method))
     self._model, self._method = model, method
-    self._settings = methods.resolve(method, methods.of_library(method, settings))
+    self._settings = methods.resolve(
+        method, methods.with_library_defaults(method, settings))
     self._weight = _checked_weight(weight)
     self._draws = draws.Draws(seed)
     if not model.built or not model.weights:
@@ -320,7 +321,7 @@ def _strategy_of(model):
 def _checked_weight(weight):
   if callable(weight) or isinstance(weight, tf.Variable) or hasattr(weight, 'assign'):
     return weight
-  most = methods.SETTINGS['energy_weight'].most
+  most = methods.SETTINGS['energy_weight'].maximum
   if isinstance(weight, bool) or not hasattr(weight, '__float__') or not (
       0. <= float(weight) <= most):
     raise methods.SettingError('weight must be a number from 0 to %g, a tf.Variable, or a '

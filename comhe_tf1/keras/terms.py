@@ -7,8 +7,8 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1.keras import batched
 from comhe_tf1.keras import neurons
 from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import grouping
 from comhe_tf1.regularizers import methods
-from comhe_tf1.regularizers import stacks
 
 
 def stacked(kernels, pd=None, by_channels=False):
@@ -20,7 +20,7 @@ def stacked(kernels, pd=None, by_channels=False):
     by_channels: whether the number of input channels matters too.
 
   Returns:
-    List of `stacks.Stack`.
+    List of `grouping.Stack`.
   """
   groups = collections.OrderedDict()
   for kernel in kernels:
@@ -29,8 +29,9 @@ def stacked(kernels, pd=None, by_channels=False):
     key = (neurons.role_of(kernel, pd), d, count, channels,
            neurons.dtype_of(kernel))
     groups.setdefault(key, []).append(kernel)
-  return [stacks.Stack([name for kernel in group for name in kernel.names], key[0], key[3],
-                       tf.concat([neurons.neurons_of(kernel) for kernel in group], 0))
+  return [grouping.Stack(
+      [name for kernel in group for name in kernel.names], key[0], key[3],
+      tf.concat([neurons.neurons_of(kernel) for kernel in group], 0))
           for key, group in groups.items()]
 
 
@@ -68,7 +69,7 @@ def total(method, settings, kernels, surroundings):
     else:
       sums = []
     found = stacked(kernels, regularizer.settings.get('pd'), method == 'group')
-    energies = regularizer.of_stacks(found, rate, lambda name: None).energies
+    energies, _ = regularizer.stack_terms(found, rate, lambda name: None)
     sums += [regularizer.weights[stack.role] * tf.reduce_sum(values)
              for stack, values in zip(found, energies)]
     # The kernels of a model may be of several types.
@@ -89,7 +90,7 @@ def unprojected(kernels, space):
   """
   values = {}
   for stack in stacked(kernels):
-    values.update(zip(stack.names, tf.unstack(energy.of_cosines(stack.neurons, space),
+    values.update(zip(stack.names, tf.unstack(energy.energies(stack.neurons, space),
                                               len(stack.names))))
   return collections.OrderedDict(
       (name, values[name]) for kernel in kernels for name in kernel.names)

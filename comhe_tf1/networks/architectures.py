@@ -5,6 +5,7 @@ a ResNet-32, whose code was never released: what is this project's choice is sai
 each function.
 """
 import collections
+import typing
 
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
@@ -14,27 +15,40 @@ FC6 = 256   # whatever the width: a constant of its own in the authors' code
 DEPTHS = collections.OrderedDict([(6, 2), (9, 3), (15, 5)])
 BLOCKS = 5   # of a stage of ResNet-32
 
-Layer = collections.namedtuple(
-    'Layer', 'name size c_in c_out role stride pool batch_norm relu source addend')
-Layer.__doc__ = """The plan of a layer: a convolution and what is around it.
 
-name: str; size: height and width of its kernel; c_in, c_out: channels; role: see
-`kernels`; stride: of the convolution.
-pool: 'max' (2x2, stride 2), 'mean' (over the whole image) or None, before it.
-batch_norm: whether batch norm follows (then SAME padding) or not (VALID).
-relu: whether a ReLU ends it.
-source: name of the layer whose output it reads, None for the one before it in the
-list. addend: name of the layer whose output is added before the ReLU, or None.
-"""
+class Layer(typing.NamedTuple):
+  """The plan of a layer: a convolution and what is around it.
+
+  name: str; size: height and width of its kernel; c_in, c_out: channels; role: see
+  `kernels`; stride: of the convolution.
+  pool: 'max' (2x2, stride 2), 'mean' (over the whole image) or None, before it.
+  batch_norm: whether batch norm follows (then SAME padding) or not (VALID).
+  relu: whether a ReLU ends it.
+  source: name of the layer whose output it reads, None for the one before it in the
+  list. addend: name of the layer whose output is added before the ReLU, or None.
+  """
+  name: str
+  size: int
+  c_in: int
+  c_out: int
+  role: str
+  stride: int
+  pool: str
+  batch_norm: bool
+  relu: bool
+  source: str
+  addend: str
 
 
 def _convolution(name, size, c_in, c_out, role=roles.HIDDEN, stride=1, pool=None,
                  relu=True, source=None, addend=None):
-  return Layer(name, size, c_in, c_out, role, stride, pool, True, relu, source, addend)
+  return Layer(name=name, size=size, c_in=c_in, c_out=c_out, role=role, stride=stride,
+               pool=pool, batch_norm=True, relu=relu, source=source, addend=addend)
 
 
 def _bare(name, size, c_in, c_out, role=roles.HIDDEN, pool=None):
-  return Layer(name, size, c_in, c_out, role, 1, pool, False, False, None, None)
+  return Layer(name=name, size=size, c_in=c_in, c_out=c_out, role=role, stride=1,
+               pool=pool, batch_norm=False, relu=False, source=None, addend=None)
 
 
 def widened(filters, width):
@@ -69,17 +83,20 @@ def cnn(classes=100, width=1, depth=9):
 
   Raises:
     methods.SettingError: the width does not give whole numbers of filters.
+
+  >>> [layer.name for layer in comhe_tf1.cnn(depth=6)]
+  ['conv1_0', 'conv1_1', 'conv2_0', 'conv2_1', 'conv3_0', 'conv3_1', 'fc6', 'score']
   """
   layers, c_in = [], 3
   for stage, c_out in enumerate(widened(STAGES, width), 1):
     for i in range(DEPTHS[depth]):
       layers.append(_convolution(
           'conv%d_%d' % (stage, i), 3, c_in, c_out,
-          roles.HIDDEN if layers else roles.FIRST,
+          role=roles.HIDDEN if layers else roles.FIRST,
           pool='max' if stage > 1 and i == 0 else None))
       c_in = c_out
   layers.append(_bare('fc6', 4, c_in, FC6, pool='max'))
-  layers.append(_bare('score', 1, FC6, classes, roles.OUTPUT))
+  layers.append(_bare('score', 1, FC6, classes, role=roles.OUTPUT))
   return layers
 
 
@@ -103,10 +120,13 @@ def resnet32(classes=100, width=1):
 
   Raises:
     methods.SettingError: the width does not give whole numbers of filters.
+
+  >>> len(comhe_tf1.resnet32()), comhe_tf1.resnet32()[0].c_out
+  (34, 64)
   """
   stages = widened(STAGES, width)
   c_in = stages[0]
-  layers = [_convolution('stem', 3, 3, c_in, roles.FIRST)]
+  layers = [_convolution('stem', 3, 3, c_in, role=roles.FIRST)]
   for stage, c_out in enumerate(stages, 1):
     for i in range(BLOCKS):
       block = 'block%d_%d' % (stage, i)
@@ -120,7 +140,7 @@ def resnet32(classes=100, width=1):
       layers.append(_convolution(block + '_1', 3, c_out, c_out, source=block + '_0',
                                  addend=shortcut))
       c_in = c_out
-  layers.append(_bare('score', 1, c_in, classes, roles.OUTPUT, pool='mean'))
+  layers.append(_bare('score', 1, c_in, classes, role=roles.OUTPUT, pool='mean'))
   return layers
 
 

@@ -1,5 +1,5 @@
 """Batch norm over the images and pixels of a batch, which towers may share."""
-import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
@@ -7,11 +7,16 @@ from comhe_tf1.networks import towers as spread
 
 EPSILON = 1e-3
 
-Parameters = collections.namedtuple('Parameters', 'scale shift mean variance')
-Parameters.__doc__ = """Variables [channels] of a batch norm.
 
-scale, shift: trained. mean, variance: the moving statistics.
-"""
+class Parameters(typing.NamedTuple):
+  """Variables [channels] of a batch norm.
+
+  scale, shift: trained. mean, variance: the moving statistics.
+  """
+  scale: tf.Variable
+  shift: tf.Variable
+  mean: tf.Variable
+  variance: tf.Variable
 
 
 def by_batch(parts, parameters, towers):
@@ -73,8 +78,8 @@ def by_moving(hidden, parameters):
     parameters: `Parameters`.
   """
   return tf.nn.fused_batch_norm(
-      hidden, parameters.scale, parameters.shift, parameters.mean, parameters.variance,
-      EPSILON, is_training=False)[0]
+      hidden, parameters.scale, parameters.shift, mean=parameters.mean,
+      variance=parameters.variance, epsilon=EPSILON, is_training=False)[0]
 
 
 def _biased(hidden):

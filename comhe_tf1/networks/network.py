@@ -36,6 +36,11 @@ class Network:
   Attributes:
     kernels: list of `kernels.Kernel`, one per layer, each read once.
     trainable: list of all trained variables; weight decay applies to each.
+
+  >>> network = comhe_tf1.Network(comhe_tf1.cnn(classes=10, width=0.25))
+  >>> logits, updates = network.logits(tf.zeros([2, 32, 32, 3], tf.uint8), training=True)
+  >>> logits.shape.as_list(), network.kernels[0].name
+  ([2, 10], 'conv1_0')
   """
 
   def __init__(self, layers, op_seed_of=None, bn_decay=BN_DECAY):

@@ -14,10 +14,10 @@ import zlib
 
 from comhe_tf1.regularizers import kernels as roles
 
-NUMBERINGS = ('tf1.12', 'tf1.14')
+SCHEMES = ('tf1.12', 'tf1.14')
 BY_NAME = 'by_name'
 
-# (variant, numbering): ids of conv1_0/filter and conv1_1/filter; from a layer's
+# (variant, scheme): ids of conv1_0/filter and conv1_1/filter; from a layer's
 # filter to the next one's and from fc6's to score's, each as (constant, operations
 # per projection of the layer before); from a layer's filter to its projection.
 _IDS = {
@@ -41,12 +41,12 @@ def has_original(variant):
   return any(recorded == variant for recorded, _ in _IDS)
 
 
-def original_op_seeds(variant, numbering, layers, projections):
+def original_op_seeds(variant, scheme, layers, projections):
   """Op seeds of all initial values of the original's CNN-9.
 
   Args:
     variant: 'random', 'angle' or 'adversarial'.
-    numbering: 'tf1.12' (TensorFlow 1.8 to 1.12 and the published logs) or
+    scheme: 'tf1.12' (TensorFlow 1.8 to 1.12 and the published logs) or
       'tf1.14' (TensorFlow 1.14.0, which the original's README asks for).
     layers: plan of the network, list of `architectures.Layer`.
     projections: function from a layer's number of neurons to its number of
@@ -57,12 +57,17 @@ def original_op_seeds(variant, numbering, layers, projections):
     its projections, to the op seed.
 
   Raises:
-    ValueError: unknown variant or numbering.
+    ValueError: unknown variant or scheme.
+
+  >>> regularizer, layers = comhe_tf1.RandomProjection(), comhe_tf1.cnn()
+  >>> comhe_tf1.original_op_seeds('random', 'tf1.12', layers,
+  ...                             regularizer.projections)['conv1_0/filter']
+  14
   """
-  if (variant, numbering) not in _IDS:
-    raise ValueError('no op seeds are recorded for variant %r with numbering %r; '
-                     'known: %s' % (variant, numbering, sorted(_IDS)))
-  first, second, step, tail, project = _IDS[variant, numbering]
+  if (variant, scheme) not in _IDS:
+    raise ValueError('no op seeds are recorded for variant %r with scheme %r; '
+                     'known: %s' % (variant, scheme, sorted(_IDS)))
+  first, second, step, tail, project = _IDS[variant, scheme]
   seeds = {}
   for i, layer in enumerate(layers):
     if i == 0:

@@ -28,7 +28,7 @@ from comhe_tf1.regularizers import methods
 
 BASE_LR = 0.1
 BATCH_SIZE = 128
-NUMBERING = 'tf1.12'
+OP_SEED_SCHEME = 'tf1.12'
 QUANTITIES = ('fit', 'reg', 'thom', 'thomf', 'acc')   # of a training line
 
 
@@ -49,7 +49,7 @@ class Run(typing.NamedTuple):
 
   regularizer, settings: the method of `methods` and its settings that are not the
   defaults. random_seed: the seed that reproduces it (1234 for random projection, whose
-  script has the default 345). numbering: of op seeds. fit, reg, thom, thomf, acc: of its
+  script has the default 345). scheme: of its op seeds. fit, reg, thom, thomf, acc: of its
   line `iter_0`; reg, thom and thomf do not depend on the data.
   tests: ordered dict, step -> test accuracy, at the milestones and every 1,000 steps.
   last: test accuracy after the last step. best: the highest test accuracy, chosen on
@@ -64,7 +64,7 @@ class Run(typing.NamedTuple):
   best: tuple
   source: str
   random_seed: int = None
-  numbering: str = None
+  scheme: str = None
   fit: float = None
   reg: float = None
   thom: float = None

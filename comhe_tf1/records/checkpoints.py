@@ -31,11 +31,11 @@ class Writer:
 
   Args:
     folder: made where missing; the one that it is in must be there.
-    keep: number of checkpoints to leave, at least 1.
+    max_to_keep: number of checkpoints to leave, at least 1.
   """
 
-  def __init__(self, folder, keep):
-    self._folder, self._keep = folder, keep
+  def __init__(self, folder, max_to_keep):
+    self._folder, self._max_to_keep = folder, max_to_keep
     self._session = None
 
   def __enter__(self):
@@ -89,7 +89,7 @@ class Writer:
                       for name, value in values.items()}
       variables = [tf.Variable(value, name=name) for name, value in self._values.items()]
       self._initializers = [variable.initializer for variable in variables]
-      self._saver = tf.train.Saver(variables, max_to_keep=self._keep,
+      self._saver = tf.train.Saver(variables, max_to_keep=self._max_to_keep,
                                    save_relative_paths=True)
     # Of a run that goes on. A damaged one of more steps is no longer counted, so that
     # rotation cannot take it for the newest.
@@ -166,13 +166,13 @@ def newest(folder, warn):
   Raises:
     CheckpointError: all checkpoints are damaged.
   """
-  found = prefixes(folder)
-  for prefix in reversed(found):
+  written = prefixes(folder)
+  for prefix in reversed(written):
     try:
       return (prefix,) + load(prefix)
     except CheckpointError as error:
       warn(str(error))
-  if found:
+  if written:
     raise CheckpointError(f'all checkpoints in {folder} are damaged')
   return None
 
@@ -199,7 +199,7 @@ def find(path, warn):
     raise CheckpointError(f"{path} holds several runs; name one of them: {', '.join(runs)}")
   for folder in [path] + [os.path.join(path, name) for name in runs]:
     for place in (os.path.join(folder, 'checkpoints'), folder):
-      found = newest(place, warn)
-      if found:
-        return found
+      checkpoint = newest(place, warn)
+      if checkpoint:
+        return checkpoint
   raise CheckpointError(f'no checkpoint in {path}')

@@ -3,9 +3,9 @@
 `log_train_NN.txt` and `log_test_NN.txt`, NN the first free number from 00 to 99.
 Every line is handed to the system as soon as it is written.
 """
-import collections
 import os
 import re
+import typing
 
 from comhe_tf1.utils import durable
 
@@ -16,12 +16,17 @@ _LINE = re.compile(r'(====|\+\+\+\+)iter_([0-9]{1,9}): (%s(?:,? %s)*)$'
                    % (_FIELD, _FIELD))
 _FIELDS = re.compile(_FIELD)
 
-Line = collections.namedtuple('Line', 'kind step values places')
-Line.__doc__ = """A parsed line.
 
-kind: 'train' or 'test'. values: dict of floats. places: dict of how many decimal places
-each was printed with, negative where an exponent makes it so.
-"""
+class Line(typing.NamedTuple):
+  """A parsed line.
+
+  kind: 'train' or 'test'. values: dict of floats. places: dict of how many decimal places
+  each was printed with, negative where an exponent makes it so.
+  """
+  kind: str
+  step: int
+  values: dict
+  places: dict
 
 
 def train_line(step, fit, reg, thom, thomf, acc):

@@ -216,10 +216,11 @@ def read(source):
                     f'{source.name}: no whole log line yet')
   args = _read_json(source, 'args.json', dict, problems)
   environments = _read_json(source, 'env.json', list, problems)
-  return Run(source.name, key(source), curves, args,
-             [each for each in environments or [] if isinstance(each, dict)],
-             bool(source.folder) and os.path.exists(
-                 os.path.join(source.folder, 'final.json')), problems)
+  return Run(
+      name=source.name, key=key(source), curves=curves, args=args,
+      environments=[facts for facts in environments or [] if isinstance(facts, dict)],
+      finished=bool(source.folder) and os.path.exists(
+          os.path.join(source.folder, 'final.json')), problems=problems)
 
 
 def _read_log(path, curves):

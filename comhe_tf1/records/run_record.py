@@ -146,7 +146,7 @@ class RunRecord:
     Args:
       step: number of steps done.
       power: of the energies.
-      energies: dict from layer to `diagnosis.Energies` of floats.
+      energies: dict from layer to `energy_monitor.Energies` of floats.
     """
     self._write('energies', step, {}, {
         f'{space}_energies': {layer: getattr(values, space)
@@ -291,13 +291,13 @@ def _path(folder, number):
   return os.path.join(folder, 'run_%02d' % number)
 
 
-def resume(folder, args, free):
+def resume(folder, args, names):
   """Goes on with the run of these flags.
 
   Args:
     folder: of the logs, as `log_format.folder`.
     args: dict of the resolved flags.
-    free: names of flags that may differ.
+    names: of the flags that must be as they were.
 
   Returns:
     `RunRecord` of the newest unfinished run with these flags; else the final figures of
@@ -316,7 +316,7 @@ def resume(folder, args, free):
       then = read_json(os.path.join(path, 'args.json'))
       if not isinstance(then, dict):
         raise ValueError('args.json holds no flags')
-      differing = _differences(then, args, free)
+      differing = _differences(then, args, names)
       if not differing and not os.path.exists(final):
         return RunRecord(folder, number)
       if not differing:
@@ -341,10 +341,9 @@ def _numbers(folder):
                 reverse=True)
 
 
-def _differences(then, now, free):
+def _differences(then, now, names):
   """Dict from the names of flags that differ to words about them."""
   return collections.OrderedDict(
       (name, '--%s was %s, is %s' % tuple(map(words.short, (
           name, then.get(name), now.get(name)))))
-      for name in sorted(set(then) | set(now))
-      if name not in free and then.get(name) != now.get(name))
+      for name in sorted(names) if then.get(name) != now.get(name))

@@ -10,18 +10,16 @@ from comhe_tf1.data import datasets
 from comhe_tf1.published import published_runs
 from comhe_tf1.regularizers import methods
 
-# What does not decide what is trained: where things are, what is written, and the words
-# for what data_md5 says.
-IMMATERIAL = frozenset([
-    'log_dir', 'data_dir', 'data', 'gpu_no', 'save_every', 'keep', 'resume', 'eval_only',
-    'recalibrate_bn', 'first_line', 'profile', 'log_every', 'eval_every',
-    'energy_every', 'any_environment', 'devices', 'master'])
 # Flags that make a run another draw of the same experiment.
 DRAWS = frozenset(['random_seed', 'op_seeds', 'xla', 'tf32', 'deterministic'])
+# What decides what is trained; all else is where things are and what is written.
+MATERIAL = DRAWS | set(methods.SETTINGS) | {
+    'regularizer', 'model', 'width', 'depth', 'dataset', 'data_md5', 'batch_size',
+    'base_lr', 'lr_drops', 'max_steps', 'bn_decay', 'bn_stats'}
 
 _WEIGHTS = ('random_seed', 'op_seeds', 'dataset', 'model', 'width', 'depth')
-_TERMS = _WEIGHTS + ('regularizer', 'pd', 'pn', 'pnd', 'draw', 'iters', 'groups',
-                     'power', 'base_lr', 'energy_weight')
+_TERMS = _WEIGHTS + ('regularizer', 'base_lr') + tuple(
+    name for name in methods.SETTINGS if name != 'output_energy_weight')
 _BATCH = _WEIGHTS + ('batch_size', 'data_md5')
 # Flags that decide a figure of the first line.
 DECISIVE = {'fit': _BATCH, 'acc': _BATCH, 'reg': _WEIGHTS, 'thom': _TERMS,
@@ -34,14 +32,14 @@ def get_published_settings(run):
   settings.update(max_steps=run.protocol.steps, lr_drops=list(run.protocol.lr_drops),
                   data_md5=datasets.DATASETS['cifar100'].digest)
   if run.random_seed is not None:
-    settings.update(random_seed=run.random_seed, op_seeds=run.numbering)
+    settings.update(random_seed=run.random_seed, op_seeds=run.scheme)
   return settings
 
 
 def get_settings(run):
   """The settings of a run, `recorded_run.Run`, or None if they are not recorded."""
   return run.args and {name: value for name, value in run.args.items()
-                       if name not in IMMATERIAL and value is not None}
+                       if name in MATERIAL and value is not None}
 
 
 def differences(settings, wanted, names=None):
@@ -66,8 +64,9 @@ def differences(settings, wanted, names=None):
 def data(settings):
   """What a run was trained with, as `datasets.describe`, or None if unknown."""
   dataset, data_md5 = settings.get('dataset'), settings.get('data_md5')
-  known = dataset in list(datasets.DATASETS) and data_md5
-  return datasets.describe(dataset, data_md5) if known else None
+  if dataset in list(datasets.DATASETS) and data_md5:
+    return datasets.describe(dataset, data_md5)
+  return None
 
 
 def shown(value):

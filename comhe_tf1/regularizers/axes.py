@@ -39,6 +39,9 @@ def neurons_last(kernel, axis):
     TypeError: as `tensors.as_tensor`.
     methods.SettingError: no layer has its neurons there.
     ValueError: the shape is unknown, or has fewer than two axes.
+
+  >>> comhe_tf1.neurons_last(np.ones([3, 3, 32, 64]), axis=-2).shape.as_list()
+  [3, 3, 64, 32]
   """
   axis = checked(axis)
   kernel = tensors.as_tensor(kernel)
@@ -52,8 +55,11 @@ def neurons_last(kernel, axis):
   if axis == BOTH:
     if count < 3:
       raise _impossible(axis, shape)
+    # Each channel has filters of its own: every pair of the two indices is a neuron.
     return tf.reshape(kernel, shape[:-2] + [shape[-2] * shape[-1]])
   place = axis + count if axis < 0 else axis
+  # From the neurons' place to the order of all axes that puts them last. TensorFlow has
+  # the input channels beside them; PyTorch has neurons, channels, height, width.
   orders = {0: list(range(2, count)) + [1, 0],
             count - 2: list(range(count - 2)) + [count - 1, count - 2],
             count - 1: list(range(count))}

@@ -11,7 +11,7 @@ Memory is that of a few block x block matrices and of a few copies of U. The pas
 loops, whose operations are as many for any N. What they compute is hidden from
 TensorFlow's own differentiation, which would keep every block.
 """
-import collections
+import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -22,14 +22,17 @@ MANY = 2 ** 24
 # Neurons in a block, at most.
 BLOCK = 1024
 
-Pairs = collections.namedtuple('Pairs', 'between within')
-Pairs.__doc__ = """An energy summed over pairs of neurons, as functions of cosines.
 
-between: of [..., s, t], the cosines of neurons with others; returns the energies of the
-  pairs and their slopes by the cosines, tensors of that shape.
-within: of [..., s, s], the cosines of neurons with each other and themselves; likewise,
-  the slopes symmetric.
-"""
+class Pairs(typing.NamedTuple):
+  """An energy summed over pairs of neurons, as functions of cosines.
+
+  between: of [..., s, t], the cosines of neurons with others; returns the energies of the
+    pairs and their slopes by the cosines, tensors of that shape.
+  within: of [..., s, s], the cosines of neurons with each other and themselves; likewise,
+    the slopes symmetric.
+  """
+  between: typing.Callable
+  within: typing.Callable
 
 
 def needed(neurons):
@@ -54,15 +57,17 @@ def sums(directions, pairs):
   shape = tf.shape(directions)
   lengths = [shape[axis] if length is None else length
              for axis, length in enumerate(directions.shape.as_list())]
+  # Leading axes become one, whose length may be a tensor: np.prod knows none.
   leading = lengths[:-2]
   sets = 1
   for length in leading:
     sets *= length
   cut = _Cut(sets, lengths[-2], lengths[-1], BLOCK)
+  # TensorFlow would keep every block for its own gradient; this one needs U alone.
   units = cut.blocks(_detached(directions))
-  totals, along = _first_order(cut, units, pairs)
+  totals, product = _first_order(cut, units, pairs)
   totals = tf.reshape(totals, leading)
-  along = tf.reshape(along, lengths)
+  product = tf.reshape(product, lengths)
 
   @tf.custom_gradient
   def differentiable(directions):
@@ -72,7 +77,7 @@ def sums(directions, pairs):
                                    cut.blocks(_detached(upstream)), pairs), lengths),
           directions, upstream)
 
-    return tf.identity(along), gradient
+    return tf.identity(product), gradient
 
   return totals, differentiable(directions)
 
@@ -135,7 +140,7 @@ class _Cut:
 
   def nothing(self, dtype):
     """`_List` of blocks of zeros, not yet allocated."""
-    return _List.of_zeros(self.length, [self.together, self.d, self.size], dtype)
+    return _List.zeros(self.length, [self.together, self.d, self.size], dtype)
 
   def whole(self, results):
     """Neurons [sets, d, N] of a list of blocks, the way back."""
@@ -195,7 +200,7 @@ class _List:
         element_dtype=self.dtype)
 
   @classmethod
-  def of_zeros(cls, length, shape, dtype):
+  def zeros(cls, length, shape, dtype):
     # What has never been set is read as zeros.
     return cls(tf.raw_ops.TensorListReserve(
         element_shape=tf.stack(shape), num_elements=length, element_dtype=dtype),
@@ -220,6 +225,7 @@ def _visit(cut, lists, within, between):
                               for handle, each in zip(handles, lists)])
       return [number + 1] + [each.handle for each in changed]
 
+    # One after the other: each changes lists that the next one reads.
     handles = tf.while_loop(
         lambda number, *_: number < count, body,
         [tf.constant(0)] + [each.handle for each in lists],
@@ -227,6 +233,7 @@ def _visit(cut, lists, within, between):
     return [_List(handle, each.shape, each.dtype)
             for handle, each in zip(handles, lists)]
 
+  # All blocks first. A single part has no pairs, and a loop less in its graph.
   lists = loop(cut.length, lambda number, lists: within(
       number // cut.parts, number, lists), lists)
   if isinstance(cut.pairs, tf.Tensor) or cut.pairs:
@@ -241,35 +248,47 @@ def _first_order(cut, units, pairs):
     return tf.cast(tf.reduce_sum(values, axis=[-2, -1]), tf.float64)
 
   def within(group, place, lists):
-    sums_, along = lists
+    sums_, products = lists
     unit = units[place]
+    # (i, j) and (j, i) are both in this square: it counts once.
     values, slopes = pairs.within(tf.matmul(unit, unit, transpose_a=True))
     return [sums_.add(group, total(values)),
-            along.add(place, tf.matmul(unit, slopes))]
+            products.add(place, tf.matmul(unit, slopes))]
 
   def between(group, first, second, lists):
-    sums_, along = lists
+    sums_, products = lists
     left, right = units[first], units[second]
+    # One product gives both blocks their part of A, and counts twice in the sum.
     values, slopes = pairs.between(tf.matmul(left, right, transpose_a=True))
-    along = along.add(first, tf.matmul(right, slopes, transpose_b=True))
+    products = products.add(first, tf.matmul(right, slopes, transpose_b=True))
     return [sums_.add(group, 2. * total(values)),
-            along.add(second, tf.matmul(left, slopes))]
+            products.add(second, tf.matmul(left, slopes))]
 
-  sums_, along = _visit(
-      cut, [_List.of_zeros(cut.groups, [cut.together], tf.float64),
+  sums_, products = _visit(
+      cut, [_List.zeros(cut.groups, [cut.together], tf.float64),
             cut.nothing(units.dtype)], within, between)
-  return (tf.reshape(sums_.stack(), [-1])[:cut.sets] - _of_zeros(cut, pairs, units.dtype),
-          cut.whole(along))
+  totals = tf.reshape(sums_.stack(), [-1])[:cut.sets]
+  return (totals - padding_sums(pairs, *(tf.cast(count, tf.float64) for count in (
+      cut.count, cut.parts * cut.size)), dtype=units.dtype),
+          cut.whole(products))
 
 
-def _of_zeros(cut, pairs, dtype):
-  """What the zeros that fill a set of neurons add to its sum: all their cosines are 0."""
-  count, filled = (tf.cast(each, tf.float64) for each in (
-      cut.count, cut.parts * cut.size))
+def padding_sums(pairs, counts, filled, dtype):
+  """What zeros that fill sets of neurons add to their sums: all their cosines are 0.
+
+  Args:
+    pairs: `Pairs`.
+    counts, filled: numbers of neurons without and with the zeros, float64 tensors or
+      arrays of one shape, or numbers.
+    dtype: of the neurons.
+
+  Returns:
+    float64 tensor of that shape.
+  """
   between, within = (tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
                      for function in pairs)
-  return ((filled * (filled - 1.) - count * (count - 1.)) * between
-          + (filled - count) * within)
+  return ((filled * (filled - 1.) - counts * (counts - 1.)) * between
+          + (filled - counts) * within)
 
 
 def _second_order(cut, units, upstream, pairs):
@@ -278,6 +297,7 @@ def _second_order(cut, units, upstream, pairs):
   With T = f''(C) * (U^T V + V^T U), entry by entry, it is V S + U T.
   """
   def slopes_of(function, cosine, weights):
+    # f' is in closed form; f'' is its derivative, entry by entry.
     with tf.GradientTape() as tape:
       tape.watch(cosine)
       _, slopes = function(cosine)
@@ -286,6 +306,7 @@ def _second_order(cut, units, upstream, pairs):
   def within(group, place, lists):
     del group
     unit, above = units[place], upstream[place]
+    # Within a block U^T V and V^T U are each other's transpose.
     weights = tf.matmul(unit, above, transpose_a=True)
     slopes, curved = slopes_of(
         pairs.within, tf.matmul(unit, unit, transpose_a=True),
@@ -300,6 +321,7 @@ def _second_order(cut, units, upstream, pairs):
         pairs.between, tf.matmul(left, right, transpose_a=True),
         tf.matmul(left, right_above, transpose_a=True)
         + tf.matmul(left_above, right, transpose_a=True))
+    # The same S and T, once as they are and once transposed, for the two blocks.
     results = lists[0].add(first, tf.matmul(right_above, slopes, transpose_b=True)
                            + tf.matmul(right, curved, transpose_b=True))
     return [results.add(second, tf.matmul(left_above, slopes) + tf.matmul(left, curved))]

@@ -19,17 +19,17 @@ def about(name, shape, axis, role, pd):
   inputs = 1
   for length in shape[:-1]:
     inputs *= length
-  found = []
+  doubts = []
   if shape[-1] < 2:
-    found.append('it has one neuron, which has no pair: the term is constant')
+    doubts.append('it has one neuron, which has no pair: the term is constant')
   if pd is not None and role == roles.HIDDEN and inputs <= pd:
-    found.append('its %d inputs are projected to pd = %d, which compresses nothing'
-                 % (inputs, pd))
+    doubts.append('its %d inputs are projected to pd = %d, which compresses nothing'
+                  % (inputs, pd))
   lower = name.lower()
   for word, usual in _NAMES:
     if word in lower and axis == -1:
-      found.append(f'the neurons of such a layer are on axis {usual}, not -1')
+      doubts.append(f'the neurons of such a layer are on axis {usual}, not -1')
   if any(word in lower for word in _BY_REGULARIZE):
-    found.append('one axis does not tell the neurons of such a layer; '
-                 'comhe_tf1.regularize does')
-  return found
+    doubts.append('one axis does not tell the neurons of such a layer; '
+                  'comhe_tf1.regularize does')
+  return doubts

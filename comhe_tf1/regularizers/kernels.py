@@ -1,5 +1,5 @@
 """What a network tells a regularizer of its kernels: the vocabulary of both."""
-import collections
+import typing
 
 # The role of a kernel decides its energy term.
 FIRST = 'first'    # reads the image: too few inputs to project
@@ -7,8 +7,17 @@ HIDDEN = 'hidden'
 OUTPUT = 'output'  # its neurons are the classes
 ROLES = (FIRST, HIDDEN, OUTPUT)
 
-Kernel = collections.namedtuple('Kernel', 'name tensor role')
-Kernel.__doc__ = """A kernel of a network.
 
-name: of its layer, str; tensor: [..., c_in, c_out]; role: FIRST, HIDDEN or OUTPUT.
-"""
+class Kernel(typing.NamedTuple):
+  """A kernel of a network.
+
+  name: of its layer, str; tensor: [..., c_in, c_out]; role: FIRST, HIDDEN or OUTPUT.
+
+  >>> comhe_tf1.Kernel('conv1', np.ones([3, 3, 16, 32]), comhe_tf1.HIDDEN).role
+  'hidden'
+  """
+  name: str
+  tensor: object
+  role: str
+
+

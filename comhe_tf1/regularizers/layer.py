@@ -16,7 +16,7 @@ from comhe_tf1.regularizers import tensors
 _HALF = (tf.float16, tf.bfloat16)
 _WEIGHTS = {roles.FIRST: 'energy_weight', roles.HIDDEN: 'energy_weight',
             roles.OUTPUT: 'output_energy_weight'}
-_MOST = methods.SETTINGS['energy_weight'].most
+_MOST = methods.SETTINGS['energy_weight'].maximum
 
 
 def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
@@ -63,8 +63,13 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
     ValueError: when called, the kernel has fewer than two axes or no known shape.
 
   Source: as the methods'; roles and weights as the original.
+
+  >>> term = comhe_tf1.kernel_regularizer('half_mhe', weight=10.)
+  >>> evaluate(term(np.eye(2)))
+  4.1667
   """
-  return KernelRegularizer(method, role, axis, weight, seed, **settings)
+  return KernelRegularizer(method, role=role, axis=axis, weight=weight, seed=seed,
+                           **settings)
 
 
 def _serializable(cls):
@@ -85,12 +90,15 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
   Attributes, which cannot be set, since what is compiled would not follow:
     method, role, axis, weight, seed: as given, the weight resolved.
     settings: mapping of the method's other settings, resolved.
+
+  >>> comhe_tf1.KernelRegularizer('half_mhe').get_config()['weight']
+  1.0
   """
 
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
                **settings):
     _check_method(method)
-    settings = methods.of_library(method, settings)
+    settings = methods.with_library_defaults(method, settings)
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))
@@ -145,8 +153,8 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     """Says once for each kernel what is doubtful about it."""
     if name not in self._warned:
       self._warned.add(name)
-      for doubt in doubts.about(name, shape, self.axis, self.role,
-                                self.settings.get('pd')):
+      for doubt in doubts.about(name, shape=shape, axis=self.axis, role=self.role,
+                                pd=self.settings.get('pd')):
         warnings.warn(f'kernel_regularizer of {name}: {doubt}', stacklevel=3)
 
   def _normal(self):
@@ -179,8 +187,8 @@ def _from_config(config):
 
 
 def _check_method(method):
-  usable = [name for name, each in methods.METHODS.items()
-            if name != 'none' and not each.implementation.startswith('trained_')]
+  usable = [name for name, row in methods.METHODS.items()
+            if name != 'none' and not row.trains_projection]
   if method in usable:
     return
   if method in methods.METHODS and method != 'none':

@@ -9,14 +9,24 @@ full and in half space (`energy`).
 """
 import collections
 import importlib
+import typing
 
-Setting = collections.namedtuple('Setting', 'kind least most metavar label origin help')
-Setting.__doc__ = """What a method can be told.
 
-kind: int, float or a tuple of choices; least, most: limits of its value; metavar,
-help: for the command line; label: in the log folder's name, before the value; origin:
-where the defaults come from.
-"""
+class Setting(typing.NamedTuple):
+  """A setting of methods.
+
+  kind: int, float or a tuple of choices. help, metavar: for the command line. label: in
+  the log folder's name, before the value. origin: where the defaults come from. minimum,
+  maximum: of a number.
+  """
+  kind: object
+  help: str
+  metavar: str
+  label: str
+  origin: str = 'original'
+  minimum: float = None
+  maximum: float = None
+
 
 _MANY = 2 ** 31 - 1  # what TensorFlow counts with
 
@@ -27,48 +37,64 @@ POWERS = collections.OrderedDict([
     ('a0', (1., 10.)), ('a1', (0.1, 1.)), ('a2', (0.1, 1.))])
 
 SETTINGS = collections.OrderedDict([
-    ('pd', Setting(int, 1, 65536, 'DIM', 'pd', 'original',
-                   'dimensions after projection')),
-    ('pn', Setting(int, 1, 4096, 'N', 'pn', 'original',
-                   'projections per layer; angle, angle_alternating and adversarial '
-                   'always use one, and have N only in the log folder\'s name')),
-    ('pnd', Setting(int, 0, _MANY, 'N', 'pnd', 'original',
-                    'one projection per N neurons of a layer, instead of --pn; '
-                    '0: not used')),
-    ('draw', Setting(('original', 'reduced'), None, None, 'DRAW', 'draw', 'original',
-                     'original: draw the projections, as the authors\' code; reduced: '
-                     'draw fewer numbers, with the same distribution of each layer\'s '
-                     'term')),
-    ('iters', Setting(int, 0, _MANY, 'STEPS', 'iter', 'original',
-                      'gradient steps of the projections before each training step')),
-    ('groups', Setting(int, 0, 65536, 'N', 'groups', 'paper',
-                       'number of groups of consecutive input channels in a layer; '
-                       '0: one group per channel (a 1x1 layer is then one group)')),
-    ('gram', Setting(('neurons', 'smaller'), None, None, 'GRAM', 'gram', 'paper',
-                     'what should be orthogonal: the neurons; or smaller: the neurons '
-                     'or the inputs, whichever are fewer; for orthogonal the term is then '
-                     'a mean, not a sum')),
-    ('power', Setting(tuple(POWERS), None, None, 'POWER', 'power', 'original',
-                      'energy of a pair of neurons: 0, 1 and 2 depend on their '
-                      'distance; a0, a1 and a2 on their angle')),
-    ('energy_weight', Setting(float, 0., 3e38, 'WEIGHT', 'weight', 'original except '
-                              'orthogonal and srip',
-                              'weight in the loss of each layer\'s term, except the '
-                              'output layer\'s')),
-    ('output_energy_weight', Setting(float, 0., 3e38, 'WEIGHT', 'outputweight',
-                                     'original except orthogonal and srip',
-                                     'weight of the output layer\'s term')),
+    ('pd', Setting(
+        int, 'dimensions after projection',
+        metavar='DIM', label='pd', minimum=1, maximum=65536)),
+    ('pn', Setting(
+        int, 'projections per layer; angle, angle_alternating and adversarial always use '
+        'one, and have N only in the log folder\'s name',
+        metavar='N', label='pn', minimum=1, maximum=4096)),
+    ('pnd', Setting(
+        int, 'one projection per N neurons of a layer, instead of --pn; 0: not used',
+        metavar='N', label='pnd', minimum=0, maximum=_MANY)),
+    ('draw', Setting(
+        ('original', 'reduced'), 'original: draw the projections, as the authors\' code; '
+        'reduced: draw fewer numbers, with the same distribution of each layer\'s term',
+        metavar='DRAW', label='draw')),
+    ('iters', Setting(
+        int, 'gradient steps of the projections before each training step',
+        metavar='STEPS', label='iter', minimum=0, maximum=_MANY)),
+    ('groups', Setting(
+        int, 'number of groups of consecutive input channels in a layer; 0: one group '
+        'per channel (a 1x1 layer is then one group)',
+        metavar='N', label='groups', origin='paper', minimum=0, maximum=65536)),
+    ('gram', Setting(
+        ('neurons', 'smaller'), 'what should be orthogonal: the neurons; or smaller: the '
+        'neurons or the inputs, whichever are fewer; for orthogonal the term is then a '
+        'mean, not a sum',
+        metavar='GRAM', label='gram', origin='paper')),
+    ('power', Setting(
+        tuple(POWERS), 'energy of a pair of neurons: 0, 1 and 2 depend on their distance; '
+        'a0, a1 and a2 on their angle',
+        metavar='POWER', label='power')),
+    ('energy_weight', Setting(
+        float, 'weight in the loss of each layer\'s term, except the output layer\'s',
+        metavar='WEIGHT', label='weight', origin='original except orthogonal and srip',
+        minimum=0., maximum=3e38)),
+    ('output_energy_weight', Setting(
+        float, 'weight of the output layer\'s term',
+        metavar='WEIGHT', label='outputweight',
+        origin='original except orthogonal and srip', minimum=0., maximum=3e38)),
 ])
 
-Method = collections.namedtuple(
-    'Method', 'implementation settings random_seed summary formulas source')
-Method.__doc__ = """A method.
 
-implementation: '<module>.<class>' in this folder. settings: ordered dict from the
-name of a setting to its default, None for that of the power. random_seed: default.
-summary: for help. formulas: of the terms of first, hidden and output layers, None
-where there is none. source: where it is defined.
-"""
+class Method(typing.NamedTuple):
+  """A method.
+
+  implementation: '<module>.<class>' in this folder. settings: ordered dict from the
+  name of a setting to its default, None for that of the power. summary: for help.
+  formulas: of the terms of first, hidden and output layers, None where there is none.
+  source: where it is defined. random_seed: default. trains_projection: whether it keeps
+  a projection per hidden layer that it trains.
+  """
+  implementation: str
+  settings: collections.OrderedDict
+  summary: str
+  formulas: tuple
+  source: str
+  random_seed: int = 345
+  trains_projection: bool = False
+
 
 _MHE = 'MHE, section 3'
 _COMHE = 'CoMHE, section 4'
@@ -91,57 +117,58 @@ def _penalty(weight):
 
 METHODS = collections.OrderedDict([
     ('none', Method(
-        'base.Nothing', collections.OrderedDict(), 345,
-        'weight decay only', (None, None, None), 'baseline')),
+        'base.Nothing', collections.OrderedDict(), summary='weight decay only',
+        formulas=(None, None, None), source='baseline')),
     ('mhe', Method(
-        'base.FullSpace', _energy(), 345,
-        'energy of the neurons', (_FULL, _FULL, _FULL), _MHE)),
+        'base.FullSpace', _energy(), summary='energy of the neurons',
+        formulas=(_FULL, _FULL, _FULL), source=_MHE)),
     ('half_mhe', Method(
-        'base.HalfSpace', _energy(), 345,
-        'energy of the neurons and their opposites', (_HALF, _HALF, _FULL), _MHE)),
+        'base.HalfSpace', _energy(),
+        summary='energy of the neurons and their opposites',
+        formulas=(_HALF, _HALF, _FULL), source=_MHE)),
     ('random', Method(
         'random_projection.RandomProjection',
-        _energy(pd=40, pn=20, pnd=0, draw='original'), 345,
-        'mean over random projections',
-        (_HALF, 'mean_i E_h(P_i W), P_i drawn anew at every step', _FULL),
-        _COMHE + '; authors\' code')),
+        _energy(pd=40, pn=20, pnd=0, draw='original'),
+        summary='mean over random projections',
+        formulas=(_HALF, 'mean_i E_h(P_i W), P_i drawn anew at every step', _FULL),
+        source=_COMHE + '; authors\' code')),
     ('random_max', Method(
         'random_projection.MaximumOverRandomProjections',
-        _energy(pd=40, pn=20, pnd=0, draw='original'), 345,
-        'maximum over random projections',
-        (_HALF, 'max_i E_h(P_i W), P_i drawn anew at every step', _FULL), _COMHE)),
+        _energy(pd=40, pn=20, pnd=0, draw='original'),
+        summary='maximum over random projections',
+        formulas=(_HALF, 'max_i E_h(P_i W), P_i drawn anew at every step', _FULL),
+        source=_COMHE)),
     ('angle', Method(
-        'trained_projection.AngleProjection', _energy(pd=30, pn=1, iters=1), 345,
-        'angle-preserving projection, with gradients through its last step',
-        (_HALF, 'E_h(P\' W), P\' = P - lr d/dP ||cos(P W) - cos(W)||_F', _FULL),
-        _COMHE + '; authors\' code')),
+        'trained_projection.AngleProjection', _energy(pd=30, pn=1, iters=1),
+        summary='angle-preserving projection, with gradients through its last step',
+        formulas=(_HALF, 'E_h(P\' W), P\' = P - lr d/dP ||cos(P W) - cos(W)||_F', _FULL),
+        source=_COMHE + '; authors\' code', trains_projection=True)),
     ('angle_alternating', Method(
-        'trained_projection.AlternatingAngleProjection',
-        _energy(pd=30, pn=1, iters=1), 345,
-        'angle-preserving projection, trained alternately with the network',
-        (_HALF, 'E_h(P W), P descends sum_{i<j} (theta(w_i, w_j) - '
-         'theta(P w_i, P w_j))^2', _FULL), _COMHE)),
+        'trained_projection.AlternatingAngleProjection', _energy(pd=30, pn=1, iters=1),
+        summary='angle-preserving projection, trained alternately with the network',
+        formulas=(_HALF, 'E_h(P W), P descends sum_{i<j} (theta(w_i, w_j) - '
+                  'theta(P w_i, P w_j))^2', _FULL),
+        source=_COMHE, trains_projection=True)),
     ('adversarial', Method(
-        'trained_projection.AdversarialProjection',
-        _energy(pd=30, pn=1, iters=10), 3456,
-        'projection that raises the energy, with gradients through its last step',
-        (_HALF, 'E_h(P\' W), P\' = P + lr d/dP E(P W)', _FULL),
-        _COMHE + '; authors\' code')),
+        'trained_projection.AdversarialProjection', _energy(pd=30, pn=1, iters=10),
+        summary='projection that raises the energy, with gradients through its last step',
+        formulas=(_HALF, 'E_h(P\' W), P\' = P + lr d/dP E(P W)', _FULL),
+        source=_COMHE + '; authors\' code', random_seed=3456, trains_projection=True)),
     ('group', Method(
-        'base.Group', _energy(groups=0), 345,
-        'mean over groups of input channels',
-        (_HALF, 'mean_g E_h(W_g), W_g the rows of W in group g', _FULL), _COMHE)),
+        'base.Group', _energy(groups=0), summary='mean over groups of input channels',
+        formulas=(_HALF, 'mean_g E_h(W_g), W_g the rows of W in group g', _FULL),
+        source=_COMHE)),
     ('orthogonal', Method(
-        'base.Orthogonal', _penalty(1.), 345,
-        'orthogonality of the neurons, a baseline',
-        3 * ('||U^T U - I||_F^2, u_i = w_i / r_i',),
-        'a baseline of the CoMHE paper')),
+        'base.Orthogonal', _penalty(1.),
+        summary='orthogonality of the neurons, a baseline',
+        formulas=3 * ('||U^T U - I||_F^2, u_i = w_i / r_i',),
+        source='a baseline of the CoMHE paper')),
     # Of raw kernels: at the default rate of 0.1 larger weights make these grow without end.
     ('srip', Method(
-        'base.SpectralIsometry', _penalty(1e-3), 345,
-        'spectral restricted isometry, a baseline',
-        3 * ('sigma_max(W^T W - I), by two power iterations',),
-        'Bansal et al., NeurIPS 2018')),
+        'base.SpectralIsometry', _penalty(1e-3),
+        summary='spectral restricted isometry, a baseline',
+        formulas=3 * ('sigma_max(W^T W - I), by two power iterations',),
+        source='Bansal et al., NeurIPS 2018')),
 ])
 
 
@@ -149,6 +176,11 @@ class SettingError(ValueError):
   """A setting is out of range or does not fit the network.
 
   The message is for the user and begins with the setting's name.
+
+  >>> comhe_tf1.create('orthogonal', gram=0)
+  Traceback (most recent call last):
+      ...
+  comhe_tf1.regularizers.methods.SettingError: gram must be one of neurons, smaller, got 0
   """
 
 
@@ -183,12 +215,12 @@ def _check(name, value, default):
   setting = SETTINGS[name]
   if setting.kind is int:
     # Whole numbers of any kind, NumPy's too, but not 2.5 or '4'.
-    good = hasattr(value, '__index__') and setting.least <= value <= setting.most
-    wanted = 'a whole number from %d to %d' % (setting.least, setting.most)
+    good = hasattr(value, '__index__') and setting.minimum <= value <= setting.maximum
+    wanted = 'a whole number from %d to %d' % (setting.minimum, setting.maximum)
   elif setting.kind is float:
     good = value is default or (isinstance(value, (int, float))
-                                and setting.least <= value <= setting.most)
-    wanted = f'a number from {setting.least:g} to {setting.most:g}'
+                                and setting.minimum <= value <= setting.maximum)
+    wanted = f'a number from {setting.minimum:g} to {setting.maximum:g}'
   else:
     good = str(value) in setting.kind
     wanted = 'one of ' + ', '.join(setting.kind)
@@ -196,7 +228,7 @@ def _check(name, value, default):
     raise SettingError(f'{name} must be {wanted}, got {value!r}')
 
 
-def of_library(method, settings):
+def with_library_defaults(method, settings):
   """The settings given for a layer of any network, with the defaults for such.
 
   Layers of other networks have many more neurons than inputs, which cannot be orthogonal,
@@ -206,7 +238,7 @@ def of_library(method, settings):
   return dict({'gram': 'smaller'} if has_gram else {}, **settings)
 
 
-def owners_of(setting):
+def describe_owners(setting):
   """The methods that have a setting, in words, for help."""
   owners = [name for name, method in METHODS.items() if setting in method.settings]
   others = [name for name in METHODS if name not in owners]
@@ -214,19 +246,20 @@ def owners_of(setting):
           else 'all methods except ' + ', '.join(others))
 
 
-def defaults_of(setting):
+def describe_defaults(setting):
   """The defaults of a setting by method, in words, for help."""
   by_value = collections.OrderedDict()
   for name, method in METHODS.items():
     if setting in method.settings:
-      by_value.setdefault(_in_words(setting, method.settings[setting]), []).append(name)
+      value = _describe_default(setting, method.settings[setting])
+      by_value.setdefault(value, []).append(name)
   most = max(by_value, key=lambda value: len(by_value[value]))
   words = [f"{value} with {', '.join(names)}"
            for value, names in by_value.items() if value != most]
   return '; '.join(words + ['otherwise ' + most if words else most])
 
 
-def _in_words(setting, default):
+def _describe_default(setting, default):
   """A default for help; None is that of the power."""
   if default is not None:
     return str(_short(default))
@@ -259,6 +292,10 @@ def create(method, **settings):
 
   Raises:
     TypeError, SettingError: as `resolve` and `implementation`.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.create('half_mhe', energy_weight=10.)([kernel]).loss)
+  4.1667
   """
   return implementation(method)(**settings)
 

@@ -2,7 +2,8 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import similarity
+from comhe_tf1.regularizers import tensors
 
 
 def distance(neurons):
@@ -15,8 +16,11 @@ def distance(neurons):
 
   Returns:
     Tensor [...].
+
+  >>> evaluate(orthogonality.distance(np.array([[1., 1.], [0., 1.]])))
+  0.9999
   """
-  return energy.of_cosines(neurons, _squared_frobenius)
+  return similarity.from_cosines(neurons, _squared_frobenius)
 
 
 def smaller_distance(neurons):
@@ -30,7 +34,7 @@ def smaller_distance(neurons):
   Args, Returns: as `distance`.
   """
   fewer = fewer_first(neurons)
-  return distance(fewer) / energy.axis_length(fewer, -1)
+  return distance(fewer) / tensors.axis_length(fewer, -1)
 
 
 def fewer_first(neurons):
@@ -40,7 +44,7 @@ def fewer_first(neurons):
 
 
 def _squared_frobenius(cosine):
-  gap = cosine - tf.eye(energy.axis_length(cosine, -1), dtype=cosine.dtype)
+  gap = cosine - tf.eye(tensors.axis_length(cosine, -1), dtype=cosine.dtype)
   return tf.reduce_sum(tf.square(gap), axis=[-2, -1]), 2. * gap
 
 
@@ -60,6 +64,10 @@ def spectral_distance(neurons, start):
 
   Returns:
     Tensor [...].
+
+  >>> evaluate(orthogonality.spectral_distance(tf.constant([[2., 0.], [0., 2.]]),
+  ...                                          start=tf.ones([2, 1])))
+  3.0
   """
   def times(v):
     return tf.matmul(neurons, tf.matmul(neurons, v), transpose_a=True) - v

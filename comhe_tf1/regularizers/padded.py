@@ -9,6 +9,7 @@ to rounding, and one operation serves layers of different shapes.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from comhe_tf1.regularizers import blocks
 from comhe_tf1.regularizers import energy
 
 # Sets may be filled where all work grows by no more than this share of it.
@@ -17,11 +18,11 @@ WASTE = 0.02
 _BESIDES = 40
 
 
-class _OfPadded(energy.MeanOverPairs):
+class _PaddedMean(energy.MeanOverPairs):
   """`energy.half_space` of sets of `counts` neurons, all filled with zeros to `filled`.
 
   Args:
-    power: as `pair_energy.of_power`.
+    power: as `pair_energy.get_pair_energy`.
     counts: array [sets]; filled: number.
     dtype: of the neurons.
   """
@@ -30,20 +31,16 @@ class _OfPadded(energy.MeanOverPairs):
     plain = energy.half_space(power)
     super().__init__(plain.pairs, lambda count: plain.share(
         tf.constant(counts, count.dtype)))
-    between, within = (tf.cast(function(tf.zeros([1, 1], dtype))[0][0, 0], tf.float64)
-                       for function in plain.pairs)
-    counts = np.asarray(counts, 'float64')
-    # What the zeros add to a sum, [sets].
-    self._excess = ((filled * (filled - 1.) - counts * (counts - 1.)) * between
-                    + (filled - counts) * within)
+    self._excess = blocks.padding_sums(plain.pairs, np.asarray(counts, 'float64'), filled,
+                                       dtype)   # [sets]
 
   def __call__(self, cosine):
     values, slopes = self.pairs.within(cosine)
     share = self.share(cosine)
-    return (self.of_sums(tf.reduce_sum(values, axis=[-2, -1]), share),
+    return (self.from_sums(tf.reduce_sum(values, axis=[-2, -1]), share),
             share[:, tf.newaxis, tf.newaxis] * slopes)
 
-  def of_sums(self, sums, share):
+  def from_sums(self, sums, share):
     return share * (sums - tf.cast(self._excess, sums.dtype))
 
 
@@ -62,14 +59,16 @@ def half_space_energies(neurons, power='2'):
   for group in groups(shapes):
     d, filled = (max(shapes[place][axis] for place in group) for axis in (1, 2))
     sets = [shapes[place][0] for place in group]
+    # One batch of one shape: each set has zeros in its last inputs and neurons.
     together = tf.concat([_filled_up(neurons[place], d, filled) for place in group], 0)
+    # Without zero neurons nothing has to be taken off.
     if all(shapes[place][2] == filled for place in group):
       function = energy.half_space(power)
     else:
       counts = np.repeat([shapes[place][2] for place in group], sets)
-      function = _OfPadded(power, counts, filled, together.dtype)
+      function = _PaddedMean(power, counts, filled, together.dtype)
     for place, values in zip(group, tf.split(
-        energy.of_cosines(together, function), sets)):
+        energy.energies(together, function), sets)):
       results[place] = values
   return results
 
@@ -97,15 +96,16 @@ def groups(shapes):
     d, filled = (max(shapes[place][axis] for place in chosen) for axis in (1, 2))
     return sum(shapes[place][0] for place in chosen) * filled ** 2 * (d + _BESIDES)
 
+  # What zeros may cost, as a share of all work without them.
   most = WASTE * sum(work([place]) for place in range(len(shapes)))
-  found = []
+  chosen_groups = []
   for place in sorted(range(len(shapes)), key=lambda place: shapes[place][:0:-1],
                       reverse=True):
     added, best = min(
         [(work(group + [place]) - work(group) - work([place]), number)
-         for number, group in enumerate(found)] or [(most + 1, None)])
+         for number, group in enumerate(chosen_groups)] or [(most + 1, None)])
     if added <= most:
-      found[best].append(place)
+      chosen_groups[best].append(place)
     else:
-      found.append([place])
-  return found
+      chosen_groups.append([place])
+  return chosen_groups

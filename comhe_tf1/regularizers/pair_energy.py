@@ -1,6 +1,6 @@
 """The six energies of a pair of neurons, as functions of their cosine c.
 
-With t = acos(c) / pi + 1e-4, the angle as a share of half a turn:
+With t = acos(c) / pi + 1e-4, the normalized angle:
 
   power  energy f(c)          half space, f(c) + f(-c)          y = 1 - c^2
   0      -log(2 - 2c)         -log(4 y)                         s = sqrt(y)
@@ -25,6 +25,7 @@ Source: Liu et al., "Learning towards Minimum Hyperspherical Energy", NeurIPS 20
 section 3; the floor 1e-4 under the angle as in its authors' code.
 """
 import collections
+import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -32,12 +33,15 @@ import tensorflow.compat.v1 as tf
 ANGLE_FLOOR = 1e-4
 _WHOLE = 1. + 2. * ANGLE_FLOOR   # t(c) + t(-c)
 
-PairEnergy = collections.namedtuple('PairEnergy', 'full half')
-PairEnergy.__doc__ = """The energy of a pair for one power.
 
-full, half: functions of cosines, a tensor of any shape, that return f(c), or f(c) +
-f(-c), and its slope by c, tensors of that shape.
-"""
+class PairEnergy(typing.NamedTuple):
+  """The energy of a pair for one power.
+
+  full, half: functions of cosines, a tensor of any shape, that return f(c), or f(c) +
+  f(-c), and its slope by c, tensors of that shape.
+  """
+  full: typing.Callable
+  half: typing.Callable
 
 
 def _resolution(cosine):
@@ -79,12 +83,13 @@ def angle(cosine):
   """
   limit = 1. - _resolution(cosine) / 2.
   clipped = tf.clip_by_value(cosine, -limit, limit)
+  # Not 1 - c^2, whose square loses the digits that near 1 are all there is.
   slope = -tf.rsqrt((1. - clipped) * (1. + clipped))
   return tf.acos(clipped), tf.where(tf.abs(cosine) <= limit, slope,
                                     tf.zeros_like(slope))
 
 
-def _share_of_half_turn(cosine):
+def _normalized_angle(cosine):
   """t and dt/dc."""
   radians, slope = angle(cosine)
   return radians / np.pi + ANGLE_FLOOR, slope / np.pi
@@ -92,20 +97,20 @@ def _share_of_half_turn(cosine):
 
 def _on_angle(function):
   """f and f' from a function of 1 / t that returns f and df/dt."""
-  def of_cosine(cosine):
-    t, t_slope = _share_of_half_turn(cosine)
+  def on_cosine(cosine):
+    t, t_slope = _normalized_angle(cosine)
     value, slope = function(1. / t)
     return value, slope * t_slope
-  return of_cosine
+  return on_cosine
 
 
 def _on_both_angles(function):
   """f(c) + f(-c) and its slope, from a function of 1 / q: it and its d/dq."""
-  def of_cosine(cosine):
-    t, t_slope = _share_of_half_turn(cosine)
+  def on_cosine(cosine):
+    t, t_slope = _normalized_angle(cosine)
     value, slope = function(1. / (t * (_WHOLE - t)))
     return value, slope * (_WHOLE - 2. * t) * t_slope
-  return of_cosine
+  return on_cosine
 
 
 _PAIRS = collections.OrderedDict([
@@ -137,7 +142,7 @@ _PAIRS = collections.OrderedDict([
 ])
 
 
-def of_power(power):
+def get_pair_energy(power):
   """The pair energy of a power.
 
   Args:
@@ -148,6 +153,10 @@ def of_power(power):
 
   Raises:
     ValueError: another power.
+
+  >>> energies, slopes = pair_energy.get_pair_energy('2').full(tf.constant([0., 0.5]))
+  >>> evaluate(energies), evaluate(slopes)
+  ([0.5, 1.0], [0.5, 2.0])
   """
   if str(power) not in _PAIRS:
     raise ValueError(f"power must be one of {', '.join(_PAIRS)}, got {power!r}")

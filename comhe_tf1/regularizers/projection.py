@@ -11,6 +11,8 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import pair_energy
+from comhe_tf1.regularizers import similarity
+from comhe_tf1.regularizers import tensors
 
 
 def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
@@ -26,12 +28,15 @@ def gaussian_projection(pd, d, op_seed, dtype=tf.float32):
 
   Returns:
     Tensor [pd, d].
+
+  >>> comhe_tf1.gaussian_projection(pd=30, d=144, op_seed=16).shape.as_list()
+  [30, 144]
   """
   return tf.random_normal([pd, d], dtype=dtype, seed=op_seed)
 
 
 def random_projection_energies(neurons, projections, power='2',
-                               epsilon=energy.NORM_FLOOR):
+                               epsilon=similarity.NORM_FLOOR):
   """Half-space energies of sets of neurons after every projection: E_h(P_i W).
 
   All sets and projections go through one matrix product and one batched Gram matrix.
@@ -44,14 +49,14 @@ def random_projection_energies(neurons, projections, power='2',
   Returns:
     Tensor [sets, pn].
   """
-  sets, d, count = (energy.axis_length(neurons, axis) for axis in range(3))
-  pn, pd = (energy.axis_length(projections, axis) for axis in range(2))
+  sets, d, count = (tensors.axis_length(neurons, axis) for axis in range(3))
+  pn, pd = (tensors.axis_length(projections, axis) for axis in range(2))
   # Side by side, [d, sets * N], they make one product with all projections.
   beside = tf.reshape(tf.transpose(neurons, [1, 0, 2]), [d, -1])
   projected = tf.reshape(tf.matmul(tf.reshape(projections, [-1, d]), beside),
                          [pn, pd, sets, count])
-  return energy.of_cosines(tf.transpose(projected, [2, 0, 1, 3]),
-                           energy.half_space(power), epsilon=epsilon)
+  return energy.energies(tf.transpose(projected, [2, 0, 1, 3]),
+                         energy.half_space(power), epsilon)
 
 
 def reduced_projection_energies(neurons, draws, power='2'):
@@ -80,24 +85,24 @@ def reduced_projection_energies(neurons, draws, power='2'):
   Returns:
     Tensor [sets, pn].
   """
-  sets, count = energy.axis_length(neurons, 0), energy.axis_length(neurons, 2)
-  pn, pd = (energy.axis_length(draws, axis) for axis in range(2))
+  sets, count = tensors.axis_length(neurons, 0), tensors.axis_length(neurons, 2)
+  pn, pd = (tensors.axis_length(draws, axis) for axis in range(2))
   projected = _reduced(neurons, tf.reshape(draws, [-1, count]))
-  return energy.of_cosines(tf.reshape(projected, [sets, pn, pd, count]),
-                           energy.half_space(power))
+  return energy.energies(tf.reshape(projected, [sets, pn, pd, count]),
+                         energy.half_space(power))
 
 
 def _reduced(neurons, draws):
   """G R [sets, rows, N] of neurons [sets, d, N] and G [rows, N]."""
-  draws = tf.tile(draws[tf.newaxis], [energy.axis_length(neurons, 0), 1, 1])
+  draws = tf.tile(draws[tf.newaxis], [tensors.axis_length(neurons, 0), 1, 1])
 
   @tf.custom_gradient
-  def of_neurons(neurons):
+  def reduce(neurons):
     # In float64: the distance of nearly equal neurons is the difference of two products
     # that float32 rounds to the same.
-    directions, inverse_norms = energy.unit(tf.cast(neurons, tf.float64))
+    directions, inverse_norms = similarity.l2_normalize(tf.cast(neurons, tf.float64))
     gram = tf.matmul(directions, directions, transpose_a=True)
-    floor = tf.cast(energy.axis_length(gram, -1), gram.dtype) * (
+    floor = tf.cast(tensors.axis_length(gram, -1), gram.dtype) * (
         np.finfo(gram.dtype.as_numpy_dtype).eps)
     gram = tf.linalg.set_diag(gram, tf.linalg.diag_part(gram) + floor)
     factor = tf.linalg.cholesky(gram)
@@ -111,12 +116,12 @@ def _reduced(neurons, draws):
 
     return projected / tf.cast(inverse_norms, neurons.dtype), gradient
 
-  return of_neurons(neurons)
+  return reduce(neurons)
 
 
 def random_projection_energy(kernel, projections, power='2',
                              over_projections=tf.reduce_mean, axis=-1,
-                             epsilon=energy.NORM_FLOOR):
+                             epsilon=similarity.NORM_FLOOR):
   """Energy of a layer over random projections: mean_i E_h(P_i W), or their maximum.
 
   Random-projection CoMHE, section 4 of the paper.
@@ -135,13 +140,17 @@ def random_projection_energy(kernel, projections, power='2',
   Raises:
     TypeError: as `energy.as_neurons`.
     ValueError: likewise; the projections have not three axes; unknown power.
+
+  >>> projections = np.array([[[1., 0., 0.], [0., 1., 0.]], [[0., 1., 0.], [0., 0., 1.]]])
+  >>> evaluate(comhe_tf1.random_projection_energy(np.eye(3), projections))
+  0.4667
   """
   neurons = energy.as_neurons(kernel, axis)
   projections = tf.convert_to_tensor(projections)
   if projections.shape.ndims != 3:
     raise ValueError(f'projections must have shape [pn, pd, d], got {projections.shape}')
   return over_projections(random_projection_energies(
-      neurons[tf.newaxis], projections, power, energy.checked_floor(epsilon)))
+      neurons[tf.newaxis], projections, power, similarity.checked_floor(epsilon)))
 
 
 def angle_distortion(projected, cosine):
@@ -153,12 +162,16 @@ def angle_distortion(projected, cosine):
 
   Args:
     projected: P W, tensor [..., pd, N]; leading axes are independent sets of neurons.
-    cosine: cosines of W, tensor [..., N, N], as `energy.cosines`.
+    cosine: cosines of W, tensor [..., N, N], as `similarity.cosines`.
 
   Returns:
     Tensor [...].
+
+  >>> neurons, projection = np.eye(2), np.array([[1., 1.]])
+  >>> evaluate(comhe_tf1.angle_distortion(projection @ neurons, comhe_tf1.cosines(neurons)))
+  1.4141
   """
-  return energy.of_cosines(projected, _frobenius, cosine)
+  return similarity.from_cosines(projected, _frobenius, cosine)
 
 
 def _frobenius(left, right):
@@ -181,8 +194,13 @@ def squared_angle_distortion(projected, cosine):
   slope, see `pair_energy`.
 
   Args, Returns: as `angle_distortion`.
+
+  >>> neurons, projection = np.eye(2), np.array([[1., 1.]])
+  >>> evaluate(comhe_tf1.squared_angle_distortion(projection @ neurons,
+  ...                                             comhe_tf1.cosines(neurons)))
+  2.4232
   """
-  return energy.of_cosines(projected, _squared_angles, cosine)
+  return similarity.from_cosines(projected, _squared_angles, cosine)
 
 
 def _squared_angles(left, right):
@@ -216,6 +234,11 @@ def projected_step(loss, projected, gram, rate, decay=0.):
 
   Raises:
     ValueError: the loss does not depend on Y.
+
+  >>> projected = gram = tf.eye(2)
+  >>> stepped, slope = comhe_tf1.projected_step(tf.nn.l2_loss, projected, gram, rate=0.5)
+  >>> evaluate(stepped)
+  [[0.5, 0.0], [0.0, 0.5]]
   """
   with tf.GradientTape() as tape:
     tape.watch(projected)
@@ -232,7 +255,7 @@ def projected_step(loss, projected, gram, rate, decay=0.):
 def descend(loss, projection, neurons, gram, rate, decay, steps):
   """Steps of gradient descent on P, see `projected_step`.
 
-  With Y the product P W is taken along M, for which every step's P is
+  Beside Y = P W the loop keeps M [..., pd, N], by which every step's P is
   s^k P_0 + M W^T, s = 1 - rate * decay: P itself is formed once, at the end.
 
   Args:
@@ -245,19 +268,24 @@ def descend(loss, projection, neurons, gram, rate, decay, steps):
 
   Returns:
     P after the steps, tensor [..., pd, d]; a constant to gradients.
+
+  >>> projection = neurons = gram = tf.eye(2)
+  >>> evaluate(comhe_tf1.descend(tf.nn.l2_loss, projection, neurons, gram, rate=0.5,
+  ...                            decay=0., steps=2))
+  [[0.25, 0.0], [0.0, 0.25]]
   """
   shrink = 1. - rate * decay
 
-  def body(step, projected, along):
-    projected, slope = projected_step(loss, projected, gram, rate, decay)
-    return step + 1, projected, shrink * along - rate * slope
+  def body(step, projected, change):
+    projected, slope = projected_step(loss, projected, gram, rate=rate, decay=decay)
+    return step + 1, projected, shrink * change - rate * slope
 
   start = tf.matmul(projection, neurons)
-  _, _, along = tf.while_loop(
+  _, _, change = tf.while_loop(
       lambda step, *_: step < steps, body, [tf.constant(0), start, tf.zeros_like(start)],
       parallel_iterations=1, back_prop=False)
   # 1 - s^steps: s itself, 1 - 5e-8 and nearer to 1, is rounded away in float32.
   lost = -tf.math.expm1(float(steps) * tf.log1p(-rate * decay))
   # The two changes first: beside P each alone might be lost to rounding.
-  change = lost * projection - tf.matmul(along, neurons, transpose_b=True)
-  return tf.stop_gradient(projection - change)
+  both = lost * projection - tf.matmul(change, neurons, transpose_b=True)
+  return tf.stop_gradient(projection - both)

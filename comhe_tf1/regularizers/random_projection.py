@@ -18,6 +18,11 @@ class RandomProjection(base.Energy):
     pnd: if positive, a layer of c_out neurons has c_out // pnd projections
       instead of pn.
     power, energy_weight, output_energy_weight: see `methods`.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.RandomProjection(pd=2, pn=5)([kernel])
+  >>> evaluate(terms.loss) > 0.
+  True
   """
   name = 'random'
   _over_projections = staticmethod(tf.reduce_mean)
@@ -44,14 +49,16 @@ class RandomProjection(base.Energy):
                    default=None)
     if smallest:
       self.projections(smallest.neurons.shape.as_list()[-1])
+    # Layers of one op seed and shape draw the same numbers: they are drawn once.
     draws, stacked, energies = {}, {}, []
     reduced = self.settings['draw'] == 'reduced'
-    of_projected = (projection.reduced_projection_energies if reduced
-                    else projection.random_projection_energies)
+    projected_energies = (projection.reduced_projection_energies if reduced
+                          else projection.random_projection_energies)
     for stack in hidden:
       _, d, neurons = stack.neurons.shape.as_list()
       pn, width = self.projections(neurons), neurons if reduced else d
       keys = tuple((width, stack.neurons.dtype, stack.c_in + i) for i in range(pn))
+      # The seeds c_in + i of layers overlap: only what no layer before has is new.
       new = [key for key in keys if key not in draws]
       if new:
         draws.update(zip(new, self.normal(
@@ -60,11 +67,15 @@ class RandomProjection(base.Energy):
       if keys not in stacked:
         stacked[keys] = tf.stack([draws[key] for key in keys])
       energies.append(self._over_projections(
-          of_projected(stack.neurons, stacked[keys], self.power), axis=-1))
-    return base.Computed(energies, None)
+          projected_energies(stack.neurons, stacked[keys], self.power), axis=-1))
+    return energies, None
 
 
 class MaximumOverRandomProjections(RandomProjection):
-  """As `RandomProjection`, with the maximum over the projections for the mean."""
+  """As `RandomProjection`, with the maximum over the projections for the mean.
+
+  >>> comhe_tf1.MaximumOverRandomProjections(pnd=16).projections(neurons=64)
+  4
+  """
   name = 'random_max'
   _over_projections = staticmethod(tf.reduce_max)

@@ -39,8 +39,8 @@ class _Finder:
   def find_spec(cls, name, path=None, target=None):
     if name not in _KERASES:
       return None
-    others = (each.find_spec(name, path, target) for each in sys.meta_path
-              if each is not cls and hasattr(each, 'find_spec'))
+    others = (finder.find_spec(name, path, target) for finder in sys.meta_path
+              if finder is not cls and hasattr(finder, 'find_spec'))
     spec = next(filter(None, others), None)
     if spec is not None and spec.loader is not None:
       execute = spec.loader.exec_module

@@ -1,4 +1,4 @@
-"""A kernel as a tensor of TensorFlow."""
+"""Kernels as tensors of TensorFlow, and the lengths of their axes."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -18,3 +18,9 @@ def as_tensor(kernel):
         'be lost. With Keras 3 set KERAS_BACKEND=tensorflow'
         % (type(kernel).__module__, type(kernel).__name__))
   return tf.convert_to_tensor(kernel)
+
+
+def axis_length(tensor, axis):
+  """Length of an axis: an int where the shape says so, else a scalar tensor."""
+  length = tensor.shape.as_list()[axis]
+  return tf.shape(tensor)[axis] if length is None else length

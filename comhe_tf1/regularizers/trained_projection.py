@@ -4,6 +4,7 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1.regularizers import base
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import projection
+from comhe_tf1.regularizers import similarity
 
 # Weight decay of a trained projection, and its weight in the descended sum.
 DECAY = 1e-3 * 5e-4
@@ -41,17 +42,19 @@ class TrainedProjection(base.Energy):
       rate = self.sign * tf.cast(learning_rate, stack.neurons.dtype)
       variables = [self.variable(name, stack, op_seed_of) for name in stack.names]
       current = tf.stack([variable.read_value() for variable in variables])
-      gram = energy.gram(stack.neurons)
-      loss = self._loss(energy.gram_cosines(gram))
+      # W^T W once: all steps, and the cosines of W, follow from it.
+      gram = similarity.gram(stack.neurons)
+      loss = self._loss(similarity.gram_cosines(gram))
       if self.settings['iters']:
         # The sign of the rate undoes that of the decay.
-        current = projection.descend(loss, current, stack.neurons, gram, rate,
-                                     self.sign * DECAY, self.settings['iters'])
+        current = projection.descend(
+            loss, current, stack.neurons, gram, rate=rate, decay=self.sign * DECAY,
+            steps=self.settings['iters'])
         kept += [self.keep(variable, value) for variable, value
                  in zip(variables, tf.unstack(current, len(variables)))]
       projected = self._used(loss, tf.matmul(current, stack.neurons), gram, rate)
-      energies.append(energy.of_cosines(projected, energy.half_space(self.power)))
-    return base.Computed(energies, tf.group(*kept) if kept else None)
+      energies.append(energy.energies(projected, energy.half_space(self.power)))
+    return energies, tf.group(*kept) if kept else None
 
   def _used(self, loss, projected, gram, rate):
     """P W as the term takes it."""
@@ -80,7 +83,13 @@ class TrainedProjection(base.Energy):
 
 
 class AngleProjection(TrainedProjection):
-  """Angle-preserving CoMHE: p_loss = ||cos(P W) - cos(W)||_F, sign = 1."""
+  """Angle-preserving CoMHE: p_loss = ||cos(P W) - cos(W)||_F, sign = 1.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.AngleProjection(pd=1)([kernel], learning_rate=0.1)
+  >>> terms.update is None, [variable.name for variable in tf.global_variables()]
+  (False, ['fc/project:0'])
+  """
   name = 'angle'
   sign = 1.
 
@@ -93,6 +102,11 @@ class AlternatingAngleProjection(TrainedProjection):
 
   p_loss = sum_{i<j} (theta(w_i, w_j) - theta(P w_i, P w_j))^2, sign = 1. Rate and
   decay of P are those of the angle-preserving projection.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.AlternatingAngleProjection(pd=1)([kernel], learning_rate=0.1)
+  >>> list(terms.energies), terms.update is None
+  (['fc'], False)
   """
   name = 'angle_alternating'
   sign = 1.
@@ -106,10 +120,16 @@ class AlternatingAngleProjection(TrainedProjection):
 
 
 class AdversarialProjection(TrainedProjection):
-  """Adversarial-projection CoMHE: p_loss = E(P W) in full space, sign = -1."""
+  """Adversarial-projection CoMHE: p_loss = E(P W) in full space, sign = -1.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> terms = comhe_tf1.AdversarialProjection(pd=1)([kernel], learning_rate=0.1)
+  >>> list(terms.energies), terms.update is None
+  (['fc'], False)
+  """
   name = 'adversarial'
   sign = -1.
 
   def _loss(self, cosine):
     del cosine
-    return lambda projected: energy.of_cosines(projected, energy.full_space(self.power))
+    return lambda projected: energy.energies(projected, energy.full_space(self.power))

@@ -1,5 +1,5 @@
 """Evaluation of a checkpoint's network, without training."""
-import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
@@ -14,15 +14,20 @@ from comhe_tf1.utils import terminal
 
 TOP = 5
 
-Evaluation = collections.namedtuple(
-    'Evaluation', 'images labels hits averaged update')
-Evaluation.__doc__ = """Handles of an evaluation graph.
 
-images, labels: placeholders as `graphs.TrainingGraph`. hits: [2, batch], 1 where
-the label's logit is the largest and where it is among the largest five.
-averaged: placeholder, number of batches that the moving statistics are the mean of
-so far. update: operations that take one more batch into that mean.
-"""
+class Evaluation(typing.NamedTuple):
+  """Handles of an evaluation graph.
+
+  images, labels: placeholders as `graphs.TrainingGraph`. hits: [2, batch], 1 where
+  the label's logit is the largest and where it is among the largest five.
+  averaged: placeholder, number of batches that the moving statistics are the mean of
+  so far. update: operations that take one more batch into that mean.
+  """
+  images: tf.Tensor
+  labels: tf.Tensor
+  hits: tf.Tensor
+  averaged: tf.Tensor
+  update: list
 
 
 def build(layers):
@@ -43,12 +48,13 @@ def build(layers):
   logits, _ = network.logits(images, training=False)
   hits = tf.stack([loss.correct(logits, labels),
                    loss.correct_among(TOP, logits, labels)])
-  return Evaluation(images, labels, hits, averaged, update)
+  return Evaluation(images=images, labels=labels, hits=hits, averaged=averaged,
+                    update=update)
 
 
 def accuracy(session, graph, images, labels):
   """Accuracy and top-5 accuracy with the moving statistics, over a whole set."""
-  return loop.mean_over(session, graph.hits, graph, images, labels)
+  return loop.mean_over(session, graph.hits, graph, images=images, labels=labels)
 
 
 def recalibrate(session, graph, images, batch_size):
@@ -83,23 +89,23 @@ def evaluate(session, path, title, classes, data, batch_size, warn):
   Raises:
     checkpoints.CheckpointError: it cannot be used, or has another number of classes.
   """
-  found, values, facts = checkpoints.find(path, warn)
+  prefix, values, facts = checkpoints.find(path, warn)
   network = facts.get('network')
   try:
     layers = architectures.plan(**network)
   except (KeyError, TypeError, ValueError):
     raise checkpoints.CheckpointError('checkpoint %s is of no network that this version '
-                                      'knows: %.200r' % (found, network))
+                                      'knows: %.200r' % (prefix, network))
   if network['classes'] != classes:
     raise checkpoints.CheckpointError(
         '%s has %d classes, --dataset %s has %d; name the data set it was trained on'
-        % (found, network['classes'], title, classes))
+        % (prefix, network['classes'], title, classes))
   handles = build(layers)
-  variables.restore(session, values, found)
+  variables.restore(session, values, prefix)
   if facts.get('test_md5', data.test_md5) != data.test_md5:
-    warn(f'{found} was trained with other data than this')
+    warn(f'{prefix} was trained with other data than this')
   print(terminal.one_line(data.line))
-  print(terminal.one_line(f'checkpoint: {found}'))
+  print(terminal.one_line(f'checkpoint: {prefix}'))
 
   def report(label):
     correct, top = accuracy(session, handles, *data.test)

@@ -30,7 +30,7 @@ def compute(variant, run, config=None, batch=None):
   with tf.Graph().as_default() as graph:
     handles = graphs.build(
         architectures.cnn(), methods.create(variant, **run.settings),
-        published_runs.NUMBERING, run.random_seed)
+        published_runs.OP_SEED_SCHEME, run.random_seed)
     feed = {handles.learning_rate: published_runs.BASE_LR}
     if batch is not None:
       feed[handles.images], feed[handles.labels] = batch

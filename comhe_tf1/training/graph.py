@@ -1,37 +1,54 @@
 """The graph of a training: network, loss, regularizer, optimizer."""
 import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.networks import network as networks
 from comhe_tf1.networks import op_seeds as seeds
 from comhe_tf1.networks import towers as spread
-from comhe_tf1.regularizers import diagnosis
+from comhe_tf1.regularizers import energy_monitor
 from comhe_tf1.training import loss
 from comhe_tf1.training import optimization
 
 SIDE = 32
 
-Measures = collections.namedtuple('Measures', 'fit reg thom thomf acc')
-Measures.__doc__ = """What the original logs of a training step, before its update.
 
-fit: classification loss; reg: weight decay; thom: hyperspherical energy of the
-first and hidden layers; thomf: of the output layer, weighted; acc: accuracy on
-the training batch. Tensors in a graph, floats in a log.
-"""
+class Measures(typing.NamedTuple):
+  """What the original logs of a training step, before its update.
 
-TrainingGraph = collections.namedtuple(
-    'TrainingGraph', 'images labels learning_rate measures energies train_step '
-    'test_fit test_correct network decayed diagnosis')
-TrainingGraph.__doc__ = """Handles of a training graph.
+  fit: classification loss; reg: weight decay; thom: hyperspherical energy of the
+  first and hidden layers; thomf: of the output layer, weighted; acc: accuracy on
+  the training batch. Tensors in a graph, floats in a log.
+  """
+  fit: tf.Tensor
+  reg: tf.Tensor
+  thom: tf.Tensor
+  thomf: tf.Tensor
+  acc: tf.Tensor
 
-images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
-int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
-energy. train_step: operation, all updates. test_fit: classification loss, and
-test_correct: [batch], with the moving statistics. network: the `network.Network`.
-decayed: list of the variables that the weight decay is of. diagnosis: as
-`diagnosis.unprojected_energies`, or None.
-"""
+
+class TrainingGraph(typing.NamedTuple):
+  """Handles of a training graph.
+
+  images, labels, learning_rate: placeholders [batch, 32, 32, 3] uint8, [batch]
+  int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
+  energy. train_step: operation, all updates. test_fit: classification loss, and
+  test_correct: [batch], with the moving statistics. network: the `network.Network`.
+  decayed: list of the variables that the weight decay is of. unprojected_energies: as
+  `energy_monitor.unprojected_energies`, or None.
+  """
+  images: tf.Tensor
+  labels: tf.Tensor
+  learning_rate: tf.Tensor
+  measures: Measures
+  energies: collections.OrderedDict
+  train_step: tf.Operation
+  test_fit: tf.Tensor
+  test_correct: tf.Tensor
+  network: networks.Network
+  decayed: list
+  unprojected_energies: collections.OrderedDict
 
 
 def image_placeholders():
@@ -40,17 +57,17 @@ def image_placeholders():
           tf.placeholder(tf.int64, [None], 'labels'))
 
 
-def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECAY,
-          diagnosed_power=None, towers=spread.ONE):
+def build(layers, regularizer, scheme, random_seed, bn_decay=networks.BN_DECAY,
+          monitored_power=None, towers=spread.ONE):
   """Builds everything a training runs into the default graph.
 
   Args:
     layers: plan of the network, list of `architectures.Layer`.
     regularizer: a configured `base.Regularizer`.
-    numbering: of the initial values: 'by_name', or as `op_seeds.original_op_seeds`.
+    scheme: of the initial values: 'by_name', or as `op_seeds.original_op_seeds`.
     random_seed: seed of the graph.
     bn_decay: decay of the moving statistics.
-    diagnosed_power: power of the energies in `diagnosis`; None for no diagnosis.
+    monitored_power: power of `unprojected_energies`; None for none of these.
     towers: `towers.Towers`, which share the forward and backward pass of a training
       step; all else is placed on the first.
 
@@ -62,8 +79,8 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
     methods.SettingError: a setting does not fit the network.
   """
   tf.set_random_seed(random_seed)
-  op_seed_of = seeds.by_name if numbering == seeds.BY_NAME else (
-      seeds.original_op_seeds(regularizer.name, numbering, layers,
+  op_seed_of = seeds.by_name if scheme == seeds.BY_NAME else (
+      seeds.original_op_seeds(regularizer.name, scheme, layers,
                               regularizer.projections).get)
   with towers.first():
     images, labels = image_placeholders()
@@ -92,5 +109,5 @@ def build(layers, regularizer, numbering, random_seed, bn_decay=networks.BN_DECA
         test_fit=loss.classification_loss(test_logits, labels),
         test_correct=loss.correct(test_logits, labels),
         network=network, decayed=decayed,
-        diagnosis=None if diagnosed_power is None
-        else diagnosis.unprojected_energies(network.kernels, diagnosed_power))
+        unprojected_energies=None if monitored_power is None
+        else energy_monitor.unprojected_energies(network.kernels, monitored_power))

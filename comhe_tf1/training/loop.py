@@ -1,5 +1,5 @@
 """The session loop: steps, evaluations and energies of layers, each in its turn."""
-import collections
+import typing
 
 import numpy as np
 
@@ -22,25 +22,35 @@ class Stopped(Exception):
     self.steps = steps
 
 
-Schedule = collections.namedtuple('Schedule', 'max_steps log_every eval_every energy_every')
-Schedule.__doc__ = """When a training does what, in steps.
+class Schedule(typing.NamedTuple):
+  """When a training does what, in steps.
 
-max_steps: number of steps in all. log_every: between logged steps, step 0 included.
-eval_every: between evaluations, step 0 excluded; the last step is always evaluated,
-once; evaluations follow the step's update. energy_every: between the layers' energies,
-step 0 included, and once more after the last step; 0 for none; they precede the step's
-update.
-"""
+  max_steps: number of steps in all. log_every: between logged steps, step 0 included.
+  eval_every: between evaluations, step 0 excluded; the last step is always evaluated,
+  once; evaluations follow the step's update. energy_every: between the layers' energies,
+  step 0 included, and once more after the last step; 0 for none; they precede the step's
+  update.
+  """
+  max_steps: int
+  log_every: int
+  eval_every: int
+  energy_every: int
 
-Listener = collections.namedtuple('Listener', 'on_train on_test on_energies on_step stop')
-Listener.__doc__ = """Functions that a training calls.
 
-on_train: with a logged step, its `Measures` and its layers' energies. on_test: with the
-step and the test accuracy. on_energies: with the number of steps done and the
-energies of `graph.diagnosis`. on_step: with the number of steps done, after each; all that
-is due after a step has been done by then. stop: without arguments, between any two
-calls of the session; whether to end.
-"""
+class Listener(typing.NamedTuple):
+  """Functions that a training calls.
+
+  on_train: with a logged step, its `Measures` and its layers' energies. on_test: with the
+  step and the test accuracy. on_energies: with the number of steps done and the
+  `graph.unprojected_energies`. on_step: with the number of steps done, after each; all that
+  is due after a step has been done by then. stop: without arguments, between any two
+  calls of the session; whether to end.
+  """
+  on_train: typing.Callable
+  on_test: typing.Callable
+  on_energies: typing.Callable
+  on_step: typing.Callable
+  stop: typing.Callable
 
 
 def step(session, graph, images, labels, rate, with_energies=False):
@@ -63,7 +73,8 @@ def evaluate(session, graph, images, labels, stop=lambda: False):
   Returns:
     The accuracy, or None if `stop` became true.
   """
-  return mean_over(session, graph.test_correct, graph, images, labels, stop)
+  return mean_over(session, graph.test_correct, graph, images=images, labels=labels,
+                   stop=stop)
 
 
 def mean_over(session, per_image, graph, images, labels, stop=lambda: False):
@@ -114,7 +125,7 @@ def train(session, graph, batches, test, rate_of, first_step, schedule, listener
   def energies_after(steps):
     if listener.stop():
       raise Stopped(steps)
-    listener.on_energies(steps, session.run(graph.diagnosis))
+    listener.on_energies(steps, session.run(graph.unprojected_energies))
 
   if evaluate_first:
     test_after(first_step - 1)
@@ -123,7 +134,8 @@ def train(session, graph, batches, test, rate_of, first_step, schedule, listener
       energies_after(i)
     images, labels = batches.next()
     logged = i % schedule.log_every == 0
-    measures, energies = step(session, graph, images, labels, rate_of(i), logged)
+    measures, energies = step(session, graph, images, labels, rate=rate_of(i),
+                              with_energies=logged)
     _check_finite(i, measures)
     if logged:
       listener.on_train(i, measures, energies)

@@ -19,6 +19,9 @@ def classification_loss(logits, labels):
 
   Returns:
     Scalar tensor.
+
+  >>> evaluate(comhe_tf1.classification_loss(tf.zeros([1, 2]), tf.constant([0])))
+  0.6929
   """
   classes = logits.shape.as_list()[-1]
   targets = ((1. - LABEL_SMOOTHING) * tf.one_hot(labels, classes)
@@ -36,6 +39,9 @@ def weight_decay(variables):
 
   Returns:
     Scalar tensor.
+
+  >>> evaluate(comhe_tf1.weight_decay([tf.constant([2., 4.])]))   # 5e-4 * 20 / 2
+  0.005
   """
   return tf.add_n([WEIGHT_DECAY * tf.nn.l2_loss(value) for value in variables])
 
@@ -59,8 +65,8 @@ def correct(logits, labels):
 def correct_among(count, logits, labels):
   """As `correct`, where the label is among the first `count` classes by their logits."""
   first = tf.nn.top_k(logits, count).indices   # of equal ones the first
-  found = tf.equal(tf.cast(first, labels.dtype), labels[:, tf.newaxis])
-  return tf.cast(tf.reduce_any(found, axis=-1), tf.float32)
+  matches = tf.equal(tf.cast(first, labels.dtype), labels[:, tf.newaxis])
+  return tf.cast(tf.reduce_any(matches, axis=-1), tf.float32)
 
 
 def accuracy(logits, labels):

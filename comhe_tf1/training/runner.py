@@ -1,7 +1,7 @@
 """A run: the session loop with its record, its checkpoints and the signals that end it."""
-import collections
 import os
 import time
+import typing
 
 import numpy as np
 
@@ -13,19 +13,28 @@ from comhe_tf1.training import profiling
 from comhe_tf1.training import variables
 from comhe_tf1.utils import progress
 from comhe_tf1.utils import signals
+from comhe_tf1.utils import tf_setup
 
 TIMED = 100   # steps that the time left is told from
 
-Schedule = collections.namedtuple(
-    'Schedule', 'base_lr lr_drops save_every keep profile ' + ' '.join(
-        loop.Schedule._fields))
-Schedule.__doc__ = """When a run does what; all in steps but `base_lr` and `keep`.
 
-base_lr, lr_drops: as `optimization.learning_rate`. save_every: between checkpoints, one
-more after the last step and at a signal; 0 for none. keep: number of checkpoints that
-stay. profile: number of steps of which there is a timeline. The others: as
-`loop.Schedule`.
-"""
+class Schedule(typing.NamedTuple):
+  """When a run does what; all in steps but `base_lr` and `max_to_keep`.
+
+  base_lr, lr_drops: as `optimization.learning_rate`. save_every: between checkpoints, one
+  more after the last step and at a signal; 0 for none. max_to_keep: number of checkpoints
+  that stay. profile: number of steps of which there is a timeline. The others: as
+  `loop.Schedule`.
+  """
+  base_lr: float
+  lr_drops: list
+  save_every: int
+  max_to_keep: int
+  profile: int
+  max_steps: int
+  log_every: int
+  eval_every: int
+  energy_every: int
 
 
 class Interrupted(Exception):
@@ -71,12 +80,12 @@ class Run:
       checkpoints.CheckpointError: none can be used.
       run_record.RunError: logs would be lost.
     """
-    found = checkpoints.newest(self._record.checkpoints, warn)
-    if not found:
+    checkpoint = checkpoints.newest(self._record.checkpoints, warn)
+    if not checkpoint:
       self._record.cut(0)
       print('no checkpoint yet: starting again from step 0', flush=True)
       return 0
-    path, values, facts = found
+    path, values, facts = checkpoint
     variables.restore(self._session, values, path)
     try:
       batches = facts['batches']
@@ -105,10 +114,13 @@ class Run:
       loop.NonFiniteError: as `loop.train`.
     """
     record = self._record
-    profiler = profiling.Profiler(
-        self._session, os.path.join(record.path, 'timelines'), done, schedule.profile)
+    session = self._session
+    if schedule.profile:
+      session = profiling.Profiler(
+          session, os.path.join(record.path, 'timelines'), done, schedule.profile)
     interrupted = signals.Interruption()
-    steps_of = loop.Schedule(*[getattr(schedule, name) for name in loop.Schedule._fields])
+    steps_of = loop.Schedule(**{name: getattr(schedule, name)
+                                for name in loop.Schedule._fields})
     self._saved = done or None
     began = []
 
@@ -131,7 +143,8 @@ class Run:
 
     def on_step(steps):
       terminal.step()
-      profiler.begin(steps)
+      if schedule.profile:
+        session.begin(steps)
       began.append(time.time())
       if len(began) == TIMED + 1:
         self._tell_time_left(began[-1] - began[0], schedule.max_steps - steps)
@@ -139,25 +152,26 @@ class Run:
           schedule.save_every and steps % schedule.save_every == 0):
         save(steps)
 
-    listener = loop.Listener(on_train, on_test, on_energies, on_step,
-                             lambda: interrupted.signal is not None)
+    listener = loop.Listener(
+        on_train=on_train, on_test=on_test, on_energies=on_energies, on_step=on_step,
+        stop=lambda: interrupted.signal is not None)
     evaluate_first = done > 0 and loop.is_evaluated(done - 1, steps_of) and (
         not record.is_tested(done - 1))
     with interrupted, progress.Progress(schedule.max_steps, done) as terminal, (
         prefetch.Prefetched(self._batches)) as made_ahead, (
-            checkpoints.Writer(record.checkpoints, schedule.keep)) as writer:
+            checkpoints.Writer(record.checkpoints, schedule.max_to_keep)) as writer:
       try:
-        loop.train(profiler, self._graph, made_ahead, test_set, rate_of, done, steps_of,
-                   listener, evaluate_first)
+        loop.train(session, self._graph, made_ahead, test_set, rate_of=rate_of,
+                   first_step=done, schedule=steps_of, listener=listener,
+                   evaluate_first=evaluate_first)
       except loop.Stopped as stopped:
         save(stopped.steps)
         raise Interrupted(str(stopped), interrupted.signal)
 
   def _tell_time_left(self, seconds, steps):
     """Says how long a long training on the CPU will take."""
-    devices = {device.device_type for device in self._session.list_devices()}
     hours = seconds / TIMED * steps / 3600
-    if 'GPU' not in devices and hours > 1:
+    if not tf_setup.gpus(self._session) and hours > 1:
       self._note('%.2f s a step on the CPU: about %.0f hours for the %d steps left' % (
           seconds / TIMED, hours, steps))
 

@@ -17,7 +17,7 @@ def device_line(tf, session, devices, gpu_no, warn):
   """
   if devices:
     where = ', '.join(devices)
-  elif any(device.device_type == 'GPU' for device in session.list_devices()):
+  elif tf_setup.gpus(session):
     where = 'the GPU ' + gpu_no
   else:
     where = 'the CPU'
@@ -29,14 +29,14 @@ def device_line(tf, session, devices, gpu_no, warn):
       tf.__version__, where, len(session.graph.get_operations()))
 
 
-def show(graph, regularizer, settings, random_seed, numbering, data_line, device,
+def show(graph, regularizer, settings, random_seed, scheme, data_line, device,
          record, warn):
   """Prints the network's table, the method, the data, the device and where logs go.
 
   Args:
     graph: `graph.TrainingGraph`.
     regularizer: `base.Regularizer`. settings: its settings, as the flags have them.
-    random_seed, numbering: of the initial weights.
+    random_seed, scheme: of the initial weights.
     data_line, device: lines.
     record: `run_record.RunRecord`.
     warn: called with a line where the logs will not last.
@@ -45,7 +45,7 @@ def show(graph, regularizer, settings, random_seed, numbering, data_line, device
                                         graph.decayed)))
   print('%s: %s; seed %d, op seeds %s' % (
       regularizer.name, ', '.join('%s %s' % item for item in settings.items())
-      or 'no settings', random_seed, numbering))
+      or 'no settings', random_seed, scheme))
   print(terminal.one_line(data_line))
   print(device)
   print(terminal.one_line('logs: %s, %s; run: %s' % (

@@ -112,6 +112,6 @@ def gpus_or_default(given, default='0'):
 def add_environment_flag(group):
   """Adds the flag by which `tf_setup.tensorflow` does without its check."""
   group.add_argument(
-      '--any_environment', action='store_true',
+      '--skip_version_check', action='store_true',
       help='skip the check at the start: use any version of TensorFlow, any driver and '
            'any GPU, not only those that are known to work')

@@ -62,13 +62,13 @@ def print_anything():
           line_buffering=True))
 
 
-def command(program, main, *known):
+def command(program, main, *failures):
   """Runs a command and ends the process with its status; 1 for a failure, 130 at SIGINT.
 
   Args:
     program: what it is called, for messages.
     main: function that returns the status.
-    known: exceptions whose message is for the user, beside OSError.
+    failures: exceptions whose message is for the user, beside OSError.
   """
   print_anything()
   try:
@@ -81,7 +81,7 @@ def command(program, main, *known):
     status = 130
   except BrokenPipeError:
     status = 1
-  except (OSError,) + known as error:
+  except (OSError,) + failures as error:
     # Only os.getcwd() fails so without a name.
     gone = isinstance(error, FileNotFoundError) and error.filename is None
     note(program, 'error: ' + (

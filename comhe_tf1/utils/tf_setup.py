@@ -55,7 +55,7 @@ def quiet_stderr():
 
 
 def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
-               any_environment=False, gpu_required=False):
+               skip_version_check=False, gpu_required=False):
   """Imports TensorFlow with the chosen GPU visible to it; returns it and a config.
 
   Without its own messages, unless TF_CPP_MIN_LOG_LEVEL is set: some versions write
@@ -68,7 +68,7 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
       does from 2.4 on unless it is told not to.
     deterministic: whether sums keep one order: by what this version knows of it, and
       with one thread.
-    any_environment: whether to do without the check of versions and GPUs.
+    skip_version_check: whether to do without the check of versions and GPUs.
     gpu_required: whether to fail where there is none of `gpu_no`.
 
   Raises:
@@ -89,19 +89,25 @@ def tensorflow(gpu_no, xla=False, tf32=False, deterministic=False,
   driver = None
   if gpu_no not in _CPU and tf.test.is_built_with_cuda():
     driver = cuda_driver.ask()
-  if not any_environment:
+  if not skip_version_check:
     version_check.check_version(tf.__version__)
     if driver:
       # Before the first session, which compiles for half an hour where code is missing.
       version_check.check_gpus(
-          tf.__version__, _built(tf, 'cuda_version'), _built(tf, 'cuda_compute_capabilities'),
-          driver, gpu_no.split(','), _cudnn())
+          tf.__version__, built_with=_built(tf, 'cuda_version'),
+          built_for=_built(tf, 'cuda_compute_capabilities'), driver=driver,
+          gpus=gpu_no.split(','), cudnn=_cudnn())
   with hushed():
     config = _config(tf, xla, tf32, deterministic)
-    gpus = _gpus(tf, config, driver)
-  if gpu_required and gpu_no not in _CPU and len(gpus) < len(gpu_no.split(',')):
+    present = _gpus(tf, config, driver)
+  if gpu_required and gpu_no not in _CPU and len(present) < len(gpu_no.split(',')):
     raise NoGpuError(why_no_gpu(tf, gpu_no))
   return tf, config
+
+
+def gpus(session):
+  """The GPUs that a session has: list of devices, as `Session.list_devices`."""
+  return [device for device in session.list_devices() if device.device_type == 'GPU']
 
 
 def _imported():
@@ -137,7 +143,7 @@ def _gpus(tf, config, driver):
   try:
     with tf.Graph().as_default(), tf.Session(config=config) as session:
       session.run(tf.no_op())
-      return [device for device in session.list_devices() if device.device_type == 'GPU']
+      return gpus(session)
   except (RuntimeError, tf.errors.OpError) as error:   # which of them differs by version
     if not driver or not driver.cuda:
       raise

@@ -20,7 +20,7 @@ class Refusal(Exception):
   """The environment is not known to work; says what, and what to do."""
 
   def __str__(self):
-    return f'{self.args[0]}; --any_environment tries all the same'
+    return f'{self.args[0]}; --skip_version_check tries all the same'
 
 
 def check_version(tensorflow):

@@ -171,7 +171,7 @@ def test_resnet32_on_cifar10_with_energies(root, tmp_path):
 
 
 def test_first_line(root, tmp_path):
-  status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1')
+  status, out, err = call(root, tmp_path, '--check_first_line', '--gpu_no', '-1')
   assert status == 0 and not err
   assert out[-1] == '9 of 9 figures match to the last digit'
   assert out[-2].startswith('cannot read cifar-100-python/train: No such file or '
@@ -181,7 +181,7 @@ def test_first_line(root, tmp_path):
 
 def test_first_line_with_other_data(root, tmp_path):
   sample.write(str(tmp_path / 'data'))
-  status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1',
+  status, out, err = call(root, tmp_path, '--check_first_line', '--gpu_no', '-1',
                           COMHE_DATA_DIR='data')
   assert status == 0 and not err
   assert out[-1] == '9 of 9 figures match to the last digit'
@@ -190,7 +190,7 @@ def test_first_line_with_other_data(root, tmp_path):
 
 
 def test_first_line_with_the_official_data(root, tmp_path, cifar100):
-  status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1',
+  status, out, err = call(root, tmp_path, '--check_first_line', '--gpu_no', '-1',
                           '--data_dir', cifar100)
   assert status == 0 and not err
   assert out[-1] == '15 of 15 figures match to the last digit'
@@ -219,8 +219,18 @@ def test_help_names_every_flag_with_its_default(root, tmp_path):
                'random_seed', 'op_seeds', 'log_dir', 'log_every', 'eval_every',
                'energy_every', 'groups', 'power', 'draw', 'profile', 'energy_weight',
                'output_energy_weight', 'model', 'width', 'depth',
-               'save_every', 'keep', 'gpu_no'):
+               'save_every', 'max_to_keep', 'gpu_no'):
     assert re.search(rf'--{flag} [^(]*\(default', text), flag
+
+
+def test_what_a_resumed_run_may_change():
+  """A new flag must be put down here or among those that decide what is trained."""
+  recorded = flags.recorded(flags.parse(['--dataset', 'sample'])[0], 'md5')
+  assert set(recorded) - set(flags.FIXED) == {
+      'check_first_line', 'data', 'data_dir', 'devices', 'eval_only', 'gpu_no', 'log_dir',
+      'master', 'max_to_keep', 'profile', 'recalibrate_bn', 'resume', 'save_every',
+      'skip_version_check'}
+  assert set(flags.FIXED) <= set(recorded)
 
 
 # Flags, and what the one line must say. Exit status 2.
@@ -266,7 +276,7 @@ USAGE = [
     (['--dataset', 'sample', '--data_dir', '.'],
      '--data_dir does not apply to --dataset sample'),
     (['--save_every', '-1'], '--save_every: expected a whole number from 0'),
-    (['--keep', '0'], '--keep: expected a whole number from 1'),
+    (['--max_to_keep', '0'], '--max_to_keep: expected a whole number from 1'),
     (['--resume', '--eval_only', 'x'], '--resume and --eval_only exclude each other'),
     (['--recalibrate_bn'], '--recalibrate_bn goes with --eval_only'),
     (['--resume', 'run_00'], 'unrecognized arguments: run_00'),
@@ -275,9 +285,12 @@ USAGE = [
     (['--gpu_no', '-1\n'], "got '-1"),
     (['--gpu_no', 'first'], "got 'first'"),
     (['--gpu_no', '0,,1'], "got '0,,1'"),
-    (['--first_line', '--regularizer', 'angle'], '--first_line takes no --regularizer'),
-    (['--first_line', '--dataset', 'cifar10'], '--first_line takes no --dataset'),
-    (['--first_line', '--model', 'resnet32'], '--first_line takes no --model'),
+    (['--check_first_line', '--regularizer', 'angle'],
+     '--check_first_line takes no --regularizer'),
+    (['--check_first_line', '--dataset', 'cifar10'],
+     '--check_first_line takes no --dataset'),
+    (['--check_first_line', '--model', 'resnet32'],
+     '--check_first_line takes no --model'),
     (['--power', '3'], "invalid choice: '3'"),
     (['--power', '2', '--regularizer', 'none'], '--power does not apply to --regularizer none'),
     (['--pd', '3', '--regularizer', 'half_mhe'], '--pd does not apply to --regularizer half_mhe'),
@@ -323,7 +336,8 @@ USAGE = [
      '--master does not apply to --eval_only'),
     (['--eval_only', 'x', '--bn_stats', 'tower'], '--bn_stats does not apply to --eval_only'),
     (['--devices', 'cpu:0,'], "separated by commas, got 'cpu:0,'"),
-    (['--first_line', '--devices', 'cpu:0'], '--first_line takes no --devices'),
+    (['--check_first_line', '--devices', 'cpu:0'],
+     '--check_first_line takes no --devices'),
     (['--dataset', 'sample', '--devices', 'cpu:0,gpu:7', '--batch_size', '8'],
      '--devices: there is no /device:GPU:7'),
 ]
@@ -584,7 +598,7 @@ def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, sta
   (package / '__init__.py').write_text(f'open({str(pipe)!r}).read()\n')
   process = subprocess.Popen(
       [sys.executable, '-B', os.path.join(root, 'train.py'), '--dataset', 'sample',
-       '--any_environment'], env=dict(os.environ, PYTHONPATH=str(tmp_path)),
+       '--skip_version_check'], env=dict(os.environ, PYTHONPATH=str(tmp_path)),
       cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
       universal_newlines=True)
   with open(str(pipe), 'wb'):
@@ -602,8 +616,8 @@ def test_a_signal_within_an_import_ends_at_once(root, tmp_path):
   (package / '__init__.py').write_text(
       'import os, signal, time\ntry:\n  os.kill(os.getpid(), signal.SIGTERM)\n'
       '  time.sleep(60)\nexcept BaseException:\n  raise ImportError("broken")\n')
-  status, out, err = call(root, tmp_path, '--first_line', '--gpu_no', '-1',
-                          '--any_environment', PYTHONPATH=str(tmp_path))
+  status, out, err = call(root, tmp_path, '--check_first_line', '--gpu_no', '-1',
+                          '--skip_version_check', PYTHONPATH=str(tmp_path))
   assert (status, out, err) == (143, [], [])
 
 
@@ -728,7 +742,7 @@ def test_a_line_fails_before_the_hangup_comes(root, tmp_path, come, status, step
 
 
 def test_a_finished_run_is_evaluated_and_shown_again(root, tmp_path):
-  flags = SMALL + ['--max_steps', '5', '--save_every', '2', '--keep', '2',
+  flags = SMALL + ['--max_steps', '5', '--save_every', '2', '--max_to_keep', '2',
                    '--bn_decay', '0.5']
   assert call(root, tmp_path, *flags)[0] == 0
   assert checkpoints_of(tmp_path) == [4, 5]

@@ -10,7 +10,7 @@ from comhe_tf1.comparison import energy_sums
 from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
-from comhe_tf1.regularizers import diagnosis
+from comhe_tf1.regularizers import energy_monitor
 from comhe_tf1.regularizers import kernels
 from comhe_tf1.regularizers import methods
 
@@ -37,7 +37,7 @@ def test_a_narrow_network(rng, tmp_path):
   with open(str(tmp_path / 'metrics.jsonl'), 'w') as file:
     for step in (0, 5):
       values = drawn(rng, plan)
-      energies = diagnosis.of_arrays(values, ['2'])['2']
+      energies = energy_monitor.energies_from_arrays(values, ['2'])['2']
       file.write(json.dumps({'step': step, 'full_energies': {
           name: float(found.full) for name, found in energies.items()},
                              'half_energies': {

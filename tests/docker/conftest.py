@@ -3,10 +3,10 @@
 What is built is kept in build/docker/ of the project; `make clean` removes it. ENGINE
 names the engine, see `engines.start`.
 """
-import collections
 import os
 import subprocess
 import sys
+import typing
 
 import engines
 from engines import output
@@ -17,7 +17,13 @@ BUILT = os.path.join(ROOT, 'build', 'docker')
 COMMIT = 'c0ffee'
 FILES = {'repro': 'Dockerfile', 'modern': 'Dockerfile.modern'}
 
-Image = collections.namedtuple('Image', 'target name base engine')
+
+class Image(typing.NamedTuple):
+  """What the tests build: its stage of which file, under which name, with what."""
+  target: str
+  name: str
+  base: str
+  engine: object
 
 
 def pytest_sessionstart(session):

@@ -48,7 +48,7 @@ def logs(tmp_path):
 
 
 def test_first_line(image):
-  status, out, err = run(image, ['--first_line'])
+  status, out, err = run(image, ['--check_first_line'])
   assert status == 0, err
   assert out.count('match\n') == 9 and '9 of 9 figures match' in out
   assert err.count('\n') <= 1  # that there is no GPU, once at most
@@ -148,7 +148,7 @@ def test_sigterm_before_the_first_step_ends_at_once(image, logs, tmp_path, setti
   os.mkfifo(str(waiting / 'pipe'))
   (waiting / 'tensorflow' / '__init__.py').write_text('open("/waiting/pipe").read()\n')
   process = subprocess.Popen(
-      command(image, TINY + ['--any_environment'],
+      command(image, TINY + ['--skip_version_check'],
               [(waiting, '/waiting:ro'), (logs, '/log')],
               ['--env', 'PYTHONPATH=/waiting', '--name', container(image)] + settings),
       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -187,7 +187,7 @@ def driver(tmp_path):
 def test_refuses_a_gpu_without_code(image, driver):
   major = {'repro': 9, 'modern': 5}[image.target]
   folder, settings = driver
-  status, out, err = run(image, ['--first_line'], [(folder, '/driver:ro')],
+  status, out, err = run(image, ['--check_first_line'], [(folder, '/driver:ro')],
                          settings + ['--env', 'MADE_UP_CAPABILITY=%d0' % major])
   assert (status, out) == (1, '')
   other = {'repro': 'modern', 'modern': 'repro'}[image.target]
@@ -274,7 +274,7 @@ def test_every_builder_and_no_commit(engine, bases, logs):
     facts = json.loads(output(engine.client, 'inspect', built.name))[0]
     assert facts['Config']['Labels']['org.opencontainers.image.revision'] == 'unknown'
     assert 'COMHE_COMMIT=unknown' in facts['Config']['Env']
-  status, out, err = run(built, ['--first_line'])
+  status, out, err = run(built, ['--check_first_line'])
   assert status == 0 and '9 of 9 figures match' in out, err
 
 

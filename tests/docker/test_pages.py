@@ -82,7 +82,8 @@ def test_lines_of_the_page(bash):
       run, = (bash.project / 'log').rglob('angle_projection/*/run_00')
       line = re.sub('/log/angle_projection/.*', '/log/' + str(
           run.parent.relative_to(bash.project / 'log')), line)
-    training = ' run ' in line and '--first_line' not in line and 'compare.py' not in line
+    training = ' run ' in line and not any(
+        word in line for word in ('--check_first_line', 'compare.py'))
     status, out = bash(line + STEP * training)
     if any(message in out for message in NO_GPU):   # then as the page says
       assert status
@@ -111,7 +112,7 @@ def test_the_message_is_that_of_the_engine(engine, repro):
   if engine.client == 'podman' or shutil.which('nvidia-container-runtime-hook'):
     pytest.skip('needs the Docker Engine, and no NVIDIA Container Toolkit')
   process = subprocess.run(
-      [engine.client, 'run', '--rm', '--gpus', 'all', repro.name, '--first_line'],
+      [engine.client, 'run', '--rm', '--gpus', 'all', repro.name, '--check_first_line'],
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
   assert process.returncode == 125
   assert any(message in process.stdout for message in NO_GPU)

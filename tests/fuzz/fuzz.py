@@ -2,7 +2,7 @@
 
     python tests/fuzz/fuzz.py pickles --count 100000 --seed 3
 
-Exit status: 1 if anything was found, whose inputs are kept in --keep.
+Exit status: 1 if anything was found, whose inputs are kept in --findings.
 """
 import argparse
 import os
@@ -23,15 +23,15 @@ def main(argv=None):
   parser.add_argument('--seed', type=int, default=0, help='of the inputs (default: 0)')
   parser.add_argument('--first', type=int, default=0,
                       help='number of the first input (default: 0)')
-  parser.add_argument('--keep', metavar='FOLDER', default='fuzz_findings',
+  parser.add_argument('--findings', metavar='FOLDER', default='fuzz_findings',
                       help='where inputs that were found go (default: fuzz_findings)')
   args = parser.parse_args(argv)
   reader = readers.READERS[args.reader]()
   began, found = time.monotonic(), 0
   for finding in engine.campaign(reader, args.seed, args.count, args.first):
     found += 1
-    os.makedirs(args.keep, exist_ok=True)
-    path = os.path.join(args.keep, f'{args.reader}_{args.seed}_{finding.number}')
+    os.makedirs(args.findings, exist_ok=True)
+    path = os.path.join(args.findings, f'{args.reader}_{args.seed}_{finding.number}')
     with open(path, 'wb') as file:
       file.write(engine.damaged(reader, args.seed, finding.number))
     print(f'input {finding.number} {finding.what}: {path}', flush=True)

@@ -142,7 +142,7 @@ def resume():
   from comhe_tf1.records import run_record
 
   def read(folder):
-    run = run_record.resume(folder, _ARGS, ('gpu_no',))
+    run = run_record.resume(folder, _ARGS, _ARGS)
     if isinstance(run, run_record.RunRecord):
       with run:
         pass

@@ -107,6 +107,6 @@ def test_good_files_are_read(tmp_path):
 def test_a_thousand_inputs(name, root, tmp_path):
   # By the command, as a process that has TensorFlow's threads had better not fork.
   fuzz = subprocess.run(
-      [sys.executable, os.path.join(HERE, 'fuzz.py'), name, '--keep', str(tmp_path)],
+      [sys.executable, os.path.join(HERE, 'fuzz.py'), name, '--findings', str(tmp_path)],
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=root, timeout=600)
   assert fuzz.returncode == 0, fuzz.stdout.decode()

@@ -8,6 +8,7 @@ import collections
 import glob
 import json
 import os
+import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -21,7 +22,7 @@ from comhe_tf1.training import loop
 PATHS = sorted(glob.glob(os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'training', 'golden',
     '*_pd*.json')))
-NUMBERINGS = {'1.12.0': 'tf1.12', '1.14.0': 'tf1.14'}
+SCHEMES = {'1.12.0': 'tf1.12', '1.14.0': 'tf1.14'}
 LOGGED = graphs.Measures._fields
 TERMS = LOGGED[:4]   # of the loss
 
@@ -32,9 +33,16 @@ EVERY_STEP = collections.OrderedDict(   # of the quantity's largest value
     [('fit', 1e-2), ('reg', 3e-4), ('thom', 3e-4), ('thomf', 3e-4)])
 EVALUATION = 1e-2
 
-FinalNorm = collections.namedtuple('FinalNorm', 'what suffix relative least')
-FinalNorm.__doc__ = """Bound of the final norms of the variables that end in `suffix`:
-`relative` times the recorded norm, or times `least` where that is more."""
+
+class FinalNorm(typing.NamedTuple):
+  """Bound of the final norms of the variables that end in `suffix`:
+  `relative` times the recorded norm, or times `minimum` where that is more."""
+  what: str
+  suffix: str
+  relative: float
+  minimum: float
+
+
 FINAL_NORMS = (
     FinalNorm('kernels', '/filter', 5e-4, 0.),
     FinalNorm('batch-norm scales', '/gamma/bias', 1e-3, 0.),
@@ -73,14 +81,14 @@ def replay(golden, build=graphs.build, open_session=tf.Session):
       'data': np.random.RandomState(0).randint(
           0, 256, (args['n'], 3072)).astype(np.uint8),
       'fine_labels': np.random.RandomState(1).randint(0, 100, args['n'])}, 'golden'))
-  numbering = NUMBERINGS[golden['tf']]
+  scheme = SCHEMES[golden['tf']]
   ours = {'rows': []}
   with tf.Graph().as_default() as graph:
     regularizer = _regularizer(args)
     layers = comhe_tf1.cnn()
-    handles = build(layers, regularizer, numbering, args['seed'])
+    handles = build(layers, regularizer, scheme, args['seed'])
     ours['op_seeds'] = comhe_tf1.original_op_seeds(
-        regularizer.name, numbering, layers, regularizer.projections)
+        regularizer.name, scheme, layers, regularizer.projections)
     batches = cifar_input.TrainingBatches(
         data, args['bs'], np.random.RandomState(args['seed']))
     with open_session(graph=graph) as session:
@@ -137,7 +145,7 @@ def deviations(golden, ours):
   """How far a replay strays: ordered dict with the names of `bounds`, to floats.
 
   Largest deviations: of norms, step 0 and the evaluation relative to the recorded
-  value (that of a final norm taken as its `FinalNorm.least` where it is less), of the
+  value (that of a final norm taken as its `FinalNorm.minimum` where it is less), of the
   terms at all steps relative to the largest recorded one, of acc as such. None where
   nothing was recorded.
   """
@@ -157,7 +165,7 @@ def deviations(golden, ours):
   for bound in FINAL_NORMS:
     found.append(_largest_gap(
         {name: norm for name, norm in golden['final_norms'].items()
-         if final_norm(name) is bound}, ours['final_norms'], bound.least))
+         if final_norm(name) is bound}, ours['final_norms'], bound.minimum))
   fit, acc = golden['eval']
   found += [abs(ours['eval'][0] - fit) / fit, abs(ours['eval'][1] - acc)]
   return collections.OrderedDict(

@@ -12,7 +12,7 @@ def cosines(w):
                     for j in range(count)] for i in range(count)])
 
 
-def _share_of_half_turn(cosine):
+def _normalized_angle(cosine):
   return np.arccos(cosine) / np.pi + 1e-4
 
 
@@ -20,9 +20,9 @@ PAIRS = {
     '0': lambda cosine: -np.log(2. - 2. * cosine),
     '1': lambda cosine: (2. - 2. * cosine) ** -0.5,
     '2': lambda cosine: 1. / (2. - 2. * cosine),
-    'a0': lambda cosine: -np.log(_share_of_half_turn(cosine)),
-    'a1': lambda cosine: _share_of_half_turn(cosine) ** -1.,
-    'a2': lambda cosine: _share_of_half_turn(cosine) ** -2.}
+    'a0': lambda cosine: -np.log(_normalized_angle(cosine)),
+    'a1': lambda cosine: _normalized_angle(cosine) ** -1.,
+    'a2': lambda cosine: _normalized_angle(cosine) ** -2.}
 
 
 def full_space_energy(w, power='2'):

@@ -54,7 +54,7 @@ def by_the_graph(method, kernels, projections):
     terms = comhe_tf1.create(method, **SETTINGS)([
         comhe_tf1.Kernel(name, variable, role.get(name, roles.HIDDEN))
         for name, variable in variables.items()], tf.constant(RATE))
-    loss = terms.thom + terms.thomf
+    loss = terms.loss
     gradients = tf.gradients(loss, list(variables.values()))
     found = {variable.op.name.split('/project')[0]: variable
              for variable in tf.global_variables() if variable.op.name.endswith('/project')}

@@ -16,9 +16,9 @@ DEFAULTS = [
     (comhe_tf1.AdversarialProjection(), 'tf1.14', 15, 141, 2858)]
 
 
-@pytest.mark.parametrize('regularizer, numbering, first, second, last', DEFAULTS)
-def test_defaults(regularizer, numbering, first, second, last):
-  seeds = comhe_tf1.original_op_seeds(regularizer.name, numbering,
+@pytest.mark.parametrize('regularizer, scheme, first, second, last', DEFAULTS)
+def test_defaults(regularizer, scheme, first, second, last):
+  seeds = comhe_tf1.original_op_seeds(regularizer.name, scheme,
                                       comhe_tf1.cnn(), regularizer.projections)
   assert seeds['conv1_0/filter'] == first
   assert seeds['conv1_1/filter'] == second
@@ -34,14 +34,14 @@ def test_pnd_gives_every_layer_its_own_step():
   assert seeds['score/filter'] - seeds['fc6/filter'] == 20 + 62 * 16
 
 
-@pytest.mark.parametrize('variant, numbering', [('random', 'tf1.6'), ('x', 'tf1.12')])
-def test_unknown(variant, numbering):
-  with pytest.raises(ValueError, match=f'{variant!r}.*{numbering!r}'):
-    comhe_tf1.original_op_seeds(variant, numbering, comhe_tf1.cnn(), lambda n: 1)
+@pytest.mark.parametrize('variant, scheme', [('random', 'tf1.6'), ('x', 'tf1.12')])
+def test_unknown(variant, scheme):
+  with pytest.raises(ValueError, match=f'{variant!r}.*{scheme!r}'):
+    comhe_tf1.original_op_seeds(variant, scheme, comhe_tf1.cnn(), lambda n: 1)
 
 
-def test_numberings():
-  assert {numbering for _, numbering in op_seeds._IDS} == set(op_seeds.NUMBERINGS)
+def test_schemes():
+  assert {scheme for _, scheme in op_seeds._IDS} == set(op_seeds.SCHEMES)
 
 
 def test_by_name_is_the_crc_32_of_the_name():

@@ -9,8 +9,8 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1.records import checkpoints
 
 
-def save(folder, *steps, keep=3, **facts):
-  with checkpoints.Writer(str(folder), keep) as writer:
+def save(folder, *steps, max_to_keep=3, **facts):
+  with checkpoints.Writer(str(folder), max_to_keep) as writer:
     for step in steps:
       prefix = writer.save(step, {'conv/filter': np.full((2, 3), step, 'float32'),
                                   'stream': np.array([0, 1, 2 ** 40], 'int64')}, facts)
@@ -56,20 +56,20 @@ def test_a_moved_folder_is_still_found(tmp_path):
 
 
 def test_the_newest_ones_are_kept(tmp_path):
-  save(tmp_path, 5, 10, keep=2)
-  save(tmp_path, 15, 100000000, keep=2)   # another process that goes on
+  save(tmp_path, 5, 10, max_to_keep=2)
+  save(tmp_path, 15, 100000000, max_to_keep=2)   # another process that goes on
   assert steps_in(tmp_path) == [15, 100000000]
   assert sorted(name for name in os.listdir(str(tmp_path)) if name.endswith('.json')) == [
       'model.ckpt-100000000.json', 'model.ckpt-15.json']
   assert checkpoints.newest(str(tmp_path), None)[2]['steps'] == 100000000
 
 
-@pytest.mark.parametrize('keep', [1, 2])
-def test_what_was_just_written_is_never_removed(tmp_path, keep):
-  save(tmp_path, 10, 20, 30, keep=3)
+@pytest.mark.parametrize('max_to_keep', [1, 2])
+def test_what_was_just_written_is_never_removed(tmp_path, max_to_keep):
+  save(tmp_path, 10, 20, 30, max_to_keep=3)
   damage(str(tmp_path / 'model.ckpt-30.index'), lambda content: b'')
   for step in (21, 22, 23):   # goes on from 20
-    save(tmp_path, step, keep=keep)
+    save(tmp_path, step, max_to_keep=max_to_keep)
     assert checkpoints.newest(str(tmp_path), lambda text: None)[2]['steps'] == step
 
 

@@ -15,6 +15,7 @@ from comhe_tf1.records import run_record
 from comhe_tf1.training import graph as graphs
 
 ARGS = {'pd': 40, 'base_lr': 0.1, 'log_dir': 'log'}
+FIXED = ('pd', 'base_lr', 'max_steps', 'lr_drops', 'random_seed')
 MEASURES = graphs.Measures(1., 2., 3., 4., 0.5)
 
 
@@ -62,7 +63,7 @@ def test_events_for_tensorboard(session, tmp_path):
     begin(record, session)
     record.train(0, MEASURES, {'conv1_0': 0.25}, 0.1)
     record.test(500, 0.01)
-  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+  with run_record.resume(str(tmp_path), ARGS, FIXED) as record:
     begin(record, session, 300)
     record.train(300, MEASURES, {}, 0.1)
   events = events_of(tmp_path / 'run_00')
@@ -83,7 +84,7 @@ def test_cutting_back(session, tmp_path):
     record.energies(1, '2', {})   # of the step that is made again
     record.train(1, MEASURES, {}, 0.1)
     record.test(1, 0.01)
-  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+  with run_record.resume(str(tmp_path), ARGS, FIXED) as record:
     record.cut(1)
     begin(record, session, 1)
     record.train(1, MEASURES, {}, 0.1)
@@ -108,7 +109,7 @@ def test_logs_whose_ends_were_changed_go_on(session, tmp_path, change):
       record.train(step, MEASURES, {}, 0.1)
   wanted = log.read_bytes()
   log.write_bytes(change(wanted))
-  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+  with run_record.resume(str(tmp_path), ARGS, FIXED) as record:
     record.cut(2)
     begin(record, session, 2)
     record.train(2, MEASURES, {}, 0.1)
@@ -131,35 +132,42 @@ def test_the_newest_unfinished_run_with_these_flags(session, tmp_path):
     start_and_leave(tmp_path, base_lr=base_lr)
   finish(tmp_path, 'run_02')
   for base_lr, expected in ((0.1, 'run_00'), (0.2, 'run_03')):
-    with run_record.resume(str(tmp_path), dict(ARGS, base_lr=base_lr), ()) as record:
+    with run_record.resume(str(tmp_path), dict(ARGS, base_lr=base_lr), FIXED) as record:
       assert os.path.basename(record.path) == expected
   with pytest.raises(run_record.RunError, match=(
       'run_03 was run with other flags: --base_lr was 0.2, is 0.3, --pd was 40, is 30')):
-    run_record.resume(str(tmp_path), dict(ARGS, base_lr=0.3, pd=30), ())
-  with run_record.resume(str(tmp_path), dict(ARGS, log_dir='x'), ('log_dir',)) as record:
+    run_record.resume(str(tmp_path), dict(ARGS, base_lr=0.3, pd=30), FIXED)
+  with run_record.resume(str(tmp_path), dict(ARGS, log_dir='x'), FIXED) as record:
+    assert os.path.basename(record.path) == 'run_00'
+
+
+def test_flags_of_another_version(session, tmp_path):
+  """One that is gone, or has another name now, keeps no run from going on."""
+  start_and_leave(tmp_path, gone=3)
+  with run_record.resume(str(tmp_path), ARGS, FIXED) as record:
     assert os.path.basename(record.path) == 'run_00'
 
 
 def test_a_finished_run_gives_its_results(tmp_path):
   start_and_leave(tmp_path)
   finish(tmp_path, 'run_00')
-  assert run_record.resume(str(tmp_path), ARGS, ()) == {'last': {}}
+  assert run_record.resume(str(tmp_path), ARGS, FIXED) == {'last': {}}
 
 
 def test_a_finished_run_is_not_lengthened(tmp_path):
   start_and_leave(tmp_path, max_steps=7)
   finish(tmp_path, 'run_00')
   with pytest.raises(run_record.RunError, match='--max_steps was 7, is 9'):
-    run_record.resume(str(tmp_path), dict(ARGS, max_steps=9), ())
+    run_record.resume(str(tmp_path), dict(ARGS, max_steps=9), FIXED)
   # With other settings too it is another run, and that is not begun yet.
-  assert run_record.resume(str(tmp_path), dict(ARGS, max_steps=9, base_lr=1), ()) is None
+  assert run_record.resume(str(tmp_path), dict(ARGS, max_steps=9, base_lr=1), FIXED) is None
 
 
 @pytest.mark.parametrize('name', ['random_seed', 'lr_drops'])
 def test_runs_of_one_list_are_not_in_each_others_way(tmp_path, name):
   """So that every job of an array can be put back into its queue."""
   start_and_leave(tmp_path, **{name: 1})
-  assert run_record.resume(str(tmp_path), dict(ARGS, **{name: 2}), ()) is None
+  assert run_record.resume(str(tmp_path), dict(ARGS, **{name: 2}), FIXED) is None
 
 
 @pytest.mark.parametrize('content, words', [
@@ -171,7 +179,7 @@ def test_damaged_flags(tmp_path, content, words):
   start_and_leave(tmp_path)
   (tmp_path / 'run_00' / 'args.json').write_text(content)
   with pytest.raises(run_record.RunError, match=words) as error:
-    run_record.resume(str(tmp_path), ARGS, ())
+    run_record.resume(str(tmp_path), ARGS, FIXED)
   line = str(error.value)
   assert line.isprintable() and len(line) < len(str(tmp_path)) + 800
 
@@ -180,7 +188,7 @@ def test_damaged_flags(tmp_path, content, words):
 def test_a_damaged_environment(session, tmp_path, content):
   start_and_leave(tmp_path)
   (tmp_path / 'run_00' / 'env.json').write_text(content)
-  with run_record.resume(str(tmp_path), ARGS, ()) as record:
+  with run_record.resume(str(tmp_path), ARGS, FIXED) as record:
     with pytest.raises(run_record.RunError, match='env.json is damaged: move it away'):
       begin(record, session, 1)
   assert (tmp_path / 'run_00' / 'env.json').read_text() == content
@@ -198,13 +206,13 @@ def test_damaged_metrics_at_the_end(session, tmp_path):
 
 def test_nothing_to_resume(tmp_path):
   for folder in (tmp_path, tmp_path / 'missing'):
-    assert run_record.resume(str(folder), ARGS, ()) is None
+    assert run_record.resume(str(folder), ARGS, FIXED) is None
   start_and_leave(tmp_path)
   (tmp_path / 'run_00' / 'args.json').write_text('{"pd": ')
   with pytest.raises(run_record.RunError, match='cannot continue .*run_00'):
-    run_record.resume(str(tmp_path), ARGS, ())
+    run_record.resume(str(tmp_path), ARGS, FIXED)
   (tmp_path / 'run_00' / 'args.json').unlink()   # ended before it was written
-  assert run_record.resume(str(tmp_path), ARGS, ()) is None
+  assert run_record.resume(str(tmp_path), ARGS, FIXED) is None
 
 
 @pytest.mark.parametrize('name', [
@@ -214,7 +222,7 @@ def test_pipes_are_not_waited_for(tmp_path, name):
   (tmp_path / name).unlink()
   os.mkfifo(str(tmp_path / name))
   with pytest.raises(run_record.RunError, match='cannot continue .*no regular file'):
-    run_record.resume(str(tmp_path), ARGS, ())
+    run_record.resume(str(tmp_path), ARGS, FIXED)
 
 
 def test_lines_of_a_file_that_was_removed(tmp_path):
@@ -232,7 +240,7 @@ def test_what_was_logged_is_not_cut_where_no_checkpoint_can_make_it_again(
   args = dict(ARGS, save_every=save_every)
   with run_record.start(str(tmp_path), args) as record:
     record.log.train_file.add(log_format.train_line(4, 1, 1, 1, 1, 1))
-  with run_record.resume(str(tmp_path), args, ()) as record:
+  with run_record.resume(str(tmp_path), args, FIXED) as record:
     if kept:
       with pytest.raises(run_record.RunError, match='lines of 5 steps'):
         record.cut(0)
@@ -244,7 +252,7 @@ def test_what_was_logged_is_not_cut_where_no_checkpoint_can_make_it_again(
 def test_a_run_in_progress_is_left_alone(tmp_path):
   with run_record.start(str(tmp_path), ARGS):
     with pytest.raises(run_record.RunError, match='trained by another process'):
-      run_record.resume(str(tmp_path), ARGS, ())
+      run_record.resume(str(tmp_path), ARGS, FIXED)
 
 
 def test_taken_numbers(tmp_path):

@@ -278,7 +278,7 @@ def test_gradients_against_differences(session, rng, method, power):
               ('stem', comhe_tf1.FIRST), ('body', comhe_tf1.HIDDEN),
               ('top', comhe_tf1.OUTPUT)]], RATE / 100.)
   session.run(tf.global_variables_initializer())
-  total = terms.thom + terms.thomf
+  total = terms.loss
   gradients = session.run(
       {name: tf.gradients(total, tensor)[0] for name, tensor in placeholders.items()},
       {placeholders[name]: value for name, value in start.items()})
@@ -339,7 +339,7 @@ def test_gradients_reach_every_kernel_with_a_term_and_no_other(session, rng, met
   session.run(tf.global_variables_initializer())
   assert len(terms.energies) == (0 if method == 'none' else len(kernels))
   if terms.energies:
-    for gradient in session.run(tf.gradients(terms.thom + terms.thomf, tensors)):
+    for gradient in session.run(tf.gradients(terms.loss, tensors)):
       assert np.isfinite(gradient).all() and np.abs(gradient).max() > 1e-7
   for name, energy in terms.energies.items():
     for kernel, gradient in zip(kernels, session.run([
@@ -368,7 +368,7 @@ def test_edge_cases_are_finite(session, method, power, neurons):
   kernels = [comhe_tf1.Kernel(role, placeholder + 0., role)
              for role in roles.ROLES]
   terms = small(method, **({'power': power} if power else {}))(kernels, RATE)
-  gradients = [each for each in tf.gradients(terms.thom + terms.thomf, [
+  gradients = [each for each in tf.gradients(terms.loss, [
       kernel.tensor for kernel in kernels]) if each is not None]
   for name, kernel in edge_cases(neurons).items():
     feed = {placeholder: kernel}
@@ -413,7 +413,7 @@ def test_float64_and_plain_arrays(session, rng, method):
   assert terms.thom.dtype == terms.thomf.dtype
   assert method == 'none' or terms.thom.dtype == tf.float64
   session.run(tf.global_variables_initializer())
-  assert np.isfinite(session.run(terms.thom + terms.thomf))
+  assert np.isfinite(session.run(terms.loss))
 
 
 @pytest.mark.parametrize('method', TRAINED)

@@ -14,6 +14,7 @@ import comhe_tf1
 from comhe_tf1.regularizers import blocks
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import similarity
 
 SPACES = [energy.full_space, energy.half_space]
 spaces = pytest.mark.parametrize('space', SPACES, ids=['full', 'half'])
@@ -49,12 +50,12 @@ def test_the_same_as_all_at_once(session, rng, small, space, shape, known):
   start, direction = rng.randn(*shape), rng.randn(*shape)
   weights = rng.randn(*shape[:-2])
   neurons = tf.placeholder(tf.float64, shape if known else len(shape) * [None])
-  by_blocks = orders(lambda w: energy.of_cosines(w, space('2')), neurons, weights,
+  by_blocks = orders(lambda w: energy.energies(w, space('2')), neurons, weights,
                      direction)
   assert loops(session.graph)
   before = loops(session.graph)
   # Of a plain function it is known nothing that could be taken by blocks.
-  at_once = orders(lambda w: energy.of_cosines(w, space('2').__call__), neurons, weights,
+  at_once = orders(lambda w: similarity.from_cosines(w, space('2')), neurons, weights,
                    direction)
   assert loops(session.graph) == before
   for one, other in zip(*session.run([by_blocks, at_once], {neurons: start})):
@@ -73,13 +74,13 @@ def test_float32_keeps_its_digits(session, rng, monkeypatch, space, power):
 
   def results(dtype, function):
     neurons = tf.placeholder(dtype, start.shape)
-    return session.run(orders(lambda w: energy.of_cosines(w, function), neurons, 1.,
+    return session.run(orders(lambda w: function(w, space(power)), neurons, 1.,
                               direction.astype(dtype)), {neurons: start})
 
   # Both round; cosines near 1, as those of the diagonal, lose most.
   for exact, at_once, by_blocks in zip(
-      results('float64', space(power).__call__), results('float32', space(power).__call__),
-      results('float32', space(power))):
+      results('float64', similarity.from_cosines),
+      results('float32', similarity.from_cosines), results('float32', energy.energies)):
     errors = [np.abs(each - exact).max() for each in (by_blocks, at_once)]
     assert errors[0] < 4. * errors[1] + 1e-6 * np.abs(exact).max()
 
@@ -90,7 +91,7 @@ def test_float32_keeps_its_digits(session, rng, monkeypatch, space, power):
     ((None, 4, 5), True), ((None, 64), False)], ids=str)
 def test_by_blocks_above_2_to_the_24_cosines(session, shape, by_blocks):
   neurons = tf.placeholder(tf.float32, shape)
-  value = energy.of_cosines(neurons, energy.half_space('2'))
+  value = energy.energies(neurons, energy.half_space('2'))
   tf.gradients(value, neurons)
   assert bool(loops(session.graph)) == by_blocks
   assert value.shape.as_list() == list(shape[:-2])
@@ -132,7 +133,7 @@ def test_terms_of_every_method(rng, monkeypatch, method, settings):
       if terms.update is not None:
         session.run(terms.update)
       results.append(session.run([dict(terms.energies), tf.gradients(
-          terms.thom + terms.thomf, [tensors[name] for name in sorted(tensors)])]))
+          terms.loss, [tensors[name] for name in sorted(tensors)])]))
   (energies, gradients), (expected, slopes) = results
   assert energies == {name: pytest.approx(value, rel=1e-9)
                       for name, value in expected.items()}

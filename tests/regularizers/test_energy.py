@@ -233,7 +233,7 @@ def test_unknown_power(session, energy, truth):
 def test_closed_forms_of_pairs(session, power, dtype, tolerance):
   """Values and slopes over the whole range, against the formulas and differences."""
   cosine = np.linspace(-0.99, 0.99, 397).astype(dtype)
-  pair = pair_energy.of_power(power)
+  pair = pair_energy.get_pair_energy(power)
   f = ground_truth.PAIRS[power]
   for function, truth in [(pair.full, f), (pair.half, lambda c: f(c) + f(-c))]:
     value, slope = session.run(function(tf.constant(cosine)))
@@ -250,7 +250,7 @@ def test_pairs_are_finite_wherever_rounding_may_lead(session, power, dtype):
   eps = np.finfo(dtype).eps
   cosine = np.array([1. + 4. * eps, 1. + eps, 1., 1. - eps / 2., 1. - eps], dtype)
   cosine = tf.constant(np.concatenate([cosine, -cosine]))
-  pair = pair_energy.of_power(power)
+  pair = pair_energy.get_pair_energy(power)
   for function in (pair.full, pair.half):
     value, slope = function(cosine)
     results = session.run([value, slope, tf.gradients(slope, cosine)[0]])

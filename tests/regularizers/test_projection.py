@@ -7,6 +7,7 @@ import comhe_tf1
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import projection
+from comhe_tf1.regularizers import similarity
 
 powers = pytest.mark.parametrize('power', list(methods.POWERS))
 
@@ -58,7 +59,7 @@ def test_powers_maximum_and_sets_of_neurons(session, rng, power):
 def full_space(projected, cosine):
   """What an adversarial projection raises, as a loss."""
   del cosine
-  return energy.of_cosines(projected, energy.full_space('2'))
+  return energy.energies(projected, energy.full_space('2'))
 
 
 # Functions of P W and the cosines of W, and of P and W.
@@ -72,7 +73,7 @@ losses = pytest.mark.parametrize('loss, truth', LOSSES, ids=[
 
 def of_both(loss, p, w):
   """A loss of LOSSES as a function of P and W."""
-  return loss(tf.matmul(p, w), energy.cosines(w))
+  return loss(tf.matmul(p, w), similarity.cosines(w))
 
 
 def slow_steps(truth, p, w, rate, decay, steps):
@@ -109,9 +110,10 @@ def test_cosines_from_products(session, rng):
   weights = rng.randn(2, 4, 4)   # not symmetric
   np.testing.assert_allclose(*session.run([
       tf.gradients(tf.reduce_sum(weights * products), w)[0]
-      for products in (energy.gram(w), tf.matmul(w, w, transpose_a=True))]), rtol=1e-12)
+      for products in (similarity.gram(w), tf.matmul(w, w, transpose_a=True))]), rtol=1e-12)
   np.testing.assert_allclose(*session.run(
-      [energy.gram_cosines(energy.gram(w)), energy.cosines(w)]), rtol=1e-12, atol=1e-14)
+      [similarity.gram_cosines(similarity.gram(w)), similarity.cosines(w)]),
+      rtol=1e-12, atol=1e-14)
 
 
 @losses
@@ -119,8 +121,8 @@ def test_cosines_from_products(session, rng):
 def test_projected_step(session, layer, loss, truth, rate, decay):
   p, w = (tf.constant(value) for value in layer)
   stepped, slope = comhe_tf1.projected_step(
-      lambda projected: loss(projected, energy.cosines(w)), tf.matmul(p, w), energy.gram(w),
-      rate, decay)
+      lambda projected: loss(projected, similarity.cosines(w)), tf.matmul(p, w),
+      similarity.gram(w), rate, decay)
   np.testing.assert_allclose(
       session.run(stepped),
       np.dot(slow_steps(truth, *(layer + (rate, decay, 1))), layer[1]), rtol=1e-6)
@@ -137,8 +139,8 @@ def test_descend(session, rng, loss, truth, rate, decay, steps):
   p, w = rng.randn(2, 3, 6), rng.randn(2, 6, 4)
   neurons = tf.constant(w)
   stepped = comhe_tf1.descend(
-      lambda projected: loss(projected, energy.cosines(neurons)), tf.constant(p), neurons,
-      energy.gram(neurons), tf.constant(rate, tf.float64), decay, steps)
+      lambda projected: loss(projected, similarity.cosines(neurons)), tf.constant(p),
+      neurons, similarity.gram(neurons), tf.constant(rate, tf.float64), decay, steps)
   assert tf.gradients(stepped, neurons) == [None]
   np.testing.assert_allclose(
       session.run(stepped),
@@ -157,8 +159,9 @@ def test_decay_is_kept_in_float32(session, rng, rate, steps):
     projection_, neurons, rate_ = (tf.placeholder(dtype, each) for each in (
         p.shape, w.shape, []))
     stepped = comhe_tf1.descend(
-        lambda projected: comhe_tf1.angle_distortion(projected, energy.cosines(neurons)),
-        projection_, neurons, energy.gram(neurons), rate_, decay, steps)
+        lambda projected: comhe_tf1.angle_distortion(
+            projected, similarity.cosines(neurons)),
+        projection_, neurons, similarity.gram(neurons), rate_, decay, steps)
     return session.run(stepped, {projection_: p, neurons: w, rate_: rate})
 
   lost = descended('float64', 0.) - descended('float32', decay)
@@ -174,13 +177,13 @@ def test_second_order_reaches_the_neurons(session, layer, loss, truth):
   kernel = tf.placeholder(tf.float64, w.shape)
 
   def term(include_step):
-    projected, cosine = tf.matmul(p, kernel), energy.cosines(kernel)
+    projected, cosine = tf.matmul(p, kernel), similarity.cosines(kernel)
     stepped, slope = comhe_tf1.projected_step(
-        lambda projected: loss(projected, cosine), projected, energy.gram(kernel), 0.1)
+        lambda projected: loss(projected, cosine), projected, similarity.gram(kernel), 0.1)
     if not include_step:
       held = p - 0.1 * tf.matmul(slope, kernel, transpose_b=True)
       stepped = tf.matmul(tf.stop_gradient(held), kernel)
-    return energy.of_cosines(stepped, energy.half_space('2'))
+    return energy.energies(stepped, energy.half_space('2'))
 
   whole = term(True)
   expected = ground_truth.gradient(
@@ -232,7 +235,8 @@ def test_eager(layer):
     pytest.skip('TensorFlow 1.x is in graph mode')
   p, w = (tf.constant(value) for value in layer)
   stepped, _ = comhe_tf1.projected_step(
-      lambda projected: full_space(projected, None), tf.matmul(p, w), energy.gram(w), -0.1)
+      lambda projected: full_space(projected, None), tf.matmul(p, w), similarity.gram(w),
+      -0.1)
   assert full_space(stepped, None).numpy() > ground_truth.projected_energy(*layer)
 
 

@@ -101,10 +101,10 @@ def test_random_projections_of_resnet32(session, method, over):
     assert value == pytest.approx(expected[name], rel=1e-4), name
 
 
-def initial_weights(method, model, classes=100, numbering='by_name'):
+def initial_weights(method, model, classes=100, scheme='by_name'):
   with tf.Graph().as_default(), new_session() as session:
     handles = graphs.build(architectures.MODELS[model](classes, width=0.125),
-                             comhe_tf1.create(method), numbering, 345)
+                             comhe_tf1.create(method), scheme, 345)
     session.run(tf.global_variables_initializer())
     return session.run({kernel.name: kernel.tensor
                         for kernel in handles.network.kernels})

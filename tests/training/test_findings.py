@@ -45,7 +45,7 @@ def line_of(lines, pattern):
 def test_first_lines_of_the_original_are_ours(monkeypatch, version, flags, seed):
   """At the published sizes, and of seeds that no log was published of."""
   variant = flags.split()[0]
-  monkeypatch.setattr(published_runs, 'NUMBERING', f'tf1.{version - 100}')
+  monkeypatch.setattr(published_runs, 'OP_SEED_SCHEME', f'tf1.{version - 100}')
   run = published_runs.RUNS[variant]._replace(random_seed=seed)
   found = dict(re.findall(r'(\w+)=([\d.]+)', line_of(
       watched(version, flags), '^====iter_0')))
@@ -54,14 +54,14 @@ def test_first_lines_of_the_original_are_ours(monkeypatch, version, flags, seed)
       [float(figure) for figure in first_line.compute(variant, run)], abs=1.01e-4)
 
 
-@pytest.mark.parametrize('version, numbering', [
+@pytest.mark.parametrize('version, scheme', [
     (18, 'tf1.12'), (112, 'tf1.12'), (114, 'tf1.14')])
-def test_op_seeds_of_the_original_are_ours(version, numbering):
+def test_op_seeds_of_the_original_are_ours(version, scheme):
   found = re.findall(r'(\w+/\w+) (\d+)', line_of(
       watched(version, 'random --steps 1 --random_seed 1234'), 'op seeds'))
   projections = methods.create('random').projections
   assert {name: int(seed) for name, seed in found} == comhe_tf1.original_op_seeds(
-      'random', numbering, comhe_tf1.cnn(), projections)
+      'random', scheme, comhe_tf1.cnn(), projections)
 
 
 def test_draws_of_the_original_are_those_of_the_plan():

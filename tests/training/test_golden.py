@@ -62,7 +62,7 @@ def test_final_norms(replay):
   for name, expected in golden['final_norms'].items():
     bound = golden_run.final_norm(name)
     assert ours['final_norms'][name] == pytest.approx(
-        expected, rel=bound.relative, abs=bound.relative * bound.least), name
+        expected, rel=bound.relative, abs=bound.relative * bound.minimum), name
 
 
 def test_evaluation(replay):

@@ -129,13 +129,13 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('make, numbering', [
+@pytest.mark.parametrize('make, scheme', [
     (lambda: comhe_tf1.RandomProjection(pd=2, pn=2), 'tf1.12'),
     (lambda: comhe_tf1.RandomProjection(pd=2, pn=2, draw='reduced'), 'tf1.12'),
     (lambda: comhe_tf1.create('random_max', pd=2, pn=2), 'by_name'),
     (lambda: comhe_tf1.create('srip'), 'by_name')],
                          ids=['random', 'reduced', 'random_max', 'srip'])
-def test_streams_go_on_after_70000_steps(sample, make, numbering):
+def test_streams_go_on_after_70000_steps(sample, make, scheme):
   """As if all had been drawn."""
   layers = comhe_tf1.cnn(width=0.0625)
 
@@ -144,7 +144,7 @@ def test_streams_go_on_after_70000_steps(sample, make, numbering):
             for _ in range(3)]
 
   with tf.Graph().as_default() as graph:
-    handles = graphs.build(layers, make(), numbering, 345)
+    handles = graphs.build(layers, make(), scheme, 345)
     draws = [op.outputs[0].op for op in graph.get_operations()
              if op.type == 'StatefulStandardNormalV2']
     config = tf.ConfigProto(intra_op_parallelism_threads=1,
@@ -247,7 +247,7 @@ def test_when_lines_are_logged(monkeypatch):
       return fetched
 
   handles = graphs.TrainingGraph(*[None] * len(graphs.TrainingGraph._fields))
-  handles = handles._replace(diagnosis='energies')
+  handles = handles._replace(unprojected_energies='energies')
 
   def run(first_step, *schedule, **more):
     events, done = [], []

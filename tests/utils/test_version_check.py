@@ -26,7 +26,7 @@ def test_refuses_the_rest_with_a_remedy(version):
     version_check.check_version(version)
   message = str(caught.value)
   assert f'TensorFlow {version} is not known to work' in message
-  assert '--any_environment' in message and 'requirements.txt' in message
+  assert '--skip_version_check' in message and 'requirements.txt' in message
 
 
 def check(version, built_for, capability, cudnn=None, name='0'):
@@ -91,7 +91,7 @@ def test_reads_capabilities_from_the_driver(tmp_path):
       '((11, 4), [(5, 2)], None)', 'the NVIDIA driver runs CUDA up to 11.4']
   if tf.test.is_built_with_cuda():
     del environment['MADE_UP_CUDA']
-    status, out, err = run('--first_line', '--gpu_no', '0', **environment)
+    status, out, err = run('--check_first_line', '--gpu_no', '0', **environment)
     assert (status, out) == (1, '')
     assert err.startswith('train.py: error: GPU 0 has compute capability 5.2; ')
     assert err.count('\n') == 1 and 'repro' in err

@@ -1,5 +1,6 @@
 """Kernels of equal shape side by side, so that one operation serves all of them."""
 import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
@@ -7,14 +8,19 @@ from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import tensors
 
-Stack = collections.namedtuple('Stack', 'names role c_in neurons')
-Stack.__doc__ = """Layers of one role and shape.
 
-names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N].
-"""
+class Stack(typing.NamedTuple):
+  """Layers of one role and shape.
+
+  names: of the layers; c_in: their input channels; neurons: tensor [layers, d, N].
+  """
+  names: list
+  role: str
+  c_in: int
+  neurons: tf.Tensor
 
 
-def listed(kernels):
+def as_list(kernels):
   """A list of `kernels.Kernel`.
 
   Raises:
@@ -31,7 +37,7 @@ def listed(kernels):
   return kernels
 
 
-def of_kernels(kernels):
+def group_kernels(kernels):
   """Groups kernels by role, shape and type.
 
   Args:
@@ -58,6 +64,7 @@ def of_kernels(kernels):
     if not tensor.shape.is_fully_defined() or tensor.shape.ndims < 2:
       raise ValueError('the shape of kernel %r must be known, with at least two axes, '
                        'got %s' % (kernel.name, tensor.shape))
+    # Also by shape, not by d alone: c_in decides groups and op seeds.
     key = kernel.role, tuple(tensor.shape.as_list()), tensor.dtype.base_dtype
     groups.setdefault(key, []).append((kernel.name, energy.as_neurons(tensor)))
   return [Stack([name for name, _ in group], role, shape[-2],

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 import comhe_tf1
 from comhe_tf1.records import checkpoints
-from comhe_tf1.regularizers import diagnosis
+from comhe_tf1.regularizers import energy_monitor
 from comhe_tf1.regularizers import methods
 
 
@@ -30,7 +30,7 @@ def expected(kernels, power):
 def test_unprojected_energies(session, kernels, power):
   """Of every layer alike, whatever its role."""
   roles = [comhe_tf1.FIRST, comhe_tf1.HIDDEN, comhe_tf1.HIDDEN, comhe_tf1.OUTPUT]
-  energies = session.run(diagnosis.unprojected_energies([
+  energies = session.run(energy_monitor.unprojected_energies([
       comhe_tf1.Kernel(name, tf.constant(value), role)
       for (name, value), role in zip(kernels.items(), roles)], power))
   assert list(energies) == list(kernels)

@@ -4,15 +4,19 @@ This is the curve that the papers plot: a regularizer lowers the energy of proje
 neurons, and what becomes of the unprojected ones is the question.
 """
 import collections
+import typing
 
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import energy
+from comhe_tf1.regularizers import grouping
 from comhe_tf1.regularizers import kernels as roles
-from comhe_tf1.regularizers import stacks
 
-Energies = collections.namedtuple('Energies', 'full half')
-Energies.__doc__ = """Energy of a layer's neurons in full and in half space."""
+
+class Energies(typing.NamedTuple):
+  """Energy of a layer's neurons in full and in half space."""
+  full: tf.Tensor
+  half: tf.Tensor
 
 
 def unprojected_energies(kernels, power='2'):
@@ -26,23 +30,27 @@ def unprojected_energies(kernels, power='2'):
     Ordered dict, layer name -> `Energies` of scalar tensors, without weight.
 
   Raises:
-    TypeError, ValueError: as `stacks.listed`, `stacks.of_kernels` and
-      `pair_energy.of_power`.
+    TypeError, ValueError: as `grouping.as_list`, `grouping.group_kernels` and
+      `pair_energy.get_pair_energy`.
+
+  >>> kernel = comhe_tf1.Kernel('fc', np.eye(2), comhe_tf1.HIDDEN)
+  >>> evaluate(comhe_tf1.unprojected_energies([kernel])['fc'].full)
+  0.5
   """
-  kernels = stacks.listed(kernels)
-  found = {}
-  with tf.name_scope('diagnosis'):
-    for stack in stacks.of_kernels(kernels):
+  kernels = grouping.as_list(kernels)
+  energies = {}
+  with tf.name_scope('energy_monitor'):
+    for stack in grouping.group_kernels(kernels):
       count = len(stack.names)
       for name, full, half in zip(stack.names, *[
-          tf.unstack(energy.of_cosines(stack.neurons, space(power)), count)
+          tf.unstack(energy.energies(stack.neurons, space(power)), count)
           for space in (energy.full_space, energy.half_space)]):
-        found[name] = Energies(full, half)
-  return collections.OrderedDict((kernel.name, found[kernel.name])
+        energies[name] = Energies(full, half)
+  return collections.OrderedDict((kernel.name, energies[kernel.name])
                                  for kernel in kernels)
 
 
-def kernels_of(arrays):
+def kernels_from_checkpoint(arrays):
   """The kernels among a checkpoint's arrays: ordered dict, layer name -> array."""
   suffix = '/filter'
   return collections.OrderedDict((name[:-len(suffix)], value)
@@ -50,7 +58,7 @@ def kernels_of(arrays):
                                  if name.endswith(suffix))
 
 
-def of_arrays(values, powers):
+def energies_from_arrays(values, powers):
   """Energies of kernels that are there as arrays, computed in float64.
 
   Args:
