@@ -54,7 +54,7 @@ def test_small_norms_are_held_to_the_least():
   golden = golden_run.read(golden_run.PATHS[0])
   ours = copy.deepcopy(golden)
   golden['final_norms']['conv1_0/bn/beta/bias'] = 0.
-  ours['final_norms']['conv1_0/bn/beta/bias'] = 0.5 * shifts.least
+  ours['final_norms']['conv1_0/bn/beta/bias'] = 0.5 * shifts.minimum
   assert golden_run.deviations(golden, ours)['final norms: batch-norm shifts'] == 0.5
 
 
