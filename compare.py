@@ -65,8 +65,8 @@ def against(text):
 def make_parser():
   parser = arguments.Parser(
       prog='compare.py', description='Compare runs with the published ones, or with '
-      'others: first line, test accuracies, losses, and whether the last test accuracy is '
-      'within normal variation between seeds. Needs no TensorFlow.', epilog=EPILOG)
+      'others: first line, test accuracies, losses, and whether the final test accuracy '
+      'is within the normal variation between seeds. Needs no TensorFlow.', epilog=EPILOG)
   parser.add_argument('runs', type=arguments.path, nargs='+', metavar='RUN',
                       help='run to compare; see the end of this help')
   parser.add_argument(

@@ -205,13 +205,12 @@ def _conclusion(ours, theirs, quantities):
   matching = _matching(quantities, reached)
   step = _first_difference(quantities.values())
   if step is None:
-    return f'{matching}; no difference', _SAME
+    return f'{matching}; no step differs', _SAME
   differing = [name for name, found in quantities.items()
                if found.first_difference and found.first_difference.step == step]
-  at = (f'the first differing step is {step:,} '
-        f'({" ".join(differing)} differ{"" if differing[1:] else "s"})')
+  at = f'first differing step: {step:,} ({", ".join(differing)})'
   if step == min(found.first_step for found in quantities.values()):
-    return f'{at}, which is the first step in both logs', _OTHERS
+    return f'{at}, the first step that both logs have', _OTHERS
   if reached is not None and step > reached and (
       _leaves_plateau(ours, theirs, reached, first)):
     return f'{matching}; {at}, where the loss leaves its first plateau', (
@@ -225,13 +224,12 @@ def _matching(quantities, reached):
   said = []
   if reached is not None:
     whole = len(names) == len(published_runs.QUANTITIES)
-    said.append(f'{"all five quantities" if whole else " ".join(names)} of the training '
-                f'lines agree through step {reached:,}')
+    said.append(f'{reached:,} in the training lines '
+                f'({"all five figures" if whole else ", ".join(names)})')
   test = quantities.get(TEST)
   if test and test.last_matching_step is not None:
-    said.append(f'test acc{"" if said else " agrees"} through step '
-                f'{test.last_matching_step:,}')
-  return ', '.join(said)
+    said.append(f'{test.last_matching_step:,} in test acc')
+  return f'last matching step: {", ".join(said)}'
 
 
 def _leaves_plateau(ours, theirs, reached, first):
@@ -258,24 +256,24 @@ def describe_section(begin, end):
 
 
 _SAME = (
-    'If all lines agree, the weights, the data and their order, the projections and the '
+    'If all lines match, the weights, the data and their order, the projections and the '
     'learning rates were the same, and so was the arithmetic, to the printed digits.')
 _OTHERS = (
     'Logs that differ from the start are two different trainings: other weights, data or '
-    'settings (see the section on the first line). The deviations are then those of two '
+    'settings (see the first training line, above). The deviations are then those of two '
     'independent runs.')
 _PLATEAU = (
     'On the first plateau the softmax is saturated: every wrong image has a loss of 9.21 = '
     '-ln 1e-4 and almost no gradient, and only weight decay trains, until one image '
     'leaves it. Rounding decides at which step: the order of sums depends on TensorFlow, '
-    'the device and the number of threads. A program does not even repeat itself here. '
-    'More agreement cannot be expected.')
+    'the device and the number of threads. So two runs of one program differ here too, '
+    'and more matching lines cannot be expected.')
 _ROUNDING = (
     'Rounding errors grow during training. With another TensorFlow, device or number of '
-    'threads a program differs from itself too, sooner or later. But a real difference '
-    'that starts at this step, such as a learning-rate decay step, an interruption or '
-    'other data, looks the same.')
+    'threads two runs of one program differ too, sooner or later. But a real difference '
+    'that starts at this step, such as another learning rate, an interruption or other '
+    'data, looks the same.')
 _AFTER = (
-    'Agreement before that step means the same weights, data and their order, projections '
-    'and learning rates. Deviations after it are those of two independent runs, and do not '
-    'measure an error; compare the final test accuracies instead.')
+    'Before that step the weights, the data and their order, the projections and the '
+    'learning rates were the same. After it these are two independent runs, and their '
+    'deviation does not measure an error; compare the final test accuracies instead.')

@@ -129,11 +129,11 @@ def correlate_logs(agreed, ours, theirs, drops):
 
 
 HOW = (
-    f'The correlation (of ranks) of how far fit is from the mean of the lines before and '
-    f'after, from the first differing step on. A batch of hard images has a higher loss in '
-    f'both networks, so the correlation is near 0 unless both use the same images, cropped '
-    f'and mirrored alike, in the same order. In brackets: its standard error around 0 if '
-    f'the batches differ. "The same batches" needs {_ABOVE} standard errors, and one more '
-    f'than any correlation with one log moved by 3 to 10 lines; "different batches" needs '
-    f'a correlation {_BELOW} standard errors below {_SMALLEST}, the smallest of the same '
-    f'batches that was seen.')
+    f'The table shows a rank correlation between the two logs: of how far fit is from the '
+    f'mean of the lines before and after. A batch of hard images has a higher loss in '
+    f'both networks. So the correlation is near 0, unless both use the same images in the '
+    f'same order, with the same crops and mirroring. In brackets: its standard error if '
+    f'the batches differ. The answer is "the same" if the correlation is more than '
+    f'{_ABOVE} standard errors above 0, and more than one above every correlation with one '
+    f'log moved by 3 to 10 lines. It is "different" if the correlation is {_BELOW} standard '
+    f'errors below {_SMALLEST}, the minimum that was seen with the same batches.')

@@ -165,7 +165,7 @@ def _accuracies(section, suffix, known):
   if last_drop and any(entry.tests[-1:] >= [(last_drop,)] for entry in section.entries):
     title = 'Test accuracy after the last decay step (magnified)'
     found.append(Panel(
-        'late', title, f'The same after step {last_drop:,}; the axis does not begin at 0.',
+        'late', title, f'The same after step {last_drop:,}; the axis does not start at 0.',
         _plot(title + suffix, 'test accuracy', [line for line in late if len(line.steps)],
               section)))
   return found
@@ -205,9 +205,9 @@ def _deviations(compared):
     _dress(axes, title, 'absolute deviation (log axis)', compared.entry.schedule.protocol)
     _legend(axes, 3)
   return Panel('deviation', title, (
-      f'{title}: absolute difference of the lines that both have, the largest of every '
-      f'{_PARTS}th part if there are more; 0 is drawn at {_ZERO:g}. The dotted line is one '
-      f'unit of the last of four digits.'), draw)
+      f'{title}: absolute deviation of the lines that both logs have. Of more than {_PARTS} '
+      f'lines, the maxima of {_PARTS} parts are drawn. 0 is drawn at {_ZERO:g}. The dotted '
+      f'line is one unit of the last of four digits.'), draw)
 
 
 def _largest(steps, deviations):
@@ -278,7 +278,7 @@ def _lines(section, name, known):
     if points:
       steps, values = zip(*points)
       many = len(points) > _MANY
-      lines.append(Line(label + ('' if many else ' (read off)'), steps, values, grey,
+      lines.append(Line(label + ('' if many else ' (points)'), steps, values, grey,
                         STYLES[i % 4] if many else '',
                         marker=None if many else MARKERS[i % 6]))
   for i, (group, (label, _)) in enumerate(zip(section.groups, known)):
@@ -359,7 +359,7 @@ def _plot(title, quantity, lines, section, bottom=None, log=False):
       axes.set_ylim(bottom=bottom)
     # An axis that does not begin at 0 makes small values look like 0.
     cut = not log and axes.get_ylim()[0] > 0
-    _dress(axes, title, quantity + (', axis not from 0' if cut else ''),
+    _dress(axes, title, quantity + (', axis does not start at 0' if cut else ''),
            section.protocol)
     _legend(axes, 2)
   return draw

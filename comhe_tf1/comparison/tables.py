@@ -53,9 +53,9 @@ def describe(entry):
     words.append('TensorFlow ' + ' then '.join(_different(
         str(each.get('tensorflow')) for each in entry.environments)))
   words.append('finished' if entry.finished else
-               f'unfinished, through step {entry.newest:,} of {entry.schedule.steps:,}')
+               f'unfinished: at step {entry.newest:,} of {entry.schedule.steps:,}')
   if not entry.schedule.known:
-    words.append('its protocol is concluded from the lines')
+    words.append('its schedule is not recorded; it is assumed from the lines')
   return f'#{entry.number} {entry.path}: {"; ".join(words)}'
 
 
@@ -82,13 +82,13 @@ def _first_lines(lines):
                         for quantity in published_runs.QUANTITIES]
         if row not in rows:
           rows.append(row)
-  return _if_any('First line (iter_0), exact digits', notes, rows)
+  return _if_any('First training line (iter_0)', notes, rows)
 
 
 def _line_by_line(compared):
   """How far runs agree with a log, how far apart they are then, and the batches."""
-  rows = [['', 'in common', 'agree', 'last matching', 'first differing', 'run',
-           'reference']]
+  rows = [['', 'common lines', 'matching lines', 'last matching', 'first differing',
+           'this run', 'the other']]
   findings, meanings, deviations = [], [], []
   for entry, label, agreed, _ in compared:
     findings.append(f'#{entry.number} beside {label}: {agreed.finding}.'
@@ -106,7 +106,7 @@ def _line_by_line(compared):
                                     f'({_deviation(part.median)})'
             for part in found.parts}))
   return [
-      _if_any('Line by line, to one unit of the last digit',
+      _if_any('Line by line: how many lines match from the start',
               findings + _different(meanings), rows),
       Block('Deviation from the first differing step on',
             ['The largest and, in brackets, the median absolute deviation of the lines '
@@ -119,7 +119,8 @@ def _left_out(label, agreed):
   """What was left out of a comparison line by line, as sentences."""
   notes = ''
   if agreed.until is not None:
-    notes += f' Compared before step {agreed.until:,}, where the schedules differ.'
+    notes += (f' Only steps before {agreed.until:,} are compared: there the schedules '
+              f'begin to differ.')
   for whose, field in (('the run', 'only_ours'), (label, 'only_theirs')):
     count = sum(getattr(found, field) for name, found in agreed.quantities.items()
                 if name in ('fit', agreement.TEST))
@@ -150,7 +151,7 @@ _ANSWERS = ((True, 'the same batches'), (False, 'different batches'), (None, 'un
 
 
 def _batches(compared):
-  title = 'Batches from the first differing step on, by the scatter of fit'
+  title = 'Are the batches the same? From the first differing step on'
   if not compared:
     return Block(title, [], [])
   notes = []
@@ -179,8 +180,8 @@ def _section(section):
              + _final_rows(section, same_length), _accuracy_notes(section)),
       _table('Last training line: ' + title, '', names,
              _loss_rows(section, same_length), []),
-      _seeds('Several seeds, last test accuracy: ' + title, section.seeds),
-      _verdicts('Verdict: ' + title, section.verdicts)]
+      _seeds('Several seeds, final test accuracy: ' + title, section.seeds),
+      _verdicts('Verdict on the final test accuracy: ' + title, section.verdicts)]
 
 
 def _table(title, corner, names, rows, notes):
@@ -205,12 +206,12 @@ def _unfinished_rows(section):
     return []
   return [[label] + [NONE if final is None else format(final['last'][name], form)
                      for final in finals] + [NONE] * len(section.references)
-          for label, form, name in (('newest, unfinished', '.4f', 'test_acc'),
-                                    ('  of step', ',', 'step'))]
+          for label, form, name in (('newest (unfinished)', '.4f', 'test_acc'),
+                                    ('  after step', ',', 'step'))]
 
 
 def _final_rows(section, same_length):
-  """The headline and what else is said of a finished run; see `recorded_run.final`."""
+  """The final figures of finished runs; see `recorded_run.final`."""
   finals = [entry.final if entry.finished else {} for entry in section.entries]
   theirs = [each and (each.lasts[:1] or [None], each.best or (None, None), each.median)
             for each in same_length]
@@ -220,11 +221,11 @@ def _final_rows(section, same_length):
         NONE if each is None else _show(form, of_reference(each)) for each in theirs]
 
   return [
-      row(f'last ({section.steps - 1:,}), the headline', '.4f', 'last', 'test_acc',
+      row(f'final (step {section.steps - 1:,})', '.4f', 'last', 'test_acc',
           lambda each: each[0][0]),
-      row('best, chosen on the test set', '.4f', 'best', 'test_acc',
+      row('best (chosen on the test set)', '.4f', 'best', 'test_acc',
           lambda each: each[1][0]),
-      row('  of step', ',', 'best', 'step', lambda each: each[1][1]),
+      row('  after step', ',', 'best', 'step', lambda each: each[1][1]),
       row('median of the last 20', '.4f', 'median_of_last_20', 'test_acc',
           lambda each: each[2])]
 
@@ -253,15 +254,16 @@ def _loss_rows(section, same_length):
 def _seeds(title, groups):
   if not groups:
     return Block(title, [], [])
-  note = (f'sd: standard deviation of one run. Interval: '
-          f'{100 * seed_statistics.CONFIDENCE:g} % interval of the mean (Student).')
-  return Block(title, [note], [['runs', 'n', 'mean', 'sd', 'interval of the mean']] + [
+  note = (f'n: number of seeds. sd: standard deviation of one run. The interval is that of '
+          f'the mean, at {100 * seed_statistics.CONFIDENCE:g} % (Student\'s t).')
+  return Block(title, [note], [['runs', 'n', 'mean', 'sd', '95 % interval']] + [
       [verdicts.numbers(seeds.entries), str(len(seeds.entries)), f'{seeds.mean:.4f}',
        f'{seeds.sd:.4f}', '{:.4f} to {:.4f}'.format(*seeds.interval)] for seeds in groups])
 
 
 def _verdicts(title, given):
-  rows = [['runs', 'last', 'compared with', 'last', 'difference', 'in spreads', 'limit']]
+  rows = [['runs', 'final accuracy', 'compared with', 'final accuracy', 'difference',
+           'difference / sd', 'limit']]
   verdict_notes, notes = [], []
   for verdict in given:
     runs = verdicts.numbers(verdict.entries)
@@ -281,11 +283,11 @@ def _verdicts(title, given):
 def _cells(found):
   """Runs beside cells; the last column numbers the notes."""
   notes = _different(each.note for each in found)
-  rows = [['', 'published', 'lowest', 'last', 'note']] + [
+  rows = [['', 'published error', 'best error', 'final error', 'note']] + [
       [f'#{each.entry.number}, {each.cell.label}', each.cell.shown_error,
-       _show('.2f', each.lowest), _show('.2f', each.last), str(notes.index(each.note) + 1)]
+       _show('.2f', each.best), _show('.2f', each.final), str(notes.index(each.note) + 1)]
       for each in found]
-  return _if_any('The authors\' tables', [cells.HOW] + [
+  return _if_any('Beside the authors\' tables: test error, %', [cells.HOW] + [
       f'({i}) {note}' for i, note in enumerate(notes, 1)] if found else [], rows)
 
 

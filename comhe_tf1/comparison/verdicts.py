@@ -1,6 +1,6 @@
 """Computes a comparison: everything that is shown, as plain data; no TensorFlow.
 
-The headline is the test accuracy after the last step. Figures of different protocols
+The result of a run is its final test accuracy, after the last step. Figures of different protocols
 are never side by side: each protocol has its own section.
 """
 import collections
@@ -145,14 +145,14 @@ class Comparison(typing.NamedTuple):
 _FAMILY = [facts.last for facts in published_runs.MHE_RUNS.values()
            if facts.regularizer == 'half_mhe']
 SPREAD_SOURCE = (
-    f'standard deviation of the last test accuracies of the {len(_FAMILY)} published '
-    f'half-space MHE runs ({", ".join(f"{value:.4f}" for value in _FAMILY)}: CNN-9 on '
-    f'CIFAR-100, 42,500 steps, one run per power, no seed set), assumed to hold for both '
-    f'protocols; it includes differences between the powers, so it is rather too large')
+    f'from the final test accuracies of the {len(_FAMILY)} published half-space MHE runs '
+    f'({", ".join(f"{value:.4f}" for value in _FAMILY)}: CNN-9 on CIFAR-100, 42,500 steps, '
+    f'one run per power, no seed set). It is assumed to hold for 75,000 steps too, and is '
+    f'rather too large, since it includes differences between the powers')
 CAVEAT = (
-    'A single published run says nothing about other seeds. The variation of its last 20 '
-    'evaluations is that within one run, and smaller; the sampling error of 10,000 test '
-    'images (0.0043 at 0.75) is not counted, since all runs use the same test images.')
+    'A single published run does not show how much other seeds vary. Its last 20 '
+    'evaluations vary less, since they are of one run. The sampling error of 10,000 test '
+    'images (0.0043 at 0.75) is not counted: all runs use the same test images.')
 
 
 def published_reference(name):
@@ -309,15 +309,15 @@ def _seeds(group):
 def _verdict(group):
   entries = [entry for entry in group.entries if entry.finished]
   first, reference = group.entries[0], group.entries[0].reference
-  notes = [f'{numbers([entry])} repeats a seed and is left out' for entry in group.repeats]
+  notes = [f'{numbers([entry])} has the seed of an earlier run and is left out' for entry in group.repeats]
   spreads, sources = [], []
   reason = _no_verdict(first, entries, reference)
   if reason is None:
     ours, theirs = _lasts(entries), reference.lasts
     spreads, sources = _spreads(first, ours, theirs)
     if not spreads:
-      reason = ('no verdict: one run each says nothing about the spread of seeds, and the '
-                'published runs only about CNN-9 on CIFAR-100')
+      reason = ('no verdict: one run on each side does not show how much seeds vary, and the '
+                'published runs show it only for CNN-9 on CIFAR-100')
   if reason:
     return Verdict(group.entries, reference, reason, notes)
   spread = seed_statistics.pooled(spreads)
@@ -335,21 +335,22 @@ def _verdict(group):
     notes.append(reference.note)
   return Verdict(
       entries, reference,
-      text=f'{"within" if within else "above" if difference > 0 else "below"} the spread '
-           f'expected of one run',
+      text=f'{"within" if within else "above" if difference > 0 else "below"} the normal '
+           f'variation between seeds',
       notes=notes, ours=means[0], theirs=means[1], difference=difference, spread=spread.sd,
       limit=limit, within=within, arithmetic=(
-          f'spread of one run: {spread.sd:.4f}, {"; pooled with ".join(sources)}. Limit: '
-          f'{limit:.4f} = {t:.3f} x {spread.sd:.4f} x sqrt(1/{len(ours)} + '
-          f'1/{len(theirs)}), with Student\'s t for 95% and {spread.freedom} '
+          f'sd, the standard deviation of one run: {spread.sd:.4f}, '
+          f'{"; pooled with that ".join(sources)}. Limit of the difference: {limit:.4f} = '
+          f'{t:.3f} x {spread.sd:.4f} x sqrt(1/{len(ours)} + 1/{len(theirs)}), with '
+          f'Student\'s t for 95% and {spread.freedom} '
           f'degree{"" if spread.freedom == 1 else "s"} of freedom'))
 
 
 def _no_verdict(first, finished, reference):
   """Why there is no verdict on a group, or None."""
   if reference is None:
-    return ('no verdict: no published run of this method is known; --against names one, '
-            'or a folder of logs')
+    return ('no verdict: no published run of this method is known; choose one, or a '
+            'folder of logs, with --against')
   if reference.schedule.protocol != first.schedule.protocol:
     return (f'no verdict: {reference.label} was trained for '
             f'{describe_protocol(*reference.schedule[:2])}')
@@ -360,10 +361,10 @@ def _no_verdict(first, finished, reference):
     names = set(first.settings) - run_settings.DRAWS
     differing = run_settings.differences(first.settings, reference.settings, names)
     if differing:
-      return (f'no verdict: other settings than {reference.label}: '
-              f'{", ".join(differing)}')
+      return (f'no verdict: the settings differ from {reference.label}: '
+              f'{"; ".join(differing)}')
   if not finished:
-    return 'no verdict before the last step'
+    return 'no verdict: not finished'
   if not reference.lasts:
     return f'no verdict: {reference.label} is not finished'
   return None
@@ -375,7 +376,7 @@ def _spreads(first, ours, theirs):
   for values, whose in ((ours, 'runs here'), (theirs, 'runs compared with')):
     if len(values) > 1:
       spreads.append(seed_statistics.spread(values))
-      sources.append(f'standard deviation of the {len(values)} {whose}')
+      sources.append(f'from the {len(values)} {whose}')
   network = dict(dataset='cifar100', model='cnn9', width=1, depth=9)
   if not run_settings.differences(first.settings or {}, network):
     spreads.append(seed_statistics.spread(_FAMILY))

@@ -45,7 +45,7 @@ def test_both_formats(tmp_path):
   run = read(tmp_path / 'baseline')
   assert recorded_run.first_line(run) == (100, {'fit': 0.4, 'reg': 0.5, 'acc': 0.9})
   assert recorded_run.final(run)['last'] == {
-      'test_acc': 0.7, 'step': 42499, 'label': 'after the last step; the headline'}
+      'test_acc': 0.7, 'step': 42499, 'label': 'after the last step; the result'}
   assert not run.problems
 
 
