@@ -273,12 +273,9 @@ def _by_setting(found):
   for each in found:
     entry = each.entry
     if entry.finished and entry.settings:
-      settings = {name: value for name, value in entry.settings.items()
-                  if name != 'random_seed'}
-      key = json.dumps(settings, sort_keys=True)
-      groups.setdefault(key, []).append(each)
-      if settings.get('regularizer') == 'none':
-        baselines.setdefault(_common(settings), {})[entry.seed] = _last(each)
+      groups.setdefault(verdicts.without_seed(entry.settings), []).append(each)
+      if entry.settings.get('regularizer') == 'none':
+        baselines.setdefault(_common(entry.settings), {})[entry.seed] = _last(each)
   if not groups:
     return []
   rows = [['setting', 'steps', 'n', 'seeds', 'mean of final', 'sd', 'difference to none',
@@ -356,7 +353,7 @@ def _beside_tests(result):
     return []
   if reference.schedule.protocol != entry.schedule.protocol:
     return []
-  ours, theirs = dict(entry.tests), reference.tests
+  ours, theirs = dict(entry.tests), dict(reference.tests)
   steps = [step for step in sorted(theirs) if step % EVERY == 0 and step in ours]
   if not steps:
     return []

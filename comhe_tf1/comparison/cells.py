@@ -33,10 +33,10 @@ class Beside(typing.NamedTuple):
   note: str
 
 
-HOW = (f'Published: from the authors\' slides ({published_runs.SOURCE}), one run each. Ten '
-       f'of their figures are the best test error of a released log, the minimum over all '
-       f'its evaluations. So compare them with the best error of a run. It is chosen on '
-       f'the test set: the result of a run is its final error. There is no verdict here.')
+HOW = (f'Published: from the authors\' slides ({published_runs.SOURCE}), one run each, '
+       f'where known its minimum error over all evaluations. So compare it with the best '
+       f'error. That is chosen on the test set: the result of a run is its final error. '
+       f'There is no verdict here.')
 
 
 def protocol_of(settings):
@@ -56,16 +56,16 @@ def matches(settings):
 
   Returns:
     List of `Match`: every cell whose settings the run has, except for doubtful ones, and
-    whose protocol, or one of them, the run follows. None if the data are recorded and
+    whose protocol, or one of them, the run follows. Empty if the data are recorded and
     are not the official ones.
   """
   if 'data_md5' in settings and not datasets.is_official(
       settings.get('dataset'), settings['data_md5']):
     return []
   protocol = protocol_of(settings)
-  found = [Match(cell, _otherwise(cell, settings)) for cell in published_runs.CELLS
-           if protocol in cell.protocols]
-  return [match for match in found if match.otherwise is not None]
+  compared = (Match(cell, _otherwise(cell, settings)) for cell in published_runs.CELLS
+              if protocol in cell.protocols)
+  return [match for match in compared if match.otherwise is not None]
 
 
 def _otherwise(cell, settings):
@@ -79,13 +79,13 @@ def _otherwise(cell, settings):
 
 def beside(entries):
   """List of `Beside`: for each run the cells that have its settings, maybe none."""
-  found = []
+  rows = []
   for entry in entries:
     final = entry.final if entry.finished else None
     for match in matches(entry.settings or {}):
-      found.append(Beside(entry, match.cell, final and error_of(final['best']),
-                          final and error_of(final['last']), _note(match)))
-  return found
+      rows.append(Beside(entry, match.cell, final and error_of(final['best']),
+                         final and error_of(final['last']), _note(match)))
+  return rows
 
 
 def error_of(figure):

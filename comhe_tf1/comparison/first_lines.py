@@ -24,14 +24,13 @@ def compare(entry):
   missing = _nothing_to_compare(line, reference)
   if missing:
     return FirstLine(entry, {}, None, missing)
+  (_, ours), (_, theirs) = line, reference.first_line
   figures = collections.OrderedDict(
-      (name, (f'{line[1][name]:.4f}' if name in line[1] else None,
-              f'{reference.first_line[name]:.4f}'))
-      for name in published_runs.QUANTITIES if name in reference.first_line)
+      (name, (f'{ours[name]:.4f}' if name in ours else None, f'{theirs[name]:.4f}'))
+      for name in published_runs.QUANTITIES if name in theirs)
   differing = [name for name, (ours, theirs) in figures.items() if ours != theirs]
   if not differing:
-    return FirstLine(entry, figures, True,
-                     'all figures match to the last digit')
+    return FirstLine(entry, figures, True, 'all figures match to the last digit')
   return FirstLine(entry, figures, False, f'{_which_differ(figures, differing)}. '
                                           f'{_why(entry, reference, differing)}')
 
@@ -45,7 +44,7 @@ def _nothing_to_compare(line, reference):
             f'to compare')
   if reference is None:
     return 'no published run of this method is known'
-  if reference.first_line is None:
+  if reference.first_line is None or reference.first_line[0] != 0:
     return f'{reference.label} has no line of step 0'
   return None
 

@@ -98,7 +98,7 @@ def test_the_page_is_self_contained_and_escaped(page):
     data = base64.b64decode(image['src'].split('base64,')[1])
     assert data.startswith(b'\x89PNG')
   for wanted in (f"python train.py --data_dir '{ATTACK}'", '2.21.0', 'random_seed',
-                 'Continued after 500 steps', 'the normal variation between seeds'):
+                 'continued after 500 steps', 'the normal variation between seeds'):
     assert wanted in reader.text
   policy = [attributes['content'] for tag, attributes in reader.tags
             if attributes.get('http-equiv') == 'Content-Security-Policy']
@@ -153,7 +153,7 @@ def test_colours_of_a_png(tmp_path):
   from matplotlib import image
 
   from comhe_tf1.comparison import plots
-  panel = plots.Panel('', '', '', lambda axes: [
+  panel = plots.Panel('', '', lambda axes: [
       axes.plot([0, 1], [i, i], color=colour, linewidth=5)
       for i, colour in enumerate(plots.COLOURS)])
   plots.write([panel], str(tmp_path / 'x.png'))
