@@ -161,14 +161,13 @@ def _by_section(labelled, show):
     labelled: list of pairs of a label and a list of records with begin and end.
     show: function of a record.
   """
-  sections = sorted({(record.begin, record.end or math.inf)
-                     for _, records in labelled for record in records})
-  rows = [[''] + [agreement.describe_section(begin, None if end == math.inf else end)
-                  for begin, end in sections]]
-  for label, records in labelled:
-    shown = {(record.begin, record.end or math.inf): show(record) for record in records}
-    rows.append([label] + [shown.get(section, NONE) for section in sections])
-  return rows
+  shown = [(label, {(record.begin, record.end): show(record) for record in records})
+           for label, records in labelled]
+  sections = sorted({section for _, by_section in shown for section in by_section},
+                    key=lambda section: (section[0], section[1] or math.inf))
+  return [[''] + [agreement.describe_section(*section) for section in sections]] + [
+      [label] + [by_section.get(section, NONE) for section in sections]
+      for label, by_section in shown]
 
 
 def _side_by_side(corner, section, rows):
@@ -193,7 +192,7 @@ def _accuracies(section):
     return lambda column: dict(column.tests).get(step)
 
   def final(figure, name, finished=True):
-    # Of a reference of another length only the steps before are comparable.
+    # The final figures of a reference of another length are not comparable.
     return lambda column: (
         column.final[figure].get(name) if column.final and column.finished == finished
         and column.schedule.steps == section.steps else None)
@@ -221,14 +220,12 @@ def _accuracies(section):
 
 
 def _last_lines(section):
-  def last_line(column):
-    whole = column in section.entries or column.schedule.steps == section.steps
-    return column.last_line if whole and column.last_line else (None, {})
-
   def figure(name):
-    return lambda column: last_line(column)[1].get(name)
+    return lambda column: (
+        dict(column.last_line[1], step=column.last_line[0]).get(name)
+        if column.last_line and column.schedule.steps == section.steps else None)
 
-  rows = [('step', ',', lambda column: last_line(column)[0])] + [
+  rows = [('step', ',', figure('step'))] + [
       (name, '.4f', figure(name)) for name in published_runs.QUANTITIES]
   return Block('Last training line: ' + section.title, [],
                _side_by_side('', section, rows))
