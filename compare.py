@@ -18,6 +18,7 @@ if __name__ == '__main__':
 from comhe_tf1.utils import arguments  # first: it says what is missing
 
 # isort: split
+from comhe_tf1.comparison import report
 from comhe_tf1.comparison import tables
 from comhe_tf1.comparison import verdicts
 from comhe_tf1.published import published_runs
@@ -27,7 +28,7 @@ from comhe_tf1.utils import terminal
 PICTURES = ('.pdf', '.png', '.svg')
 PANELS = ('accuracy', 'late', 'fit', 'reg', 'thom', 'thomf', 'deviation', 'energy',
           'layers')
-DAY = 86400
+INTERVAL = 5   # seconds between the looks of --watch
 EPILOG = '''RUN is one of these: a run's folder run_NN; a folder with log_train_NN.txt and
 log_test_NN.txt, this project's or the authors' (all its runs are read); one of these two
 files (the other is read too); another file with log lines. Runs that differ only in the
@@ -65,8 +66,8 @@ def against(text):
 def make_parser():
   parser = arguments.Parser(
       prog='compare.py', description='Compare runs with the published ones, or with '
-      'others: first line, test accuracies, losses, and whether the last test accuracy is '
-      'within normal variation between seeds. Needs no TensorFlow.', epilog=EPILOG)
+      'others: first line, test accuracies, losses, and whether the final test accuracy '
+      'is within the normal variation between seeds. Needs no TensorFlow.', epilog=EPILOG)
   parser.add_argument('runs', type=arguments.path, nargs='+', metavar='RUN',
                       help='run to compare; see the end of this help')
   parser.add_argument(
@@ -81,9 +82,6 @@ def make_parser():
   group.add_argument(
       '--watch', action='store_true',
       help='print again after every new log line, until all runs are finished')
-  parser.add_argument(
-      '--interval', type=arguments.whole(1, DAY), default=10, metavar='SECONDS',
-      help='seconds between the checks of --watch (default: 10)')
   parser.add_argument(
       '--plot', type=picture, metavar='FILE',
       help=f'draw curves to a file ending in {" or ".join(PICTURES)}; the seeds of one '
@@ -107,69 +105,66 @@ def note(text):
   terminal.note('compare.py', text)
 
 
-def collect(paths, complain):
+def collect(paths, problems):
   """Reads the runs that paths mean.
 
   Args:
     paths: list of str.
-    complain: called with a line for everything that is wrong.
+    problems: list of lines, to which everything that is wrong is added.
 
   Returns:
     Pair of lists of the same length: `recorded_run.Source` and `recorded_run.Run`.
   """
-  sources, runs, seen = [], [], {}
+  names, sources, runs = {}, [], []
   for path in paths:
     try:
-      found = recorded_run.find(path)
+      named = recorded_run.find(path)
     except (recorded_run.ReadError, OSError) as error:
-      complain(str(error))
+      problems.append(str(error))
       continue
-    for source in found:
+    for source in named:
       key = recorded_run.key(source)
-      if key in seen:
-        note(f'warning: {source.name} is {seen[key]} again; taken once')
+      if key in names:
+        note(f'warning: {source.name} is {names[key]} again; taken once')
         continue
-      seen[key] = source.name
+      names[key] = source.name
       try:
         run = recorded_run.read(source)
       except (recorded_run.ReadError, OSError) as error:
-        complain(str(error))
+        problems.append(str(error))
         continue
-      for problem in run.problems:
-        complain(problem)
+      problems += run.problems
       sources.append(source)
       runs.append(run)
   return sources, runs
 
 
-class Look:
-  """One look at the runs: what they are, what they are like, what is wrong.
+def look(args):
+  """Compares the runs as they are now.
 
-  Attributes: sources, compared (None without a run), problems.
+  Returns:
+    `verdicts.Comparison`, or None if there is nothing to compare; list of
+    `recorded_run.Source`, one for each run; list of lines about what is wrong.
   """
-
-  def __init__(self, args):
-    self.problems = []
-    self.sources, runs = collect(args.runs, self.problems.append)
-    reference = args.against
-    if reference in published_runs.ALL:
-      reference = verdicts.published_reference(reference)
-    elif reference is not None:
-      _, theirs = collect([reference], self.problems.append)
-      if not theirs:
-        runs = []
-      else:
-        reference = verdicts.recorded_reference(args.against, theirs)
-    self.compared = verdicts.compare(runs, reference) if runs else None
+  problems = []
+  sources, runs = collect(args.runs, problems)
+  reference = None
+  if args.against in published_runs.ALL:
+    reference = verdicts.published_reference(args.against)
+  elif args.against is not None:
+    _, theirs = collect([args.against], problems)
+    if not theirs:
+      return None, sources, problems
+    reference = verdicts.recorded_reference(args.against, theirs)
+  return verdicts.compare(runs, reference) if runs else None, sources, problems
 
 
 def formatted(args, compared):
   """What is printed."""
   if args.json:
     return tables.as_json(compared)
-  parts = tables.blocks(compared)
   render = tables.markdown if args.markdown else tables.text
-  return '\n'.join(map(terminal.one_line, render(parts)))
+  return '\n'.join(map(terminal.one_line, render(tables.blocks(compared))))
 
 
 def watch(args):
@@ -177,20 +172,24 @@ def watch(args):
   clear = '\x1b[H\x1b[2J' if sys.stdout.isatty() else ''
   shown = None
   while True:
-    look = Look(args)
-    lines = [f'error: {terminal.one_line(problem)}' for problem in look.problems]
-    if look.compared:
-      lines.append(formatted(args, look.compared))
-    text = '\n'.join(lines)
-    if text != shown:
-      print(f'{clear}{time.strftime("%Y-%m-%d %H:%M:%S")}\n\n{text}\n', flush=True)
-      shown = text
-    if look.compared and all(entry.finished for entry in look.compared.entries):
-      return look
-    time.sleep(args.interval)
+    compared, sources, problems = look(args)
+    lines = [f'error: {terminal.one_line(problem)}' for problem in problems]
+    if compared:
+      lines.append(formatted(args, compared))
+    if lines != shown:
+      now = time.strftime('%Y-%m-%d %H:%M:%S')
+      print('\n'.join([f'{clear}{now}', ''] + lines + ['']), flush=True)
+      shown = lines
+    if compared and all(entry.finished for entry in compared.entries):
+      return compared, sources, problems
+    time.sleep(INTERVAL)
 
 
-def plotting(args):
+class NoPlots(Exception):
+  """Plots were asked for and cannot be made; the message is for the user."""
+
+
+def import_plots(args):
   """The module that plots, or None where nothing is to be plotted.
 
   Raises:
@@ -209,53 +208,45 @@ def plotting(args):
     return None
 
 
-class NoPlots(Exception):
-  """Plots were asked for and cannot be made; the message is for the user."""
-
-
-def draw(args, look, plots):
-  """Writes the plots and the report; what goes wrong joins the problems."""
-  drawn = plots_of(args, look, plots) if plots else []
+def draw(args, compared, sources, plots):
+  """Writes the plots and the report; returns lines about what is wrong."""
+  panels, problems = [], []
+  if plots:
+    energies = []
+    for source in sources:
+      by_kind, damaged = recorded_run.layer_energies(source)
+      energies.append(by_kind)
+      problems += damaged
+    panels = plots.panels(compared, energies, args.panels, args.labels)
   try:
-    if args.plot and drawn:
-      plots.write(drawn, args.plot)
+    if args.plot and panels:
+      plots.write(panels, args.plot)
     elif args.plot:
-      look.problems.append('--plot: none of these panels is recorded')
+      problems.append('--plot: none of these panels is recorded')
     if args.report:
-      from comhe_tf1.comparison import report
-      written = report.write(args.report, look.compared, [
-          (panel.caption, plots.image(panel)) for panel in drawn])
+      written = report.write(args.report, compared, [
+          (panel.caption, plots.render([panel])) for panel in panels])
       note(f'wrote {written}')
   except OSError as error:
-    look.problems.append(str(error))
-
-
-def plots_of(args, look, plots):
-  """The panels of a comparison; what is wrong with their records joins the problems."""
-  energies = []
-  for source in look.sources:
-    by_kind, problems = recorded_run.layer_energies(source)
-    look.problems += problems
-    energies.append(by_kind)
-  return plots.panels(look.compared, energies, args.panels, args.labels)
+    problems.append(str(error))
+  return problems
 
 
 def run(args):
   """Does as the flags say; returns the exit status."""
-  plots = plotting(args)
-  look = watch(args) if args.watch else Look(args)
-  if look.compared:
-    count = len(look.compared.entries)
+  plots = import_plots(args)
+  compared, sources, problems = (watch if args.watch else look)(args)
+  if compared:
+    count = len(sources)
     if args.labels and len(args.labels) != count:
       note(f'error: --labels has {len(args.labels)} names for {count} runs')
       return 2
     if not args.watch:
-      print(formatted(args, look.compared), flush=True)
-    if args.plot or args.report:
-      draw(args, look, plots)
-  for problem in look.problems:
+      print(formatted(args, compared), flush=True)
+    problems += draw(args, compared, sources, plots)
+  for problem in problems:
     note(f'error: {problem}')
-  return 1 if look.problems or not look.compared else 0
+  return 1 if problems or not compared else 0
 
 
 def main(argv=None):

@@ -241,7 +241,7 @@ def _row(result):
                                       else ''))
   figures = ([f'{cells.error_of(entry.final[name]):.2f}'
               for name in ('last', 'best', 'median_of_last_20')] if entry.finished
-             else [f'unfinished, through step {entry.newest:,}', '-', '-'])
+             else [f'unfinished, at step {entry.newest:,}', '-', '-'])
   seed = '-' if entry.seed is None else str(entry.seed)
   return [f'[{result.name}](#{_anchor(result.name)})', words,
           f'{entry.schedule.steps:,}', seed] + figures + [_published(result)]
@@ -263,8 +263,8 @@ def _beside(beside):
     known = beside.cell.error is not None
     return f'{error:.2f}' + (f' ({error - beside.cell.error:+.2f})' if known else '')
 
-  return (f'{beside.cell.shown_error}, here best {here(beside.lowest)}, final '
-          f'{here(beside.last)}')
+  return (f'{beside.cell.shown_error}, here best {here(beside.best)}, final '
+          f'{here(beside.final)}')
 
 
 def _by_setting(found):
@@ -273,12 +273,9 @@ def _by_setting(found):
   for each in found:
     entry = each.entry
     if entry.finished and entry.settings:
-      settings = {name: value for name, value in entry.settings.items()
-                  if name != 'random_seed'}
-      key = json.dumps(settings, sort_keys=True)
-      groups.setdefault(key, []).append(each)
-      if settings.get('regularizer') == 'none':
-        baselines.setdefault(_common(settings), {})[entry.seed] = _last(each)
+      groups.setdefault(verdicts.without_seed(entry.settings), []).append(each)
+      if entry.settings.get('regularizer') == 'none':
+        baselines.setdefault(_common(entry.settings), {})[entry.seed] = _last(each)
   if not groups:
     return []
   rows = [['setting', 'steps', 'n', 'seeds', 'mean of final', 'sd', 'difference to none',
@@ -328,7 +325,7 @@ def _details(result):
   else:
     facts.append('Only the logs are here, which record no settings.')
     if not entry.finished:
-      facts.append(f'Unfinished, through step {entry.newest:,} of '
+      facts.append(f'Unfinished: at step {entry.newest:,} of '
                    f'{entry.schedule.steps:,}.')
     facts += [f'First line: {line.conclusion}.' for line in result.compared.first_lines]
   facts.append(_beside_log(result.verdict))
@@ -356,12 +353,12 @@ def _beside_tests(result):
     return []
   if reference.schedule.protocol != entry.schedule.protocol:
     return []
-  ours, theirs = dict(entry.tests), reference.tests
+  ours, theirs = dict(entry.tests), dict(reference.tests)
   steps = [step for step in sorted(theirs) if step % EVERY == 0 and step in ours]
   if not steps:
     return []
   differences = {step: ours[step] - theirs[step] for step in steps}
-  sections = [['section', 'steps compared', 'largest difference (at step)',
+  sections = [['section', 'steps compared', 'maximum difference (at step)',
                'mean difference']]
   for begin, end, inside in agreement.by_section(steps, entry.schedule.protocol.lr_drops):
     part = steps[inside]
@@ -389,7 +386,7 @@ def _trained(entry):
 
 def _figures(final):
   """Test accuracies, as the logs have them."""
-  return (f'Test accuracy: last {final["last"]["test_acc"]:.4f}; best '
+  return (f'Test accuracy: final {final["last"]["test_acc"]:.4f}; best '
           f'{final["best"]["test_acc"]:.4f}, after step {final["best"]["step"]:,}; median '
           f'of the last {final["median_of_last_20"]["evaluations"]} '
           f'{final["median_of_last_20"]["test_acc"]:.4f}.')
@@ -425,7 +422,7 @@ def _beside_log(verdict):
   words = f'Beside {verdict.reference.label} ({verdict.reference.source}): '
   if verdict.difference is None:
     return f'{words}{verdict.text}.'
-  return (f'{words}last test accuracy {verdict.theirs:.4f}, here {verdict.ours:.4f}, '
+  return (f'{words}final test accuracy {verdict.theirs:.4f}, here {verdict.ours:.4f}, '
           f'difference {verdict.difference:+.4f}; {verdict.text}. '
           f'{verdict.arithmetic[:1].upper()}{verdict.arithmetic[1:]}.')
 

@@ -70,14 +70,13 @@ def test_a_run_is_kept_and_told_of(log_dir, tmp_path):
   assert ('--model cnn9, --width 0.25, --depth 9, --batch_size 128, --base_lr 0.1, '
           '--op_seeds by_name; 42,500 steps, learning-rate decay steps 20,000, 30,000, '
           '37,500; seed 345.') in words
-  assert ('Test accuracy: last 0.6396; best 0.6400, after step 32,500; median of the last '
+  assert ('Test accuracy: final 0.6396; best 0.6400, after step 32,500; median of the last '
           '20 0.6394.') in words
   assert '0.1 hours of training, median 0.900 s a step' in words   # 3 times 90 s
   assert 'interrupted once, and continued from step 300.' in words
   assert '- Commit 0123456789ab; Python 3.11.7, TensorFlow 2.21.0; a CPU, 2 cores.' in words
-  assert ('Beside published half_mhe_2 (github.com/wy1iu/MHE, 1 run): no verdict: other '
-          'settings '
-          'than published half_mhe_2: --width 0.25, not 1') in words
+  assert ('Beside published half_mhe_2 (github.com/wy1iu/MHE, 1 run): no verdict: the '
+          'settings differ from published half_mhe_2: --width 0.25, not 1') in words
   assert ('(github.com/rmlin/rmlin.github.io, data/MHE_slides.pdf page 7): test error '
           '35.16, here') in words
   assert '![' not in page
@@ -149,8 +148,8 @@ def test_the_published_figure_is_found(tmp_path, name, number, published):
   assert ('this run has --power 2, not 0' in ' '.join(page.split())) == (
       args['regularizer'] == 'mhe' and args['power'] == '2')
   # The bound is that of `compare.py`.
-  assert ('difference -0.0009; within the spread expected of one run. Spread of one run: '
-          '0.0023' in ' '.join(page.split())) == (name == 'published.sh')
+  assert ('difference -0.0009; within the normal variation between seeds. Sd, the standard '
+          'deviation of one run: 0.0023' in ' '.join(page.split())) == (name == 'published.sh')
 
 
 def test_a_run_that_changed_its_machine(log_dir, tmp_path):
@@ -273,7 +272,7 @@ def test_an_unfinished_run_of_two_logs(tmp_path):
                            planted=planted)
   page = results.page(results.read(str(tmp_path)))
   assert ('| [going_on](#going_on) | settings not recorded; as published angle | 75,000 | '
-          '- | unfinished, through step 51,500 | - | - | none |') in page
+          '- | unfinished, at step 51,500 | - | - | none |') in page
   assert (f'| before 30,000 | 29 | +0.0300 (2,000) | +{0.03 / 29:.4f} |') in page
   assert ('| 30,000 to 49,999 | 20 | -0.0600 (40,000) | -0.0030 |') in page
   assert ('| 50,000 to 64,999 | 2 | +0.0100 (51,000) | +0.0050 |') in page

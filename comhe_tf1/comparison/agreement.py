@@ -1,12 +1,12 @@
 """How far two logs agree, line by line: the first difference, and how far apart from there.
 
-Figures are compared as printed, in decimal arithmetic: as floats, 0.9000 and 0.8999 may
-be more than 0.0001 apart. Only steps that both logs have are compared.
+Only steps that both logs have are compared, and figures as they were printed: 0.9000 and
+0.8999 are one unit of the last digit apart.
 """
 import bisect
 import collections
-import decimal
 import math
+import statistics
 import typing
 
 from comhe_tf1.published import published_runs
@@ -30,7 +30,7 @@ class Part(typing.NamedTuple):
 
   Only lines from the first difference on count. begin: decay step with which the section
   begins, 0 for the first. end: decay step before which it ends, or None. lines: their
-  number. largest, at: the largest deviation and its step. median.
+  number. largest, at: the maximum deviation and its step. median.
   """
   begin: int
   end: int
@@ -78,73 +78,61 @@ class Agreement(typing.NamedTuple):
 
 
 def compare_curves(ours, theirs, drops=(), until=None):
-  """How far a quantity agrees.
+  """How far a quantity agrees, as `Quantity`.
 
   Args:
     ours, theirs: `recorded_run.Curve` with places, steps ascending.
     drops: learning-rate decay steps, ascending.
     until: step before which is compared, or None.
-
-  Returns:
-    `Quantity`.
   """
-  there = {step: i for i, step in enumerate(theirs.steps)}
-  steps, pairs = [], []
-  for i, step in enumerate(ours.steps):
-    if step in there and (until is None or step < until):
-      j = there[step]
-      steps.append(step)
-      pairs.append(((ours.values[i], ours.places[i]), (theirs.values[j], theirs.places[j])))
-  deviations = [_deviation(here, other) for (here, _), (other, _) in pairs]
+  there = dict(zip(theirs.steps, zip(theirs.values, theirs.places)))
+  steps = [step for step in ours.steps
+           if step in there and (until is None or step < until)]
+  here = dict(zip(ours.steps, zip(ours.values, ours.places)))
+  deviations = [_deviation(here[step], there[step]) for step in steps]
   agreeing = 0
-  while agreeing < len(steps) and deviations[agreeing] <= _unit(*pairs[agreeing]):
+  while agreeing < len(steps) and _within_one_unit(
+      deviations[agreeing], here[steps[agreeing]][1], there[steps[agreeing]][1]):
     agreeing += 1
-  difference = None
-  if agreeing < len(steps):
-    difference = Difference(steps[agreeing], *[_printed(*one) for one in pairs[agreeing]])
-  deviations = list(map(float, deviations))
+  differing = steps[agreeing:]
   return Quantity(
       lines=len(steps), agreeing=agreeing, first_step=steps[0] if steps else None,
       last_matching_step=steps[agreeing - 1] if agreeing else None,
-      first_difference=difference,
-      parts=_parts(steps[agreeing:], deviations[agreeing:], drops),
-      only_ours=_alone(ours, steps), only_theirs=_alone(theirs, steps),
+      first_difference=Difference(differing[0], *(
+          _printed(*log[differing[0]]) for log in (here, there))) if differing else None,
+      parts=_parts(differing, deviations[agreeing:], drops),
+      only_ours=_count_alone(ours, steps), only_theirs=_count_alone(theirs, steps),
       common_steps=steps, deviations=deviations)
 
 
 def compare_logs(ours, theirs, our_drops, their_drops):
-  """How far two logs agree in all their quantities.
+  """How far two logs agree in all their quantities, as `Agreement`.
 
   Args:
     ours, theirs: dicts as `recorded_run.Run.curves`.
     our_drops, their_drops: learning-rate decay steps.
-
-  Returns:
-    `Agreement`.
   """
   until = min(set(our_drops) ^ set(their_drops), default=None)
   drops = sorted(set(our_drops) & set(their_drops))
-  quantities = collections.OrderedDict()
-  for name in NAMES:
-    if name in ours and name in theirs:
-      found = compare_curves(ours[name], theirs[name], drops, until)
-      if found.lines:
-        quantities[name] = found
+  compared = ((name, compare_curves(ours[name], theirs[name], drops, until))
+              for name in NAMES if name in ours and name in theirs)
+  quantities = collections.OrderedDict(
+      (name, quantity) for name, quantity in compared if quantity.lines)
   return Agreement(until, quantities, *_conclusion(ours, theirs, quantities))
 
 
 def _deviation(ours, theirs):
-  """Absolute deviation of two figures: a `Decimal`, or infinite."""
-  if math.isfinite(ours) and math.isfinite(theirs):
-    # The shortest text of a float is what was printed, up to 15 digits.
-    return abs(decimal.Decimal(repr(ours)) - decimal.Decimal(repr(theirs)))
-  same = ours == theirs or (math.isnan(ours) and math.isnan(theirs))
-  return 0. if same else math.inf
+  """Absolute deviation of two pairs of a figure and its decimal places."""
+  (here, places), (there, other_places) = ours, theirs
+  if math.isfinite(here) and math.isfinite(there):
+    # Without the rounding errors of floats: 0.0001, not 0.00009999999999998899.
+    return round(abs(here - there), max(places, other_places))
+  return 0. if repr(here) == repr(there) else math.inf
 
 
-def _unit(ours, theirs):
-  """One unit of the last digit, of the shorter where one has more digits."""
-  return decimal.Decimal(1).scaleb(-min(ours[1], theirs[1]))
+def _within_one_unit(deviation, *places):
+  """Whether it is at most one unit of the last digit of the figure that has fewer."""
+  return round(deviation * 10. ** min(places), 9) <= 1 if deviation < math.inf else False
 
 
 def _printed(value, places):
@@ -169,87 +157,6 @@ def by_section(steps, drops):
       edges, edges[1:] + [None], cuts, cuts[1:]) if first < last]
 
 
-def _parts(steps, deviations, drops):
-  """The `Part`s that have lines."""
-  found = []
-  for begin, end, inside in by_section(steps, drops):
-    values = sorted(deviations[inside])
-    middle = len(values) // 2
-    largest = values[-1]
-    found.append(Part(
-        begin, end, len(values), largest, steps[inside][deviations[inside].index(largest)],
-        (values[middle] + values[-middle - 1]) / 2))
-  return found
-
-
-def _alone(curve, steps):
-  """How many lines of a curve lie between the first and last of `steps`, not among them."""
-  return (sum(steps[0] <= step <= steps[-1] for step in curve.steps) - len(steps)
-          if steps else 0)
-
-
-def _first_difference(quantities):
-  """The first step at which one of them differs, or None."""
-  return min((found.first_difference.step for found in quantities
-              if found.first_difference), default=None)
-
-
-def _conclusion(ours, theirs, quantities):
-  """`Agreement.finding` and `Agreement.meaning`."""
-  if not quantities:
-    return 'no step is in both logs, so there is nothing to compare', ''
-  training = [found for name, found in quantities.items() if name != TEST]
-  first = _first_difference(training)
-  reached = max((step for found in training for step in found.common_steps
-                 if first is None or step < first), default=None)
-  matching = _matching(quantities, reached)
-  step = _first_difference(quantities.values())
-  if step is None:
-    return f'{matching}; no difference', _SAME
-  differing = [name for name, found in quantities.items()
-               if found.first_difference and found.first_difference.step == step]
-  at = (f'the first differing step is {step:,} '
-        f'({" ".join(differing)} differ{"" if differing[1:] else "s"})')
-  if step == min(found.first_step for found in quantities.values()):
-    return f'{at}, which is the first step in both logs', _OTHERS
-  if reached is not None and step > reached and (
-      _leaves_plateau(ours, theirs, reached, first)):
-    return f'{matching}; {at}, where the loss leaves its first plateau', (
-        f'{_PLATEAU} {_AFTER}')
-  return f'{matching}; {at}', f'{_ROUNDING} {_AFTER}'
-
-
-def _matching(quantities, reached):
-  """The last matching steps, in words."""
-  names = [name for name in quantities if name != TEST]
-  said = []
-  if reached is not None:
-    whole = len(names) == len(published_runs.QUANTITIES)
-    said.append(f'{"all five quantities" if whole else " ".join(names)} of the training '
-                f'lines agree through step {reached:,}')
-  test = quantities.get(TEST)
-  if test and test.last_matching_step is not None:
-    said.append(f'test acc{"" if said else " agrees"} through step '
-                f'{test.last_matching_step:,}')
-  return ', '.join(said)
-
-
-def _leaves_plateau(ours, theirs, reached, first):
-  """Whether both are on the plateau at one step, and one of them no longer at the next."""
-  return (first is not None and _saturated(ours, reached) and _saturated(theirs, reached)
-          and not (_saturated(ours, first) and _saturated(theirs, first)))
-
-
-def _saturated(curves, step):
-  """Whether every image of a training batch has a loss of about 0 or about `WRONG`."""
-  values = [dict(zip(curves[name].steps, curves[name].values)).get(step)
-            for name in ('fit', 'acc') if name in curves]
-  if len(values) < 2 or None in values:
-    return False
-  fit, acc = values
-  return acc < 0.5 and abs(fit - (1 - acc) * WRONG) <= 0.015 + 0.1 * acc
-
-
 def describe_section(begin, end):
   """The steps of a section: 'before 30,000', '30,000 to 49,999'..."""
   if end is None:
@@ -257,25 +164,92 @@ def describe_section(begin, end):
   return f'{begin:,} to {end - 1:,}' if begin else f'before {end:,}'
 
 
+def _parts(steps, deviations, drops):
+  """The `Part`s that have lines."""
+  parts = []
+  for begin, end, inside in by_section(steps, drops):
+    values = deviations[inside]
+    largest = max(values)
+    parts.append(Part(begin, end, len(values), largest,
+                      steps[inside][values.index(largest)], statistics.median(values)))
+  return parts
+
+
+def _count_alone(curve, steps):
+  """How many lines of a curve lie between the first and last of `steps`, not among them."""
+  return (sum(steps[0] <= step <= steps[-1] for step in curve.steps) - len(steps)
+          if steps else 0)
+
+
+def _first_difference(quantities):
+  """The first step at which one of them differs, or None."""
+  return min((quantity.first_difference.step for quantity in quantities
+              if quantity.first_difference), default=None)
+
+
+def _conclusion(ours, theirs, quantities):
+  """`Agreement.finding` and `Agreement.meaning`."""
+  if not quantities:
+    return 'no step is in both logs, so there is nothing to compare', ''
+  training = [quantity for name, quantity in quantities.items() if name != TEST]
+  first = _first_difference(training)
+  last_matching = max((step for quantity in training for step in quantity.common_steps
+                       if first is None or step < first), default=None)
+  matching = _describe_matching(quantities, last_matching)
+  step = _first_difference(quantities.values())
+  if step is None:
+    return f'{matching}; no step differs', _SAME
+  differing = [name for name, quantity in quantities.items()
+               if quantity.first_difference and quantity.first_difference.step == step]
+  at = f'first differing step: {step:,} ({", ".join(differing)})'
+  if step == min(quantity.first_step for quantity in quantities.values()):
+    return f'{at}, the first step that both logs have', _OTHERS
+  # Both are on the plateau at one step, and one of them no longer at the next.
+  if last_matching is not None and first is not None and step > last_matching and all(
+      _is_saturated(log, last_matching) for log in (ours, theirs)) and not all(
+          _is_saturated(log, first) for log in (ours, theirs)):
+    return f'{matching}; {at}, where the loss leaves its first plateau', (
+        f'{_PLATEAU} {_AFTER}')
+  return f'{matching}; {at}', f'{_ROUNDING} {_AFTER}'
+
+
+def _describe_matching(quantities, last_matching):
+  """The last matching steps, in words."""
+  names = [name for name in quantities if name != TEST]
+  steps = []
+  if last_matching is not None:
+    whole = len(names) == len(published_runs.QUANTITIES)
+    steps.append(f'{last_matching:,} in the training lines '
+                 f'({"all five figures" if whole else ", ".join(names)})')
+  if TEST in quantities and quantities[TEST].agreeing:
+    steps.append(f'{quantities[TEST].last_matching_step:,} in test acc')
+  return f'last matching step: {", ".join(steps)}'
+
+
+def _is_saturated(curves, step):
+  """Whether every image of a training batch has a loss of about 0 or about `WRONG`."""
+  fit, acc = (dict(zip(curves[name].steps, curves[name].values)).get(step)
+              if name in curves else None for name in ('fit', 'acc'))
+  if fit is None or acc is None:
+    return False
+  return acc < 0.5 and abs(fit - (1 - acc) * WRONG) <= 0.015 + 0.1 * acc
+
+
 _SAME = (
-    'If all lines agree, the weights, the data and their order, the projections and the '
-    'learning rates were the same, and so was the arithmetic, to the printed digits.')
+    'So the weights, the data and their order, the projections and the learning rates were '
+    'the same, and so was the arithmetic, to the printed digits.')
 _OTHERS = (
     'Logs that differ from the start are two different trainings: other weights, data or '
-    'settings (see the section on the first line). The deviations are then those of two '
-    'independent runs.')
+    'settings. See the first training line, above.')
 _PLATEAU = (
-    'On the first plateau the softmax is saturated: every wrong image has a loss of 9.21 = '
-    '-ln 1e-4 and almost no gradient, and only weight decay trains, until one image '
-    'leaves it. Rounding decides at which step: the order of sums depends on TensorFlow, '
-    'the device and the number of threads. A program does not even repeat itself here. '
-    'More agreement cannot be expected.')
+    'On this plateau the softmax is saturated, and only weight decay trains. Rounding '
+    'decides at which step an image leaves it, so that two runs of one program differ here '
+    'too.')
 _ROUNDING = (
-    'Rounding errors grow during training. With another TensorFlow, device or number of '
-    'threads a program differs from itself too, sooner or later. But a real difference '
-    'that starts at this step, such as a learning-rate decay step, an interruption or '
-    'other data, looks the same.')
+    'Rounding errors grow during training, so that two runs of one program differ too, '
+    'sooner or later. But a real difference that starts at this step, such as another '
+    'learning rate, an interruption or other data, looks the same.')
 _AFTER = (
-    'Agreement before that step means the same weights, data and their order, projections '
-    'and learning rates. Deviations after it are those of two independent runs, and do not '
-    'measure an error; compare the final test accuracies instead.')
+    'Before that step the weights, the data and their order, the projections and the '
+    'learning rates were the same. After it these are two independent runs, and their '
+    'deviation does not measure an error; compare the final test accuracies instead.')

@@ -58,11 +58,8 @@ def standard_error(lines):
 
 def correlation(ours, theirs):
   """Spearman's rank correlation of two sequences; None if one is constant."""
-  ranks = [_ranks(values) for values in (ours, theirs)]
-  ranks = [each - each.mean() for each in ranks]
-  squares = [float(each @ each) for each in ranks]
-  return float(ranks[0] @ ranks[1]) / math.sqrt(squares[0] * squares[1]) if all(
-      squares) else None
+  ranks = _ranks(ours), _ranks(theirs)
+  return float(np.corrcoef(*ranks)[0, 1]) if all(map(np.ptp, ranks)) else None
 
 
 def _ranks(values):
@@ -87,7 +84,7 @@ def correlate_curves(ours, theirs, start, drops):
   there = dict(zip(theirs.steps, theirs.values))
   lines = [(step, value, there[step]) for step, value in zip(ours.steps, ours.values)
            if step >= start and step in there]
-  found = []
+  sections = []
   for begin, end, inside in agreement.by_section([step for step, _, _ in lines], drops):
     steps, here, other = np.array(lines[inside]).T
     with np.errstate(invalid='ignore', over='ignore'):
@@ -98,18 +95,18 @@ def correlate_curves(ours, theirs, start, drops):
       moved = [correlation(*pair) for shift in SHIFTS for pair in (
           (here[shift:], other[:-shift]), (here[:-shift], other[shift:]))]
       figures = (correlation(here, other), standard_error(len(here)),
-                 max((each for each in moved if each is not None), default=None))
-      found.append(Section(begin, end, len(here), *figures, same=_same(*figures)))
-  return found
+                 max((value for value in moved if value is not None), default=None))
+      sections.append(Section(begin, end, len(here), *figures, same=_same(*figures)))
+  return sections
 
 
-def _same(found, error, shifted):
-  if found is None or shifted is None:
+def _same(correlated, error, shifted):
+  if correlated is None or shifted is None:
     return None
-  if found < _ABOVE * error:
-    return False if found + _BELOW * error <= _SMALLEST else None
+  if correlated < _ABOVE * error:
+    return False if correlated + _BELOW * error <= _SMALLEST else None
   # Where a trend is larger than the scatter, moved lines correlate as well.
-  return True if found >= shifted + error else None
+  return True if correlated >= shifted + error else None
 
 
 def correlate_logs(agreed, ours, theirs, drops):
@@ -129,11 +126,8 @@ def correlate_logs(agreed, ours, theirs, drops):
 
 
 HOW = (
-    f'The correlation (of ranks) of how far fit is from the mean of the lines before and '
-    f'after, from the first differing step on. A batch of hard images has a higher loss in '
-    f'both networks, so the correlation is near 0 unless both use the same images, cropped '
-    f'and mirrored alike, in the same order. In brackets: its standard error around 0 if '
-    f'the batches differ. "The same batches" needs {_ABOVE} standard errors, and one more '
-    f'than any correlation with one log moved by 3 to 10 lines; "different batches" needs '
-    f'a correlation {_BELOW} standard errors below {_SMALLEST}, the smallest of the same '
-    f'batches that was seen.')
+    'A batch of hard images has a higher fit than the batches before and after it, in both '
+    'logs. The table shows the rank correlation of these deviations between the two logs. '
+    'It is near 0, unless both use the same images in the same order, with the same crops '
+    'and mirroring. In brackets: its standard error if the batches differ. '
+    'docs/evidence/comparing.md says how the answer follows.')

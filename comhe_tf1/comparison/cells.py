@@ -1,7 +1,7 @@
 """Runs beside the cells of the authors' tables that have the same settings.
 
 There is no verdict: a cell is one run, mostly of unknown schedule and step, and the
-lowest of many test errors is chosen on the test set.
+best of many test errors is chosen on the test set.
 """
 import typing
 
@@ -23,21 +23,20 @@ class Match(typing.NamedTuple):
 class Beside(typing.NamedTuple):
   """A run, `verdicts.Entry`, beside a cell.
 
-  lowest, last: 100 - 100 * best, and last, test accuracy of the run; None if it is not
-  finished. note: what is known of the cell, and what is different in the run.
+  best, final: test errors of the run, in percent; None if it is not finished. note: what
+  is known of the cell, and what is different in the run.
   """
   entry: object
   cell: published_runs.Cell
-  lowest: float
-  last: float
+  best: float
+  final: float
   note: str
 
 
-HOW = (f'Test errors in percent; published: from the authors\' slides '
-       f'({published_runs.SOURCE}), one run each. Ten of their cells are the lowest of all '
-       f'test errors of one released log, so the run\'s lowest, 100 - 100 best, stands '
-       f'beside them. It is chosen on the test set; the headline is the last. There is no '
-       f'verdict on these.')
+HOW = (f'Published: from the authors\' slides ({published_runs.SOURCE}), one run each, '
+       f'where known its minimum error over all evaluations. So compare it with the best '
+       f'error. That is chosen on the test set: the result of a run is its final error. '
+       f'There is no verdict here.')
 
 
 def protocol_of(settings):
@@ -57,16 +56,16 @@ def matches(settings):
 
   Returns:
     List of `Match`: every cell whose settings the run has, except for doubtful ones, and
-    whose protocol, or one of them, the run follows. None if the data are recorded and
+    whose protocol, or one of them, the run follows. Empty if the data are recorded and
     are not the official ones.
   """
   if 'data_md5' in settings and not datasets.is_official(
       settings.get('dataset'), settings['data_md5']):
     return []
   protocol = protocol_of(settings)
-  found = [Match(cell, _otherwise(cell, settings)) for cell in published_runs.CELLS
-           if protocol in cell.protocols]
-  return [match for match in found if match.otherwise is not None]
+  compared = (Match(cell, _otherwise(cell, settings)) for cell in published_runs.CELLS
+              if protocol in cell.protocols)
+  return [match for match in compared if match.otherwise is not None]
 
 
 def _otherwise(cell, settings):
@@ -80,13 +79,13 @@ def _otherwise(cell, settings):
 
 def beside(entries):
   """List of `Beside`: for each run the cells that have its settings, maybe none."""
-  found = []
+  rows = []
   for entry in entries:
     final = entry.final if entry.finished else None
     for match in matches(entry.settings or {}):
-      found.append(Beside(entry, match.cell, final and error_of(final['best']),
-                          final and error_of(final['last']), _note(match)))
-  return found
+      rows.append(Beside(entry, match.cell, final and error_of(final['best']),
+                         final and error_of(final['last']), _note(match)))
+  return rows
 
 
 def error_of(figure):
@@ -98,21 +97,23 @@ def _note(match):
   """What is known of a cell and what is different in the run, as a sentence."""
   cell = match.cell
   if cell.log:
-    words = (f'The lowest test error of the MHE authors\' log {cell.log}, whose schedule '
-             f'is known')
+    words = (f'The best test error of the MHE authors\' log {cell.log}, whose schedule is '
+             f'known')
   elif cell.protocols[1:]:
     steps = ' or '.join(f'{protocol.steps:,}' for protocol in cell.protocols)
-    words = f'The step is not known; the run had {steps} steps'
+    words = (f'At which step it was measured is not known; the authors\' run had {steps} '
+             f'steps')
   else:
-    words = 'The step is not known; the schedule is taken from other cells of the table'
+    words = ('At which step it was measured is not known; the schedule is assumed from '
+             'other cells of the table')
   if cell.doubtful:
-    words += '; concluded, not stated: ' + ', '.join(
+    words += '; assumed, not stated by the authors: ' + ', '.join(
         f'--{name} {run_settings.shown(cell.settings[name])}'
         for name in sorted(cell.doubtful))
   if cell.settings['regularizer'] == 'mhe':
     words += f' ({published_runs.ALL["mhe_0"].note})'
   if cell.read_off:
-    words += f'; read off a plot, to {cell.read_off:g}'
+    words += f'; read off a plot, +-{cell.read_off:g}'
   if match.otherwise:
-    words += '; this run has ' + ', '.join(match.otherwise)
+    words += '; this run has ' + '; '.join(match.otherwise)
   return words + '.'

@@ -16,19 +16,15 @@ def but_last(layers):
       `recorded_run.layer_energies`.
 
   Returns:
-    Pair of the sum, a `recorded_run.Curve` at the steps that all these layers have,
-    and the number of layers in it; or None if the last layer or all others are not
-    recorded, or they have no step in common.
+    Pair of the sum, a `recorded_run.Curve` at the steps that all layers have, and the
+    number of layers in it; or None if the last layer or all others are not recorded, or
+    there is no such step.
   """
   curves = [dict(zip(curve.steps, curve.values))
             for layer, curve in layers.items() if layer != LAST]
-  if LAST not in layers or not curves:
-    return None
-  steps = sorted(set(curves[0]).intersection(*curves[1:]))
-  if not steps:
-    return None
-  return recorded_run.Curve(steps, [sum(curve[step] for curve in curves)
-                                    for step in steps]), len(curves)
+  steps = sorted(set.intersection(*map(set, curves))) if LAST in layers and curves else []
+  sums = [sum(curve[step] for curve in curves) for step in steps]
+  return (recorded_run.Curve(steps, sums), len(curves)) if steps else None
 
 
 def published_for(settings):
@@ -43,5 +39,4 @@ def published_for(settings):
   if settings is None or any(settings.get(name, value) != value
                              for name, value in wanted.items()):
     return None
-  method = settings.get('regularizer')
-  return published_runs.ENERGIES.get(method) if isinstance(method, str) else None
+  return published_runs.ENERGIES.get(str(settings.get('regularizer')))

@@ -24,14 +24,13 @@ def compare(entry):
   missing = _nothing_to_compare(line, reference)
   if missing:
     return FirstLine(entry, {}, None, missing)
+  (_, ours), (_, theirs) = line, reference.first_line
   figures = collections.OrderedDict(
-      (name, (f'{line[1][name]:.4f}' if name in line[1] else None,
-              f'{reference.first_line[name]:.4f}'))
-      for name in published_runs.QUANTITIES if name in reference.first_line)
+      (name, (f'{ours[name]:.4f}' if name in ours else None, f'{theirs[name]:.4f}'))
+      for name in published_runs.QUANTITIES if name in theirs)
   differing = [name for name, (ours, theirs) in figures.items() if ours != theirs]
   if not differing:
-    return FirstLine(entry, figures, True,
-                     'match: all figures of iter_0, to the last digit')
+    return FirstLine(entry, figures, True, 'all figures match to the last digit')
   return FirstLine(entry, figures, False, f'{_which_differ(figures, differing)}. '
                                           f'{_why(entry, reference, differing)}')
 
@@ -45,16 +44,16 @@ def _nothing_to_compare(line, reference):
             f'to compare')
   if reference is None:
     return 'no published run of this method is known'
-  if reference.first_line is None:
+  if reference.first_line is None or reference.first_line[0] != 0:
     return f'{reference.label} has no line of step 0'
   return None
 
 
 def _which_differ(figures, differing):
   kept = [name for name in figures if name not in differing]
-  text = f'{" ".join(differing)} differ{"s" if len(differing) == 1 else ""}'
+  text = f'{", ".join(differing)} differ{"s" if len(differing) == 1 else ""}'
   if kept:
-    text += (f'; {" ".join(kept)} match{"es" if len(kept) == 1 else ""} to the last '
+    text += (f'; {", ".join(kept)} match{"es" if len(kept) == 1 else ""} to the last '
              f'digit')
   if {'reg', 'thom', 'thomf'} <= set(kept):
     text += ', so the initial weights and projections are the same'
@@ -65,15 +64,15 @@ def _why(entry, reference, differing):
   """Why figures of the first line may differ."""
   if entry.settings is None or reference.settings is None:
     seed = (reference.settings or {}).get('random_seed')
-    return (f'A log does not say why: another seed'
-            f'{"" if seed is None else f" than {seed}"}, another op-seed scheme than '
-            f'TensorFlow 1.8 to 1.12 give, other settings, data or batch size')
+    return (f'A log does not record why. Possible reasons: another seed'
+            f'{"" if seed is None else f" than {seed}"}, other op seeds than those of '
+            f'TensorFlow 1.8 to 1.12, other settings, other data, another batch size')
   names = {name for quantity in differing for name in run_settings.DECISIVE[quantity]}
   if 'iters' not in reference.settings:
     names.discard('base_lr')   # it only moves projections that are trained
   reasons = run_settings.differences(entry.settings, reference.settings, names)
   if reasons:
-    return 'It has ' + ', '.join(reasons)
+    return 'This run has ' + '; '.join(reasons)
   if entry.settings.get('data_md5') is None:
     cause = 'perhaps other data'
   else:

@@ -8,7 +8,6 @@ import typing
 from comhe_tf1.comparison import agreement
 from comhe_tf1.comparison import batches
 from comhe_tf1.comparison import cells
-from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.comparison import verdicts
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import run_settings
@@ -18,6 +17,8 @@ NONE = '-'
 WIDTH = 88
 # Fields that JSON leaves out: whole logs, and lists as long as these.
 _LARGE = frozenset(['run', 'curves', 'common_steps', 'deviations'])
+_SAME_BATCHES = ((True, 'the same batches'), (False, 'different batches'),
+                 (None, 'unclear'))
 
 
 class Block(typing.NamedTuple):
@@ -28,17 +29,20 @@ class Block(typing.NamedTuple):
   """
   title: str
   notes: list
-  rows: list
+  rows: list = []
 
 
 def blocks(compared):
   """The parts of a `verdicts.Comparison`, list of `Block`."""
-  parts = [Block('Runs', list(map(describe, compared.entries)), []),
-           _first_lines(compared.first_lines)]
-  parts += _line_by_line(compared.line_by_line)
+  parts = [Block('Runs', list(map(describe, compared.entries))),
+           _first_lines(compared.first_lines), _line_by_line(compared.line_by_line),
+           _deviations(compared.line_by_line), _batches(compared.line_by_line)]
   for section in compared.sections:
-    parts += _section(section)
+    parts += [_accuracies(section), _last_lines(section), _seeds(section),
+              _verdicts(section)]
   parts.append(_cells(compared.cells))
+  # Headings alone are no table, and a table's explanation is nothing without it.
+  parts = [part if part.rows[1:] else part._replace(rows=[]) for part in parts]
   return [part for part in parts if part.rows or part.notes]
 
 
@@ -53,10 +57,10 @@ def describe(entry):
     words.append('TensorFlow ' + ' then '.join(_different(
         str(each.get('tensorflow')) for each in entry.environments)))
   words.append('finished' if entry.finished else
-               f'unfinished, through step {entry.newest:,} of {entry.schedule.steps:,}')
+               f'unfinished: at step {entry.newest:,} of {entry.schedule.steps:,}')
   if not entry.schedule.known:
-    words.append('its protocol is concluded from the lines')
-  return f'#{entry.number} {entry.path}: {"; ".join(words)}'
+    words.append('its schedule is not recorded; it is assumed from the lines')
+  return f'{entry.label} {entry.path}: {"; ".join(words)}'
 
 
 def _different(values):
@@ -67,226 +71,202 @@ def _show(form, value):
   return NONE if value is None else format(value, form)
 
 
-def _if_any(title, notes, rows):
-  """A block, without its table if that has headings alone."""
-  return Block(title, notes, rows if rows[1:] else [])
+def _sentence(text):
+  return f'{text[:1].upper()}{text[1:]}.'
 
 
 def _first_lines(lines):
-  rows, notes = [[''] + list(published_runs.QUANTITIES)], []
+  rows = [[''] + list(published_runs.QUANTITIES)]
   for line in lines:
-    notes.append(f'#{line.entry.number}: {line.conclusion}.')
-    if line.figures:
-      for name, column in ((line.entry.reference.label, 1), (f'#{line.entry.number}', 0)):
-        row = [name] + [line.figures.get(quantity, (None, None))[column] or NONE
-                        for quantity in published_runs.QUANTITIES]
-        if row not in rows:
-          rows.append(row)
-  return _if_any('First line (iter_0), exact digits', notes, rows)
+    sides = [(line.entry.reference, 1), (line.entry, 0)] if line.figures else []
+    for side, column in sides:
+      row = [side.label] + [line.figures.get(name, (None, None))[column] or NONE
+                            for name in published_runs.QUANTITIES]
+      if row not in rows:   # a reference of several runs
+        rows.append(row)
+  return Block('First training line (iter_0)',
+               [f'{line.entry.label}: {line.conclusion}.' for line in lines], rows)
 
 
 def _line_by_line(compared):
-  """How far runs agree with a log, how far apart they are then, and the batches."""
-  rows = [['', 'in common', 'agree', 'last matching', 'first differing', 'run',
-           'reference']]
-  findings, meanings, deviations = [], [], []
-  for entry, label, agreed, _ in compared:
-    findings.append(f'#{entry.number} beside {label}: {agreed.finding}.'
-                    + _left_out(label, agreed))
-    meanings += filter(None, [agreed.meaning])
-    for name, found in agreed.quantities.items():
-      name, first = f'#{entry.number} {name}', found.first_difference
-      rows.append([name, f'{found.lines:,}', f'{found.agreeing:,}',
-                   _show(',', found.last_matching_step)] + (
-                       [f'{first.step:,}', first.ours, first.theirs] if first
-                       else [NONE] * 3))
-      if first:
-        deviations.append((name, {
-            (part.begin, part.end): f'{_deviation(part.largest)} '
-                                    f'({_deviation(part.median)})'
-            for part in found.parts}))
-  return [
-      _if_any('Line by line, to one unit of the last digit',
-              findings + _different(meanings), rows),
-      Block('Deviation from the first differing step on',
-            ['The largest and, in brackets, the median absolute deviation of the lines '
-             'that both have, in each section between learning-rate decay steps.'],
-            _by_section(deviations)) if deviations else Block('', [], []),
-      _batches([each for each in compared if each.batches])]
+  """How far runs agree with a log."""
+  rows = [['', 'common lines', 'matching lines', 'last matching', 'first differing',
+           'this run', 'the other']]
+  for each in compared:
+    for name, quantity in each.agreement.quantities.items():
+      first = quantity.first_difference
+      rows.append(
+          [f'{each.entry.label} {name}', f'{quantity.lines:,}', f'{quantity.agreeing:,}',
+           _show(',', quantity.last_matching_step)]
+          + ([f'{first.step:,}', first.ours, first.theirs] if first else [NONE] * 3))
+  findings = [f'{each.entry.label} beside {each.label}: {each.agreement.finding}.'
+              + _left_out(each.label, each.agreement) for each in compared]
+  meanings = _different(each.agreement.meaning for each in compared)
+  return Block('Line by line: how many lines match from the start',
+               findings + list(filter(None, meanings)), rows)
 
 
 def _left_out(label, agreed):
   """What was left out of a comparison line by line, as sentences."""
   notes = ''
   if agreed.until is not None:
-    notes += f' Compared before step {agreed.until:,}, where the schedules differ.'
+    notes += (f' Only steps before {agreed.until:,} are compared: there the schedules '
+              f'begin to differ.')
   for whose, field in (('the run', 'only_ours'), (label, 'only_theirs')):
-    count = sum(getattr(found, field) for name, found in agreed.quantities.items()
-                if name in ('fit', agreement.TEST))
+    count = sum(getattr(agreed.quantities[name], field)
+                for name in ('fit', agreement.TEST) if name in agreed.quantities)
     if count:
       notes += (f' {count:,} line{"" if count == 1 else "s"} of {whose} that the other '
                 f'does not have {"is" if count == 1 else "are"} left out.')
   return notes
 
 
+def _deviations(compared):
+  """How far apart runs and a log are from their first difference on."""
+  parts = [(f'{each.entry.label} {name}', quantity.parts) for each in compared
+           for name, quantity in each.agreement.quantities.items() if quantity.parts]
+  notes = ['Absolute deviation of the lines that both logs have: its maximum and, in '
+           'brackets, its median, in each section between learning-rate decay steps.']
+  return Block('Deviation from the first differing step on', notes if parts else [],
+               _by_section(parts, lambda part: f'{_deviation(part.largest)} '
+                                               f'({_deviation(part.median)})'))
+
+
 def _deviation(value):
   return f'{value:.4f}' if value < 1e6 else f'{value:.4g}'
 
 
-def _by_section(labelled):
+def _batches(compared):
+  """Whether runs and a log used the same batches."""
+  compared = [each for each in compared if each.batches]
+  notes = []
+  for each in compared:
+    answers = [(words, [agreement.describe_section(section.begin, section.end)
+                        for section in each.batches if section.same is same])
+               for same, words in _SAME_BATCHES]
+    notes.append(f'{each.entry.label} beside {each.label}: ' + '; '.join(
+        f'{words}: {", ".join(where)}' for words, where in answers if where) + '.')
+  return Block(
+      'Are the batches the same? From the first differing step on',
+      notes + [batches.HOW] * bool(notes), _by_section(
+          [(each.entry.label, each.batches) for each in compared],
+          lambda section: NONE if section.correlation is None else
+          f'{section.correlation:.2f} ({section.error:.2f})'))
+
+
+def _by_section(labelled, show):
   """Rows of a table with a column for each section, headings first.
 
   Args:
-    labelled: list of pairs of a label and a dict, (begin, end) -> str.
+    labelled: list of pairs of a label and a list of records with begin and end.
+    show: function of a record.
   """
-  sections = sorted({section for _, values in labelled for section in values},
+  shown = [(label, {(record.begin, record.end): show(record) for record in records})
+           for label, records in labelled]
+  sections = sorted({section for _, by_section in shown for section in by_section},
                     key=lambda section: (section[0], section[1] or math.inf))
   return [[''] + [agreement.describe_section(*section) for section in sections]] + [
-      [label] + [values.get(section, NONE) for section in sections]
-      for label, values in labelled]
+      [label] + [by_section.get(section, NONE) for section in sections]
+      for label, by_section in shown]
 
 
-_ANSWERS = ((True, 'the same batches'), (False, 'different batches'), (None, 'unclear'))
+def _side_by_side(corner, section, rows):
+  """A table with a column for each run and reference, without empty rows and columns.
+
+  Args:
+    corner: heading of the first column.
+    section: `verdicts.Section`.
+    rows: list of label, format, and function of an entry or reference.
+  """
+  columns = section.entries + section.references
+  figures = [[_show(form, figure(column)) for column in columns]
+             for _, form, figure in rows]
+  kept = [i for i in range(len(columns)) if any(row[i] != NONE for row in figures)]
+  return [[corner] + [columns[i].label for i in kept]] + [
+      [label] + [row[i] for i in kept] for (label, _, _), row in zip(rows, figures)
+      if set(row) != {NONE}]
 
 
-def _batches(compared):
-  title = 'Batches from the first differing step on, by the scatter of fit'
-  if not compared:
-    return Block(title, [], [])
-  notes = []
-  for entry, label, _, sections in compared:
-    answers = [(words, [agreement.describe_section(section.begin, section.end)
-                        for section in sections if section.same is same])
-               for same, words in _ANSWERS]
-    notes.append(f'#{entry.number} beside {label}: ' + '; '.join(
-        f'{words}: {", ".join(where)}' for words, where in answers if where) + '.')
-  return Block(title, notes + [batches.HOW], _by_section([(f'#{entry.number}', {
-      (section.begin, section.end): NONE if section.correlation is None else
-                                    f'{section.correlation:.2f} ({section.error:.2f})'
-      for section in sections}) for entry, _, _, sections in compared]))
+def _accuracies(section):
+  def at(step):
+    return lambda column: dict(column.tests).get(step)
 
+  def final(figure, name, finished=True):
+    # The final figures of a reference of another length are not comparable.
+    return lambda column: (
+        column.final[figure].get(name) if column.final and column.finished == finished
+        and column.schedule.steps == section.steps else None)
 
-def _section(section):
-  title = verdicts.describe_protocol(section.protocol, section.steps)
-  names = [f'#{entry.number}' for entry in section.entries]
-  names += [reference.label for reference in section.references]
-  # References of another length have their milestones only.
-  same_length = [reference if reference.schedule.steps == section.steps else None
-                 for reference in section.references]
-  return [
-      _table('Test accuracy: ' + title, 'after step', names,
-             _milestone_rows(section) + _unfinished_rows(section)
-             + _final_rows(section, same_length), _accuracy_notes(section)),
-      _table('Last training line: ' + title, '', names,
-             _loss_rows(section, same_length), []),
-      _seeds('Several seeds, last test accuracy: ' + title, section.seeds),
-      _verdicts('Verdict: ' + title, section.verdicts)]
-
-
-def _table(title, corner, names, rows, notes):
-  """A block without empty columns."""
-  kept = [i for i in range(len(names)) if any(row[i + 1] != NONE for row in rows)]
-  table = [[corner] + [names[i] for i in kept]] + [
-      [row[0]] + [row[i + 1] for i in kept] for row in rows]
-  return Block(title, notes, table if kept else [])
-
-
-def _milestone_rows(section):
-  curves = [dict(entry.tests) for entry in section.entries]
-  curves += [reference.tests for reference in section.references]
-  return [[f'{step:,}'] + [_show('.4f', curve.get(step)) for curve in curves]
-          for step in section.protocol.milestones
-          if step < section.steps and any(step in curve for curve in curves)]
-
-
-def _unfinished_rows(section):
-  finals = [None if entry.finished else entry.final for entry in section.entries]
-  if not any(finals):
-    return []
-  return [[label] + [NONE if final is None else format(final['last'][name], form)
-                     for final in finals] + [NONE] * len(section.references)
-          for label, form, name in (('newest, unfinished', '.4f', 'test_acc'),
-                                    ('  of step', ',', 'step'))]
-
-
-def _final_rows(section, same_length):
-  """The headline and what else is said of a finished run; see `recorded_run.final`."""
-  finals = [entry.final if entry.finished else {} for entry in section.entries]
-  theirs = [each and (each.lasts[:1] or [None], each.best or (None, None), each.median)
-            for each in same_length]
-
-  def row(label, form, figure, name, of_reference):
-    return [label] + [_show(form, final.get(figure, {}).get(name)) for final in finals] + [
-        NONE if each is None else _show(form, of_reference(each)) for each in theirs]
-
-  return [
-      row(f'last ({section.steps - 1:,}), the headline', '.4f', 'last', 'test_acc',
-          lambda each: each[0][0]),
-      row('best, chosen on the test set', '.4f', 'best', 'test_acc',
-          lambda each: each[1][0]),
-      row('  of step', ',', 'best', 'step', lambda each: each[1][1]),
-      row('median of the last 20', '.4f', 'median_of_last_20', 'test_acc',
-          lambda each: each[2])]
-
-
-def _accuracy_notes(section):
+  rows = [(f'{step:,}', '.4f', at(step)) for step in section.protocol.milestones
+          if step < section.steps]
+  rows += [
+      ('newest (unfinished)', '.4f', final('last', 'test_acc', finished=False)),
+      ('  after step', ',', final('last', 'step', finished=False)),
+      (f'final (step {section.steps - 1:,})', '.4f', final('last', 'test_acc')),
+      ('best (chosen on the test set)', '.4f', final('best', 'test_acc')),
+      ('  after step', ',', final('best', 'step')),
+      ('median of the last 20', '.4f', final('median_of_last_20', 'test_acc'))]
   notes = [f'{reference.label}: {reference.source}'
            f'{"; " + reference.note if reference.note else ""}.'
-           for reference in section.references if (
-               reference.schedule.steps == section.steps
-               or min(reference.tests or [section.steps]) < section.steps)]
+           for reference in section.references
+           if reference.schedule.steps == section.steps
+           or any(step < section.steps for step, _ in reference.tests)]
   short = [entry for entry in section.entries if entry.finished
            and entry.final['median_of_last_20']['evaluations'] < 20]
   if short:
     notes.append(f'{verdicts.numbers(short)}: the median is of fewer than 20 evaluations.')
-  return notes
+  table = _side_by_side('after step', section, rows)
+  return Block('Test accuracy: ' + section.title, notes if table[1:] else [], table)
 
 
-def _loss_rows(section, same_length):
-  lines = [entry.last_line for entry in section.entries]
-  lines += [reference and reference.last_line for reference in same_length]
-  return [['step'] + [_show(',', line and line[0]) for line in lines]] + [
-      [name] + [_show('.4f', line and line[1].get(name)) for line in lines]
-      for name in published_runs.QUANTITIES]
+def _last_lines(section):
+  def figure(name):
+    return lambda column: (
+        dict(column.last_line[1], step=column.last_line[0]).get(name)
+        if column.last_line and column.schedule.steps == section.steps else None)
+
+  rows = [('step', ',', figure('step'))] + [
+      (name, '.4f', figure(name)) for name in published_runs.QUANTITIES]
+  return Block('Last training line: ' + section.title, [],
+               _side_by_side('', section, rows))
 
 
-def _seeds(title, groups):
-  if not groups:
-    return Block(title, [], [])
-  note = (f'sd: standard deviation of one run. Interval: '
-          f'{100 * seed_statistics.CONFIDENCE:g} % interval of the mean (Student).')
-  return Block(title, [note], [['runs', 'n', 'mean', 'sd', 'interval of the mean']] + [
+def _seeds(section):
+  rows = [['runs', 'n', 'mean', 'sd', '95 % interval']] + [
       [verdicts.numbers(seeds.entries), str(len(seeds.entries)), f'{seeds.mean:.4f}',
-       f'{seeds.sd:.4f}', '{:.4f} to {:.4f}'.format(*seeds.interval)] for seeds in groups])
+       f'{seeds.sd:.4f}', '{:.4f} to {:.4f}'.format(*seeds.interval)]
+      for seeds in section.seeds]
+  notes = ['n: number of seeds. sd: standard deviation of one run. The interval is that of '
+           'the mean (Student\'s t).']
+  return Block('Several seeds, final test accuracy: ' + section.title,
+               notes if section.seeds else [], rows)
 
 
-def _verdicts(title, given):
-  rows = [['runs', 'last', 'compared with', 'last', 'difference', 'in spreads', 'limit']]
-  verdict_notes, notes = [], []
-  for verdict in given:
-    runs = verdicts.numbers(verdict.entries)
-    verdict_notes.append(f'{runs}: {"; ".join([verdict.text] + verdict.notes)}.')
-    if verdict.within is None:
-      continue
-    rows.append([runs, f'{verdict.ours:.4f}', verdict.reference.label,
-                 f'{verdict.theirs:.4f}', f'{verdict.difference:+.4f}',
-                 f'{verdict.difference / verdict.spread:+.2f}' if verdict.spread else NONE,
-                 f'{verdict.limit:.4f}'])
-    notes.append(f'{verdict.arithmetic[:1].upper()}{verdict.arithmetic[1:]}.')
-  if notes:
-    notes.append(verdicts.CAVEAT)
-  return _if_any(title, verdict_notes + _different(notes), rows)
+def _verdicts(section):
+  rows = [['runs', 'final accuracy', 'compared with', 'final accuracy', 'difference',
+           'difference / sd', 'limit']]
+  rows += [[verdicts.numbers(verdict.entries), f'{verdict.ours:.4f}',
+            verdict.reference.label, f'{verdict.theirs:.4f}', f'{verdict.difference:+.4f}',
+            f'{verdict.difference / verdict.spread:+.2f}' if verdict.spread else NONE,
+            f'{verdict.limit:.4f}'] for verdict in section.verdicts
+           if verdict.limit is not None]
+  notes = [f'{verdicts.numbers(verdict.entries)}: '
+           f'{"; ".join([verdict.text] + verdict.notes)}.' for verdict in section.verdicts]
+  notes += _different(_sentence(verdict.arithmetic) for verdict in section.verdicts
+                      if verdict.arithmetic)
+  return Block('Verdict on the final test accuracy: ' + section.title,
+               notes + [verdicts.CAVEAT] * bool(rows[1:]), rows)
 
 
-def _cells(found):
+def _cells(beside):
   """Runs beside cells; the last column numbers the notes."""
-  notes = _different(each.note for each in found)
-  rows = [['', 'published', 'lowest', 'last', 'note']] + [
-      [f'#{each.entry.number}, {each.cell.label}', each.cell.shown_error,
-       _show('.2f', each.lowest), _show('.2f', each.last), str(notes.index(each.note) + 1)]
-      for each in found]
-  return _if_any('The authors\' tables', [cells.HOW] + [
-      f'({i}) {note}' for i, note in enumerate(notes, 1)] if found else [], rows)
+  notes = _different(each.note for each in beside)
+  rows = [['', 'published error', 'best error', 'final error', 'note']] + [
+      [f'{each.entry.label}, {each.cell.label}', each.cell.shown_error,
+       _show('.2f', each.best), _show('.2f', each.final), str(notes.index(each.note) + 1)]
+      for each in beside]
+  return Block('Beside the authors\' tables: test error, %', [cells.HOW] * bool(notes) + [
+      f'({i}) {note}' for i, note in enumerate(notes, 1)], rows)
 
 
 def text(parts):
@@ -295,20 +275,14 @@ def text(parts):
   for part in parts:
     lines += [part.title, '']
     if part.rows:
-      # Headings of two words in two lines, which keeps the columns narrow.
-      headings = [cell.split(' ', 1) if i else ['', cell]
-                  for i, cell in enumerate(part.rows[0])]
-      upper = [cell[-2] if len(cell) > 1 else '' for cell in headings]
-      rows = [[cell[-1] for cell in headings]] + part.rows[1:]
-      if any(upper):
-        rows.insert(0, upper)
-      lines += ['  ' + line for line in text_table.aligned(rows, {0})]
-      lines.append('')
+      # Headings of several words in two lines, which keeps the columns narrow.
+      upper, lower = zip(*(cell.rpartition(' ')[::2] for cell in part.rows[0]))
+      rows = [upper] * any(upper) + [lower] + part.rows[1:]
+      lines += ['  ' + line for line in text_table.aligned(rows, {0})] + ['']
     for note in part.notes:
       lines += textwrap.wrap(note, WIDTH, initial_indent='  ', subsequent_indent='    ',
                              break_long_words=False, break_on_hyphens=False)
-    if part.notes:
-      lines.append('')
+    lines += [''] * bool(part.notes)
   return lines[:-1]
 
 

@@ -1,7 +1,7 @@
 """Computes a comparison: everything that is shown, as plain data; no TensorFlow.
 
-The headline is the test accuracy after the last step. Figures of different protocols
-are never side by side: each protocol has its own section.
+The result of a run is its final test accuracy, after the last step. Figures of different
+protocols are never side by side: each protocol has its own section.
 """
 import collections
 import json
@@ -21,22 +21,19 @@ from comhe_tf1.records import run_settings
 class Reference(typing.NamedTuple):
   """What a run is compared with: a published run, or other runs.
 
-  label: heading of its column. settings: flags as far as they are known, or None.
-  first_line: figures of its line iter_0, or None. tests: dict, step -> test accuracy.
-  lasts: test accuracies after the last step, one per run; empty if unfinished. best:
-  accuracy and step; median: of the last 20 test accuracies; last_line: step and figures
-  of the last training line; each or None. curves: list of `recorded_run.Run.curves`,
-  empty for published figures. note: what must be said with it, or None. source: in words.
+  lasts: final test accuracies, one per run; empty if unfinished. curves: list of
+  `recorded_run.Run.curves`, empty for published figures. note: what must be said with it,
+  or None. source: in words. The rest as in `Entry`; of several runs, of the first one.
   """
   label: str
-  schedule: run_settings.Schedule
   settings: dict
-  first_line: dict
-  tests: dict
-  lasts: list
-  best: tuple
-  median: float
+  schedule: run_settings.Schedule
+  finished: bool
+  final: dict
+  tests: list
+  first_line: tuple
   last_line: tuple
+  lasts: list
   curves: list
   note: str
   source: str
@@ -46,10 +43,10 @@ class Entry(typing.NamedTuple):
   """A run in a comparison.
 
   number: from 1. run: `recorded_run.Run`. settings: see `run_settings.get_settings`.
-  finished: whether the last of its steps was evaluated. newest: last step of its logs.
-  final: see `recorded_run.final`. tests: pairs of step and test accuracy. first_line,
-  last_line: step and figures of its first and last training line. reference: `Reference`
-  or None.
+  finished: whether the last of its steps was evaluated. final: see `recorded_run.final`.
+  tests: pairs of step and test accuracy. first_line, last_line: step and figures of its
+  first and last training line, or None. newest: last step of its logs. reference:
+  `Reference` or None.
   """
   number: int
   path: str
@@ -57,13 +54,17 @@ class Entry(typing.NamedTuple):
   settings: dict
   schedule: run_settings.Schedule
   finished: bool
-  newest: int
   final: dict
   tests: list
   first_line: tuple
   last_line: tuple
+  newest: int
   environments: list
   reference: Reference
+
+  @property
+  def label(self):
+    return f'#{self.number}'
 
   @property
   def seed(self):
@@ -82,7 +83,7 @@ class Group(typing.NamedTuple):
 class LineByLine(typing.NamedTuple):
   """A run's log beside the first log of its reference.
 
-  batches: list of `batches.Section`.
+  label: of the reference. batches: list of `batches.Section`.
   """
   entry: Entry
   label: str
@@ -91,7 +92,7 @@ class LineByLine(typing.NamedTuple):
 
 
 class Seeds(typing.NamedTuple):
-  """The last test accuracies of several seeds; interval: Student's, of the mean."""
+  """The final test accuracies of several seeds; interval: Student's, of the mean."""
   entries: list
   mean: float
   sd: float
@@ -99,10 +100,10 @@ class Seeds(typing.NamedTuple):
 
 
 class Verdict(typing.NamedTuple):
-  """How runs' last test accuracy compares with that of their reference.
+  """How runs' final test accuracy compares with that of their reference.
 
   text: the verdict, or why there is none; then the figures are None. ours, theirs: mean
-  last test accuracies. difference: ours minus theirs. spread: of one run. limit: what
+  final test accuracies. difference: ours minus theirs. spread: of one run. limit: what
   the difference stays within, with 95% confidence, if both sides are draws from one
   distribution. within: whether it does. arithmetic: where spread and limit come from, in
   words. notes: what must be said with it.
@@ -130,6 +131,10 @@ class Section(typing.NamedTuple):
   seeds: list
   verdicts: list
 
+  @property
+  def title(self):
+    return describe_protocol(self.protocol, self.steps)
+
 
 class Comparison(typing.NamedTuple):
   """Runs compared; line_by_line: for the runs whose reference has logs."""
@@ -141,18 +146,18 @@ class Comparison(typing.NamedTuple):
   cells: list
 
 
-# Last test accuracies of one network under one protocol, and of comparable methods.
+# Final test accuracies of one network under one protocol, and of comparable methods.
 _FAMILY = [facts.last for facts in published_runs.MHE_RUNS.values()
            if facts.regularizer == 'half_mhe']
 SPREAD_SOURCE = (
-    f'standard deviation of the last test accuracies of the {len(_FAMILY)} published '
-    f'half-space MHE runs ({", ".join(f"{value:.4f}" for value in _FAMILY)}: CNN-9 on '
-    f'CIFAR-100, 42,500 steps, one run per power, no seed set), assumed to hold for both '
-    f'protocols; it includes differences between the powers, so it is rather too large')
+    f'from the final test accuracies of the {len(_FAMILY)} published half-space MHE runs '
+    f'({", ".join(f"{value:.4f}" for value in _FAMILY)}: CNN-9 on CIFAR-100, 42,500 steps, '
+    f'one run per power, no seed set). It is assumed to hold for 75,000 steps too, and is '
+    f'rather too large, since it includes differences between the powers')
 CAVEAT = (
-    'A single published run says nothing about other seeds. The variation of its last 20 '
-    'evaluations is that within one run, and smaller; the sampling error of 10,000 test '
-    'images (0.0043 at 0.75) is not counted, since all runs use the same test images.')
+    'A single published run does not show how much other seeds vary. Its last 20 '
+    'evaluations vary less, since they are of one run. The sampling error of 10,000 test '
+    'images (0.0043 at 0.75) is not counted: all runs use the same test images.')
 
 
 def published_reference(name):
@@ -161,12 +166,15 @@ def published_reference(name):
   first_line = collections.OrderedDict(
       (quantity, getattr(facts, quantity)) for quantity in published_runs.QUANTITIES)
   return Reference(
-      label='published ' + name,
+      label='published ' + name, settings=run_settings.get_published_settings(facts),
       schedule=run_settings.Schedule(facts.protocol, facts.protocol.steps, True),
-      settings=run_settings.get_published_settings(facts),
-      first_line=None if facts.fit is None else first_line,
-      tests=dict(facts.tests or {}), lasts=[facts.last], best=facts.best,
-      median=facts.median, last_line=facts.final_train, curves=[], note=facts.note,
+      finished=True, final={
+          'last': {'test_acc': facts.last, 'step': facts.protocol.steps - 1},
+          'best': dict(zip(('test_acc', 'step'), facts.best)),
+          'median_of_last_20': {'test_acc': facts.median}},
+      tests=list((facts.tests or {}).items()),
+      first_line=None if facts.fit is None else (0, first_line),
+      last_line=facts.final_train, lasts=[facts.last], curves=[], note=facts.note,
       source=facts.source + ', 1 run')
 
 
@@ -176,23 +184,18 @@ def recorded_reference(path, runs):
   Raises:
     recorded_run.ReadError: they do not have the same settings.
   """
-  entries = [_entry(number, run, lambda run: None)
-             for number, run in enumerate(runs, 1)]
-  groups = _groups(entries)
+  groups = _groups([_entry(number, run, None) for number, run in enumerate(runs, 1)])
   if len(groups) > 1:
     raise recorded_run.ReadError(
         f'{path} holds runs of {len(groups)} different settings; name one of them')
-  first, final, members = entries[0], entries[0].final, groups[0].entries
+  members = groups[0].entries
   return Reference(
-      label=os.path.basename(os.path.normpath(path)), schedule=first.schedule,
-      settings=first.settings,
-      first_line=(first.first_line[1] if first.first_line and first.first_line[0] == 0
-                  else None),
-      tests=dict(first.tests), lasts=_lasts(members),
-      best=final and (final['best']['test_acc'], final['best']['step']),
-      median=final and final['median_of_last_20']['test_acc'],
-      last_line=first.last_line, curves=[entry.run.curves for entry in members], note=None,
-      source=f'{path}, {len(members)} run{"s" if members[1:] else ""}')
+      label=os.path.basename(os.path.normpath(path)), lasts=_lasts(members),
+      curves=[entry.run.curves for entry in members], note=None,
+      source=f'{path}, {len(members)} run{"s" if members[1:] else ""}',
+      **{name: getattr(members[0], name) for name in (
+          'settings', 'schedule', 'finished', 'final', 'tests', 'first_line',
+          'last_line')})
 
 
 def compare(runs, reference=None):
@@ -206,24 +209,17 @@ def compare(runs, reference=None):
   Returns:
     `Comparison`.
   """
-  known = {None: None}
-
-  def reference_of(run):
-    if reference is not None:
-      return reference
-    name = run_settings.variant_of(run)
-    if name not in known:
-      known[name] = published_reference(name)
-    return known[name]
-
-  entries = [_entry(number, run, reference_of) for number, run in enumerate(runs, 1)]
+  variants = [None if reference else run_settings.variant_of(run) for run in runs]
+  published = collections.OrderedDict(
+      (name, published_reference(name)) for name in variants if name)
+  entries = [_entry(number, run, published.get(name, reference))
+             for number, (run, name) in enumerate(zip(runs, variants), 1)]
   sections = collections.OrderedDict()
   for entry in entries:
     length = entry.schedule.protocol, entry.schedule.steps
     sections.setdefault(length, []).append(entry)
   return Comparison(
-      entries=entries,
-      references=[each for each in list(known.values()) + [reference] if each],
+      entries=entries, references=[reference] if reference else list(published.values()),
       first_lines=list(map(first_lines.compare, entries)),
       line_by_line=[_line_by_line(entry) for entry in entries
                     if entry.reference and entry.reference.curves],
@@ -232,44 +228,40 @@ def compare(runs, reference=None):
       cells=cells.beside(entries))
 
 
-def _entry(number, run, reference_of):
-  schedule = run_settings.schedule_of(run)
-  final = recorded_run.final(run)
+def _entry(number, run, reference):
+  schedule, final = run_settings.schedule_of(run), recorded_run.final(run)
   return Entry(
       number=number, path=run.name, run=run, settings=run_settings.get_settings(run),
       schedule=schedule,
-      finished=bool(final) and final['last']['step'] == schedule.steps - 1,
-      newest=max(curve.steps[-1] for curve in run.curves.values()), final=final,
+      finished=bool(final) and final['last']['step'] == schedule.steps - 1, final=final,
       tests=recorded_run.tests(run), first_line=recorded_run.first_line(run),
-      last_line=recorded_run.last_line(run), environments=run.environments,
-      reference=reference_of(run))
+      last_line=recorded_run.last_line(run),
+      newest=max(curve.steps[-1] for curve in run.curves.values()),
+      environments=run.environments, reference=reference)
 
 
 def _line_by_line(entry):
-  theirs = entry.reference
-  ours, drops = entry.run.curves, [
-      each.schedule.protocol.lr_drops for each in (entry, theirs)]
-  agreed = agreement.compare_logs(ours, theirs.curves[0], *drops)
-  return LineByLine(entry, theirs.label, agreed, batches.correlate_logs(
-      agreed, ours, theirs.curves[0], sorted(set(drops[0]) | set(drops[1]))))
+  ours, theirs = entry.run.curves, entry.reference.curves[0]
+  drops = [side.schedule.protocol.lr_drops for side in (entry, entry.reference)]
+  agreed = agreement.compare_logs(ours, theirs, *drops)
+  return LineByLine(entry, entry.reference.label, agreed, batches.correlate_logs(
+      agreed, ours, theirs, sorted(set().union(*drops))))
 
 
 def numbers(entries):
   """'#1 #2 #5', or '#1 to #9' where that is long."""
-  first, last = entries[0].number, entries[-1].number
-  if last - first == len(entries) - 1 > 2:
-    return f'#{first} to #{last}'
-  return ' '.join(f'#{entry.number}' for entry in entries)
+  first, last = entries[0], entries[-1]
+  if last.number - first.number == len(entries) - 1 > 2:
+    return f'{first.label} to {last.label}'
+  return ' '.join(entry.label for entry in entries)
 
 
 def _section(protocol, steps, entries):
-  references = []
-  for entry in entries:
-    if entry.reference and entry.reference.schedule.protocol == protocol and (
-        entry.reference not in references):
-      references.append(entry.reference)
+  references = collections.OrderedDict(
+      (entry.reference.label, entry.reference) for entry in entries
+      if entry.reference and entry.reference.schedule.protocol == protocol)
   groups = _groups(entries)
-  return Section(protocol, steps, entries, groups, references,
+  return Section(protocol, steps, entries, groups, list(references.values()),
                  list(filter(None, map(_seeds, groups))), list(map(_verdict, groups)))
 
 
@@ -282,8 +274,7 @@ def _groups(entries):
       label = os.path.dirname(entry.run.key), entry.schedule
       seed = str(entry.first_line) if entry.first_line else entry.run.key
     else:
-      label = json.dumps({name: value for name, value in entry.settings.items()
-                          if name != 'random_seed'}, sort_keys=True)
+      label = without_seed(entry.settings)
       seed = str(entry.seed)
     by_seed, repeats = pools.setdefault(label, (collections.OrderedDict(), []))
     if seed in by_seed:
@@ -293,94 +284,104 @@ def _groups(entries):
   return [Group(list(by_seed.values()), repeats) for by_seed, repeats in pools.values()]
 
 
+def without_seed(settings):
+  """All settings but the seed, as text."""
+  return json.dumps({name: value for name, value in settings.items()
+                     if name != 'random_seed'}, sort_keys=True)
+
+
 def _lasts(entries):
   return [entry.final['last']['test_acc'] for entry in entries if entry.finished]
+
+
+def _mean(values):
+  return sum(values) / len(values)
 
 
 def _seeds(group):
   values = _lasts(group.entries)
   if len(values) < 2:
     return None
-  return Seeds([entry for entry in group.entries if entry.finished],
-               sum(values) / len(values), seed_statistics.spread(values).sd,
-               seed_statistics.mean_interval(values))
+  return Seeds([entry for entry in group.entries if entry.finished], _mean(values),
+               seed_statistics.spread(values).sd, seed_statistics.mean_interval(values))
 
 
 def _verdict(group):
-  entries = [entry for entry in group.entries if entry.finished]
   first, reference = group.entries[0], group.entries[0].reference
-  notes = [f'{numbers([entry])} repeats a seed and is left out' for entry in group.repeats]
-  spreads, sources = [], []
-  reason = _no_verdict(first, entries, reference)
-  if reason is None:
-    ours, theirs = _lasts(entries), reference.lasts
-    spreads, sources = _spreads(first, ours, theirs)
-    if not spreads:
-      reason = ('no verdict: one run each says nothing about the spread of seeds, and the '
-                'published runs only about CNN-9 on CIFAR-100')
+  notes = [f'{entry.label} has the seed of an earlier run and is left out'
+           for entry in group.repeats]
+  ours = _lasts(group.entries)
+  reason = _no_verdict(first, ours, reference)
   if reason:
-    return Verdict(group.entries, reference, reason, notes)
+    return Verdict(group.entries, reference, 'no verdict: ' + reason, notes)
+  theirs = reference.lasts
+  spreads, sources = _spreads(first, ours, theirs)
   spread = seed_statistics.pooled(spreads)
-  t = seed_statistics.student_t(spread.freedom)
   limit = seed_statistics.half_width(spread, len(ours), len(theirs))
-  means = sum(ours) / len(ours), sum(theirs) / len(theirs)
-  difference = means[0] - means[1]
+  difference = _mean(ours) - _mean(theirs)
   within = abs(difference) <= limit + 1e-9   # what rounding leaves of 0
   if first.settings is None:
     notes.append('the log does not record its settings, which are assumed to be the same')
-  if len(entries) < len(group.entries):
-    unfinished = [entry for entry in group.entries if not entry.finished]
+  unfinished = [entry for entry in group.entries if not entry.finished]
+  if unfinished:
     notes.append(f'without {numbers(unfinished)}, not finished')
   if reference.note:
     notes.append(reference.note)
   return Verdict(
-      entries, reference,
-      text=f'{"within" if within else "above" if difference > 0 else "below"} the spread '
-           f'expected of one run',
-      notes=notes, ours=means[0], theirs=means[1], difference=difference, spread=spread.sd,
-      limit=limit, within=within, arithmetic=(
-          f'spread of one run: {spread.sd:.4f}, {"; pooled with ".join(sources)}. Limit: '
-          f'{limit:.4f} = {t:.3f} x {spread.sd:.4f} x sqrt(1/{len(ours)} + '
-          f'1/{len(theirs)}), with Student\'s t for 95% and {spread.freedom} '
-          f'degree{"" if spread.freedom == 1 else "s"} of freedom'))
+      [entry for entry in group.entries if entry.finished], reference,
+      text=f'{"within" if within else "above" if difference > 0 else "below"} the normal '
+           f'variation between seeds',
+      notes=notes, ours=_mean(ours), theirs=_mean(theirs), difference=difference,
+      spread=spread.sd, limit=limit, within=within, arithmetic=(
+          f'sd, the standard deviation of one run: {spread.sd:.4f}, '
+          f'{"; pooled with that ".join(sources)}. Limit of the difference: {limit:.4f} = '
+          f'{seed_statistics.student_t(spread.freedom):.3f} x {spread.sd:.4f} x '
+          f'sqrt(1/{len(ours)} + 1/{len(theirs)}), with Student\'s t for 95% and '
+          f'{spread.freedom} degree{"" if spread.freedom == 1 else "s"} of freedom'))
 
 
-def _no_verdict(first, finished, reference):
-  """Why there is no verdict on a group, or None."""
+def _no_verdict(first, ours, reference):
+  """Why there is no verdict on a group, or None.
+
+  Args:
+    first: the group's first run.
+    ours: its final test accuracies.
+    reference: `Reference` or None.
+  """
   if reference is None:
-    return ('no verdict: no published run of this method is known; --against names one, '
-            'or a folder of logs')
-  if reference.schedule.protocol != first.schedule.protocol:
-    return (f'no verdict: {reference.label} was trained for '
-            f'{describe_protocol(*reference.schedule[:2])}')
-  if reference.schedule.steps != first.schedule.steps:
-    return (f'no verdict: this run has {first.schedule.steps:,} steps, {reference.label} '
-            f'had {reference.schedule.steps:,}')
+    return ('no published run of this method is known; choose one, or a folder of logs, '
+            'with --against')
+  theirs = reference.schedule
+  if theirs.protocol != first.schedule.protocol:
+    return (f'{reference.label} was trained for '
+            f'{describe_protocol(theirs.protocol, theirs.steps)}')
+  if theirs.steps != first.schedule.steps:
+    return (f'this run has {first.schedule.steps:,} steps, {reference.label} had '
+            f'{theirs.steps:,}')
   if first.settings is not None and reference.settings is not None:
-    names = set(first.settings) - run_settings.DRAWS
-    differing = run_settings.differences(first.settings, reference.settings, names)
+    differing = run_settings.differences(
+        first.settings, reference.settings, set(first.settings) - run_settings.DRAWS)
     if differing:
-      return (f'no verdict: other settings than {reference.label}: '
-              f'{", ".join(differing)}')
-  if not finished:
-    return 'no verdict before the last step'
+      return f'the settings differ from {reference.label}: {"; ".join(differing)}'
+  if not ours:
+    return 'not finished'
   if not reference.lasts:
-    return f'no verdict: {reference.label} is not finished'
+    return f'{reference.label} is not finished'
+  if not _spreads(first, ours, reference.lasts)[0]:
+    return ('one run on each side does not show how much seeds vary, and the published '
+            'runs show it only for CNN-9 on CIFAR-100')
   return None
 
 
 def _spreads(first, ours, theirs):
   """Estimates of the spread of one run, and where each comes from."""
-  spreads, sources = [], []
-  for values, whose in ((ours, 'runs here'), (theirs, 'runs compared with')):
-    if len(values) > 1:
-      spreads.append(seed_statistics.spread(values))
-      sources.append(f'standard deviation of the {len(values)} {whose}')
+  estimates = [(values, f'from the {len(values)} {whose}') for values, whose in (
+      (ours, 'runs here'), (theirs, 'runs compared with')) if len(values) > 1]
   network = dict(dataset='cifar100', model='cnn9', width=1, depth=9)
   if not run_settings.differences(first.settings or {}, network):
-    spreads.append(seed_statistics.spread(_FAMILY))
-    sources.append(SPREAD_SOURCE)
-  return spreads, sources
+    estimates.append((_FAMILY, SPREAD_SOURCE))
+  return ([seed_statistics.spread(values) for values, _ in estimates],
+          [source for _, source in estimates])
 
 
 def describe_protocol(protocol, steps):

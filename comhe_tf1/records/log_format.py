@@ -1,13 +1,10 @@
-"""The two log files of a run, in the original's format, folders and numbering.
+"""The two log files of a run: the original's format, folders and numbering.
 
 `log_train_NN.txt` and `log_test_NN.txt`, NN the first free number from 00 to 99.
-Every line is handed to the system as soon as it is written.
 """
 import os
 import re
 import typing
-
-from comhe_tf1.utils import durable
 
 MAX_LOGS = 100
 _FIELD = (r'([A-Za-z][A-Za-z0-9_ ]{0,30})='
@@ -84,45 +81,6 @@ def folder(log_dir, dataset, network, method, settings):
   """
   levels = ['' if dataset == 'cifar100' else dataset, network, method, settings]
   return os.path.join(log_dir, *filter(None, levels))
-
-
-class LegacyLog:
-  """The two log files of one run, continued where they are there already.
-
-  A context manager; leaving it closes the files.
-
-  Args:
-    path: folder of the files.
-    number: NN in the files' names, see `free_numbers`.
-
-  Attributes:
-    train_file, test_file: the files, `durable.Lines`.
-
-  Raises:
-    OSError: they cannot be written.
-  """
-
-  def __init__(self, path, number):
-    self.train_file, self.test_file = map(durable.Lines, paths(path, number))
-
-  def __enter__(self):
-    return self
-
-  def __exit__(self, *error):
-    with self.train_file, self.test_file:
-      pass   # both are closed, whatever fails
-
-  def train(self, step, **measures):
-    """Logs a training step, see `train_line`; returns the line."""
-    line = train_line(step, **measures)
-    self.train_file.add(line)
-    return line
-
-  def test(self, step, acc):
-    """Logs an evaluation, see `test_line`; returns the line."""
-    line = test_line(step, acc)
-    self.test_file.add(line)
-    return line
 
 
 def paths(path, number):

@@ -5,9 +5,9 @@ neither a huge nor a binary file takes much memory. A last line without a line b
 just being written, and is no mistake.
 """
 import array
-import codecs
 import collections
 import gzip
+import io
 import json
 import os
 import re
@@ -19,8 +19,7 @@ from comhe_tf1.records import log_format
 from comhe_tf1.records import summary_metrics
 from comhe_tf1.utils import files
 
-LONGEST = 1 << 16        # bytes of a line
-MOST = 1000000           # lines of a file; the original's logs have 900
+LONGEST = 1 << 16        # characters of a line
 HOPELESS = 1000          # lines of a file that may be strange, then it is left
 _RUN = re.compile(r'run_(\d\d)$')
 _LOG = re.compile(r'log_(?:train|test)_(\d\d)\.txt$')
@@ -122,40 +121,24 @@ def key(source):
 def lines_of(path):
   """Yields the lines of a file as pairs of number from 1 and text without line break.
 
-  The text is None if a line is too long or not UTF-8. The last line has the number 0 if
-  its line break is missing. A byte-order mark before the first line is left out. What
-  ends in .gz is unpacked.
+  The last line has the number 0 if its line break is missing. Bytes that are not UTF-8
+  become U+FFFD, and a line longer than LONGEST becomes several. A byte-order mark is left
+  out. What ends in .gz is unpacked.
 
   Raises:
-    ReadError: it is UTF-16, there are too many lines, or they cannot be unpacked.
+    ReadError: it is UTF-16, or cannot be unpacked.
     OSError: the file cannot be read.
   """
-  with open(path, 'rb', opener=files.regular) as packed:
-    file = gzip.GzipFile(fileobj=packed) if path.endswith('.gz') else packed
-    for number in range(1, MOST + 2):
-      line = _line_of(file, path)
-      if not line:
-        return
-      if number == 1:
-        if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+  try:
+    with open(path, 'rb', opener=files.regular) as packed:
+      file = gzip.GzipFile(fileobj=packed) if path.endswith('.gz') else packed
+      text = io.TextIOWrapper(file, 'utf-8-sig', errors='replace')
+      for number, line in enumerate(iter(lambda: text.readline(LONGEST), ''), 1):
+        if number == 1 and line[:2] == '\ufffd\ufffd' and '\0' in line[:4]:
           raise ReadError(f'{path} is UTF-16 text, as PowerShell writes it; save it as '
                           f'UTF-8')
-        if line.startswith(codecs.BOM_UTF8):
-          line = line[len(codecs.BOM_UTF8):]
-      if number > MOST:
-        raise ReadError(f'{path} has more than {MOST} lines; it is no log of a training')
-      whole = line.endswith(b'\n')
-      long = not whole and len(line) == LONGEST
-      try:
-        text = None if long else line.decode().rstrip('\r\n')
-      except UnicodeDecodeError:
-        text = None
-      yield number if whole or long else 0, text
-
-
-def _line_of(file, path):
-  try:
-    return file.readline(LONGEST)
+        whole = line.endswith('\n') or len(line) == LONGEST
+        yield number if whole else 0, line.rstrip('\n')
   except (EOFError, OSError, zlib.error) as error:
     # gzip says it in several ways, of which only a system's error has a number.
     if getattr(error, 'errno', None) is not None:
@@ -163,30 +146,22 @@ def _line_of(file, path):
     raise ReadError(f'{path} is damaged: {error}')
 
 
-class _Strange:
-  """Counts the lines of a file that cannot be read, for one message about all."""
+def _describe_strange(path, wanted, strange):
+  """A list of one line for the user, or of none.
 
-  def __init__(self, path, wanted):
-    self._path, self._wanted, self._count, self._first = path, wanted, 0, None
-
-  def add(self, number, text):
-    """Adds a line; returns whether there are too many of them to read on."""
-    self._count += 1
-    self._first = self._first or (number, text)
-    return self._count >= HOPELESS
-
-  def problems(self):
-    if not self._count:
-      return []
-    number, text = self._first
-    count = 'nor is another' if self._count == 2 else (
-        'nor are %d others' % (self._count - 1))
-    if text is not None and len(text) >= 60:
-      text = text[:57] + '...'
-    return ['%s: line %d is no %s%s%s; %s' % (
-        self._path, number, self._wanted, '' if text is None else ': %r' % text,
-        '' if self._count == 1 else ', ' + count,
-        'left out' if self._count < HOPELESS else 'not read on')]
+  Args:
+    path: of a file.
+    wanted: what its lines should be.
+    strange: list of pairs of number and text, its lines that are not.
+  """
+  if not strange:
+    return []
+  (number, text), others = strange[0], len(strange) - 1
+  text = text if len(text) < 60 else text[:57] + '...'
+  count = ('' if not others else
+           ', nor is another' if others == 1 else f', nor are {others} others')
+  done = 'left out' if len(strange) < HOPELESS else 'not read on'
+  return [f'{path}: line {number} is no {wanted}: {text!r}{count}; {done}']
 
 
 def read(source):
@@ -225,29 +200,29 @@ def read(source):
 
 def _read_log(path, curves):
   """Adds the figures of a log file to `curves`; returns lines about what is wrong."""
-  strange, good = _Strange(path, 'log line'), 0
+  strange = []
   for number, text in lines_of(path):
-    line = None if text is None else log_format.parse(text)
+    line = log_format.parse(text)
     # Without its line break, the last figure may be cut too.
     if number == 0 and not (line and re.search(r'\.\d{4}$', text)):
       continue
     if line is None:
-      if strange.add(number, text):
+      strange.append((number, text))
+      if len(strange) == HOPELESS:
         break
       continue
-    good += 1
-    names = published_runs.QUANTITIES if line.kind == 'train' else ('test acc',)
-    for name in names:
+    for name in published_runs.QUANTITIES if line.kind == 'train' else ('test acc',):
       if name in line.values:
         steps, values, places = curves.setdefault(
             name, Curve(array.array('l'), array.array('d'), array.array('h')))
         if steps and steps[-1] >= line.step:
-          raise ReadError(f'{path}: line {number or good} is of step {line.step}, after '
-                          f'step {steps[-1]}: are these two runs in one file?')
+          which = f'line {number}' if number else 'the last line'
+          raise ReadError(f'{path}: {which} is of step {line.step}, after step '
+                          f'{steps[-1]}: are these two runs in one file?')
         steps.append(line.step)
         values.append(line.values[name])
         places.append(line.places[name])
-  return strange.problems()
+  return _describe_strange(path, 'log line', strange)
 
 
 def _read_json(source, name, kind, problems):
@@ -294,20 +269,19 @@ def layer_energies(source):
   path = metrics_path(source)
   if path is None:
     return by_kind, []
-  strange = _Strange(path, 'record')
+  strange = []
   try:
     for number, text in lines_of(path):
-      if number == 0:
-        continue
+      if number == 0 or len(strange) == HOPELESS:
+        break
       try:
-        _add_energies(json.loads(text or ''), by_kind)
+        _add_energies(json.loads(text), by_kind)
       except (ValueError, TypeError, KeyError, AttributeError, RecursionError,
               OverflowError):
-        if strange.add(number, text):
-          break
+        strange.append((number, text))
   except (OSError, ReadError) as error:
     return by_kind, [str(error)]
-  return by_kind, strange.problems()
+  return by_kind, _describe_strange(path, 'record', strange)
 
 
 def _add_energies(entry, by_kind):

@@ -61,7 +61,7 @@ class RunRecord:
   Attributes:
     path: the run's folder.
     checkpoints: folder of its checkpoints.
-    log: its `log_format.LegacyLog`.
+    train_log, test_log: its two log files, `durable.Lines`.
 
   Raises:
     RunError: another process trains it.
@@ -71,9 +71,12 @@ class RunRecord:
   def __init__(self, folder, number):
     self.path = _path(folder, number)
     self.checkpoints = os.path.join(self.path, 'checkpoints')
-    self._lock = _lock(self.path)
-    self.log = log_format.LegacyLog(folder, number)
-    self._metrics = durable.Lines(os.path.join(self.path, 'metrics.jsonl'))
+    self._files = contextlib.ExitStack()
+    self._files.enter_context(_lock(self.path))
+    self._lines = self.train_log, self.test_log, self._metrics = [
+        self._files.enter_context(durable.Lines(path))
+        for path in log_format.paths(folder, number) + [
+            os.path.join(self.path, 'metrics.jsonl')]]
     self._events = None
 
   def __enter__(self):
@@ -81,13 +84,8 @@ class RunRecord:
 
   def __exit__(self, error, *_):
     # What fails here is told only where nothing failed before.
-    with contextlib.suppress(*[Exception] if error else []), (
-        contextlib.ExitStack()) as stack:
-      stack.callback(self._lock.close)
-      stack.push(self.log)
-      stack.push(self._metrics)
-      if self._events is not None:
-        stack.callback(self._events.close)
+    with contextlib.suppress(*[Exception] if error else []):
+      self._files.close()
 
   def begin(self, session, environment, step):
     """Records the environment and opens the event file.
@@ -109,6 +107,7 @@ class RunRecord:
     self._events = tf.python_io.TFRecordWriter(os.fsencode(os.path.join(
         self.path, 'events.out.tfevents.%d.%s.%08d.%s' % (
             time.time(), platform.node(), step, secrets.token_hex(4)))))
+    self._files.callback(self._events.close)
     self._event(file_version='brain.Event:2')
     if not step:
       self._event(graph_def=session.graph.as_graph_def().SerializeToString())
@@ -130,13 +129,15 @@ class RunRecord:
       rate: learning rate.
     """
     values = measures._asdict()
-    line = self.log.train(step, **values)
+    line = log_format.train_line(step, **values)
+    self.train_log.add(line)
     self._write('train', step, dict(values, learning_rate=rate), {'energies': energies})
     return line
 
   def test(self, step, acc):
     """Records an evaluation; returns its log line."""
-    line = self.log.test(step, acc)
+    line = log_format.test_line(step, acc)
+    self.test_log.add(line)
     self._write('test', step, {'test_acc': acc}, {})
     return line
 
@@ -167,12 +168,9 @@ class RunRecord:
         tf.Summary.Value(tag=name, simple_value=value)
         for name, value in sorted(values.items())]))
 
-  def _lines(self):
-    return [self.log.train_file, self.log.test_file, self._metrics]
-
   def sync(self):
     """Brings all lines to the disk."""
-    for file in self._lines():
+    for file in self._lines:
       file.sync()
 
   def cut(self, steps):
@@ -184,22 +182,21 @@ class RunRecord:
     """
     if not steps:
       self._check_that_little_is_lost()
-    for file, step_of in zip(self._lines(), (_step_of_line, _step_of_line,
-                                             _step_of_entry)):
-      file.cut(lambda text: step_of(text) < steps)
+    for file in self.train_log, self.test_log:
+      file.cut(lambda text: _step_of_line(text) < steps)
+    self._metrics.cut(lambda text: _step_of_entry(text) < steps)
 
   def _check_that_little_is_lost(self):
-    lines = map(log_format.parse, self.log.train_file.read())
+    lines = map(log_format.parse, self.train_log.read())
     done = max([line.step + 1 for line in lines if line], default=0)
     save_every = read_json(os.path.join(self.path, 'args.json')).get('save_every')
     if isinstance(save_every, int) and done > save_every:
-      raise RunError('%s has lines of %d steps, which would be lost, and no checkpoint to '
-                     'continue from; to train anew, leave out --resume' % (
-                         self.path, done))
+      raise RunError(f'{self.path} has lines of {done} steps, which would be lost, and no '
+                     f'checkpoint to continue from; to train anew, leave out --resume')
 
   def is_tested(self, step):
     """Whether the evaluation after a step is recorded."""
-    return step in map(_step_of_line, self.log.test_file.read())
+    return step in map(_step_of_line, self.test_log.read())
 
   def finish(self):
     """Writes and returns the final figures, from the recorded evaluations.
@@ -281,14 +278,14 @@ def start(folder, args):
         write_json(os.path.join(_path(folder, number), 'args.json'), args)
         return RunRecord(folder, number)
   except OSError as error:
-    raise RunError('cannot write logs to %s: %s; %s'
-                   % (folder, error.strerror, container.remedy(folder, error.errno)))
-  raise RunError('all %d log numbers are taken in %s; move old logs away or choose '
-                 'another --log_dir' % (log_format.MAX_LOGS, folder))
+    raise RunError(f'cannot write logs to {folder}: {error.strerror}; '
+                   f'{container.remedy(folder, error.errno)}')
+  raise RunError(f'all {log_format.MAX_LOGS} log numbers are taken in {folder}; move old '
+                 f'logs away or choose another --log_dir')
 
 
 def _path(folder, number):
-  return os.path.join(folder, 'run_%02d' % number)
+  return os.path.join(folder, f'run_{number:02d}')
 
 
 def resume(folder, args, names):
@@ -323,9 +320,9 @@ def resume(folder, args, names):
         finished = finished or read_json(final)
       elif not APART & set(differing) and (
           not os.path.exists(final) or list(differing) == ['max_steps']):
-        complaints.append(
-            '%s was run with other flags: %s; to start another run, leave out --resume'
-            % (path, words.short(', '.join(differing.values()), 700)))
+        differences = words.short(', '.join(differing.values()), 700)
+        complaints.append(f'{path} was run with other flags: {differences}; to start '
+                          f'another run, leave out --resume')
     except (OSError, ValueError, RecursionError) as error:
       complaints.append(f'cannot continue {path}: {error}')
   if finished is None and complaints:

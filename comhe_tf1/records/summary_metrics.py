@@ -10,7 +10,7 @@ def compute(tests):
     tests: list of pairs of step and test accuracy, in order, not empty.
 
   Returns:
-    Dict with `last` (the headline), `best` (chosen on the test set, so not a
+    Dict with `last` (the result), `best` (chosen on the test set, so not a
     result) and `median_of_last_20` (of fewer, if there are fewer), each with what
     it is in words.
   """
@@ -20,7 +20,7 @@ def compute(tests):
   middle = len(tail) // 2
   return {
       'last': {'test_acc': accuracies[-1], 'step': tests[-1][0],
-               'label': 'after the last step; the headline'},
+               'label': 'after the last step; the result'},
       'best': {'test_acc': best, 'step': tests[accuracies.index(best)][0],
                'label': 'chosen on the test set, so no result'},
       'median_of_last_20': {

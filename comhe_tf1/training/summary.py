@@ -49,6 +49,6 @@ def show(graph, regularizer, settings, random_seed, scheme, data_line, device,
   print(terminal.one_line(data_line))
   print(device)
   print(terminal.one_line('logs: %s, %s; run: %s' % (
-      record.log.train_file.name, record.log.test_file.name, record.path)), flush=True)
+      record.train_log.name, record.test_log.name, record.path)), flush=True)
   for line in container.warnings(record.path):
     warn(line)

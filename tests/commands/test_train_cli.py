@@ -70,7 +70,7 @@ def test_training_on_the_sample(root, tmp_path, regularizer, flags, folder):
   assert [int(TRAIN_LINE.match(line).group(1)) for line in train] == [0, 1, 2]
   assert [int(TEST_LINE.match(line).group(1)) for line in test] == [2]
   assert logged(out) == train + test   # the terminal shows the same lines
-  assert out[-3] == 'last: test acc=%s at step 2 (after the last step; the headline)' % (
+  assert out[-3] == 'last: test acc=%s at step 2 (after the last step; the result)' % (
       test[-1].split('=')[1])
   # Off a terminal: no bar. On a machine without a GPU: one warning.
   assert all('warning: TensorFlow finds no GPU 0' in line for line in err)

@@ -126,10 +126,9 @@ def test_what_a_first_difference_means():
 
   for pair in ((left, stays), (stays, left)):
     finding, meaning = told(*pair)
-    assert finding == ('fit acc of the training lines agree through step 200; the first '
-                       'differing step is 300 (fit differs), where the loss leaves its '
-                       'first plateau')
-    assert 'Rounding decides' in meaning and 'do not measure an error' in meaning
+    assert finding == ('last matching step: 200 in the training lines (fit, acc); first '
+                       'differing step: 300 (fit), where the loss leaves its first plateau')
+    assert 'Rounding decides' in meaning and 'does not measure an error' in meaning
   # On the plateau still, and near the end, where all images are right.
   for ours, theirs in ((stays, plateau + [(300, 9.0669, 0.0156)]),
                        (late, late[:2] + [(200, 0.1, 0.98)]),
@@ -137,11 +136,11 @@ def test_what_a_first_difference_means():
     finding, meaning = told(ours, theirs)
     assert 'plateau' not in finding and meaning.startswith('Rounding errors grow')
   finding, meaning = told(plateau, other)
-  assert finding == ('the first differing step is 0 (fit differs), which is the first '
-                     'step in both logs')
+  assert finding == (
+      'first differing step: 0 (fit), the first step that both logs have')
   assert 'other weights, data or settings' in meaning
   assert told(plateau, left)[0] == (
-      'fit acc of the training lines agree through step 200; no difference')
+      'last matching step: 200 in the training lines (fit, acc); no step differs')
   assert told(plateau, [(50, 1., 0.)])[0].startswith('no step is in both logs')
 
 
@@ -162,9 +161,8 @@ def test_in_every_format(root, tmp_path):
   flags = ['ours', '--against', 'theirs']
   status, out, err = call(root, tmp_path, *flags)
   assert status == 0 and not err
-  assert ('#1 beside theirs: all five quantities of the training lines agree through step '
-          '900, test acc through step 30,500; the first differing step is 1,000 (reg '
-          'differs).') in words(out)
+  assert ('#1 beside theirs: last matching step: 900 in the training lines (all five '
+          'figures), 30,500 in test acc; first differing step: 1,000 (reg).') in words(out)
   rows = [line.split() for line in out.splitlines() if line.startswith('  #1 reg')]
   assert rows == [['#1', 'reg', '310', '10', '900', '1,000', '0.7500', '0.5000'],
                   ['#1', 'reg', '0.2500', '(0.2500)', '0.2500', '(0.2500)']]
@@ -190,8 +188,8 @@ def test_against_logs_without_all_quantities_or_an_end(root, tmp_path):
   folder = tmp_path / 'mhe' / 'none'
   synthetic_logs.write_mhe_log(folder, terms=False)
   synthetic_logs.write_run(tmp_path / 'ours', until=3000, finished=False)
-  for against, said in (('mhe/none', 'Compared before step 20,000, where the schedules '
-                         'differ.'), ('ours', 'no difference.')):
+  for against, said in (('mhe/none', 'Only steps before 20,000 are compared: there the '
+                         'schedules begin to differ.'), ('ours', 'no step differs.')):
     status, out, err = call(root, tmp_path, 'ours', '--against', against, '--plot', 'x.svg')
     assert status == 0 and not err and said in words(out)
     drawing = (tmp_path / 'x.svg').read_text(encoding='utf-8')

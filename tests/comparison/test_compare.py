@@ -59,7 +59,7 @@ def test_logs_with_the_published_figures(root, tmp_path):
           'mhe/baseline', 'mhe/half_mhe_2']
   status, out, err = call(root, tmp_path, *logs)
   assert status == 0 and not err
-  assert words(out).count('match: all figures of iter_0, to the last digit') == 2
+  assert words(out).count('all figures match to the last digit') == 2
   assert 'its first training line is of step 100, not 0' in words(out)
   # The two protocols in two tables: nothing of one between the headings of the other.
   comhe, mhe = re.split('Test accuracy: 42,500 steps', out)
@@ -69,9 +69,9 @@ def test_logs_with_the_published_figures(root, tmp_path):
     expected = [f'{published_runs.RUNS[name].tests[step]:.4f}'
                 for name in ('random', 'angle')]
     assert rows[f'{step:,}'] == expected * 2
-  assert rows['last (74,999), the headline'] == ['0.7559', '0.7513'] * 2
-  assert rows['best, chosen on the test set'] == ['0.7572', '0.7525'] * 2
-  assert '#3' not in re.split('Verdict: 75,000', comhe)[0].split('Test accuracy:')[1]
+  assert rows['final (step 74,999)'] == ['0.7559', '0.7513'] * 2
+  assert rows['best (chosen on the test set)'] == ['0.7572', '0.7525'] * 2
+  assert '#3' not in re.split('Verdict on the final test accuracy: 75,000', comhe)[0].split('Test accuracy:')[1]
   assert '0.6974' in mhe and '0.7399' in mhe and '0.7559' not in mhe
   compared = compare(root, tmp_path, *logs)
   assert [section['protocol']['steps'] for section in compared['sections']] == [
@@ -90,8 +90,8 @@ def test_the_verdict_shows_its_arithmetic(root, tmp_path):
     status, out, err = call(root, tmp_path, folder)
     assert status == 0 and not err
     # sd of 0.7375 0.7360 0.7399 0.7353 0.7342 0.7394 is 0.002286.
-    assert f'{verdict} the spread expected of one run.' in out
-    assert 'Limit: 0.0083 = 2.571 x 0.0023 x sqrt(1/1 + 1/1)' in words(out)
+    assert f'{verdict} the normal variation between seeds.' in out
+    assert 'Limit of the difference: 0.0083 = 2.571 x 0.0023 x sqrt(1/1 + 1/1)' in words(out)
     found, = compare(root, tmp_path, folder)['sections'][0]['verdicts']
     assert found['difference'] == pytest.approx(last - 0.7559)
     assert found['spread'] == pytest.approx(0.0022863, abs=1e-6)
@@ -120,10 +120,10 @@ def test_several_seeds(root, tmp_path):
   assert pooled['spread'] == pytest.approx(spread, abs=1e-6)
   assert pooled['limit'] == pytest.approx(2.306 * spread * (1 / 4. + 1) ** 0.5, abs=1e-6)
   assert 'without #7, not finished' in pooled['notes']
-  assert '#6 repeats a seed and is left out' in pooled['notes']
+  assert '#6 has the seed of an earlier run and is left out' in pooled['notes']
   assert other['within'] is None and '--base_lr 0.2, not 0.1' in other['text']
   status, out, _ = call(root, tmp_path, '.')
-  assert status == 0 and '0.7548  0.0017' in out and '95 % interval' in out
+  assert status == 0 and '0.7548  0.0017' in out and '95 %' in out
 
 
 def test_logs_of_one_folder_are_seeds_unless_they_start_alike(root, tmp_path):
@@ -133,7 +133,7 @@ def test_logs_of_one_folder_are_seeds_unless_they_start_alike(root, tmp_path):
                              last=0.75 + number / 1000.)
   section, = compare(root, tmp_path, folder)['sections']
   assert section['seeds'][0]['entries'] == [1, 2]
-  assert '#3 repeats a seed and is left out' in section['verdicts'][0]['notes']
+  assert '#3 has the seed of an earlier run and is left out' in section['verdicts'][0]['notes']
 
 
 def test_against_other_logs(root, tmp_path):
@@ -155,17 +155,17 @@ def test_against_other_logs(root, tmp_path):
     synthetic_logs.write_run(tmp_path / name, args=synthetic_logs.flags(
         'none', model='resnet32', random_seed=seed, op_seeds='by_name'))
   section, = compare(root, tmp_path, 'a', '--against', 'b')['sections']
-  assert 'nothing about the spread of seeds' in section['verdicts'][0]['text']
+  assert 'does not show how much seeds vary' in section['verdicts'][0]['text']
   synthetic_logs.write_run(tmp_path / 'theirs', 7)
   status, _, err = call(root, tmp_path, 'ours', '--against', 'theirs')
   assert status == 1 and 'runs of 2 different settings' in err[0] and len(err) == 1
 
 
 @pytest.mark.parametrize('changed, first, wanted, kept', [
-    ({}, FIRST['random'], 'match: all figures of iter_0, to the last digit', 5),
+    ({}, FIRST['random'], 'all figures match to the last digit', 5),
     (dict(dataset='sample'), (7., 1.1871, 5.1348, 5.0269, 0.),
-     'fit acc differ; reg thom thomf match to the last digit, so the initial '
-     'weights and projections are the same. It has --dataset sample, not cifar100.', 3),
+     'fit, acc differ; reg, thom, thomf match to the last digit, so the initial '
+     'weights and projections are the same. This run has --dataset sample, not cifar100.', 3),
     (dict(batch_size=64), (7., 1.1871, 5.1348, 5.0269, 0.),
      '--batch_size 64, not 128', 3),
     (dict(random_seed=345), (7., 1., 5., 5.1, 0.), '--random_seed 345, not 1234', 0),
@@ -175,7 +175,7 @@ def test_against_other_logs(root, tmp_path):
     # The rate of step 0 moves no random projection: it explains nothing.
     (dict(base_lr=0.2), (6., 1.1871, 5., 5.0269, 0.0078), 'No recorded flag explains', 3),
     (dict(data_md5='abc'), (7., 1.1871, 5.1348, 5.0269, 0.), 
-     'It has data with md5 sum abc, not ad07.*46', 3),
+     'This run has data with md5 sum abc, not ad07.*46', 3),
     (dict(data_md5=None), (7., 1.1871, 5.1348, 5.0269, 0.), 'perhaps other data', 3)])
 def test_the_first_line(tmp_path, changed, first, wanted, kept):
   from comhe_tf1.comparison import verdicts
@@ -191,7 +191,7 @@ def test_the_first_line(tmp_path, changed, first, wanted, kept):
 def test_the_first_line_of_a_bare_log(root, tmp_path):
   folder = tmp_path / 'random_projection' / 'pd40_pn20'
   synthetic_logs.write_log(folder, until=1000)
-  assert ('A log does not say why: another seed than 1234'
+  assert ('A log does not record why. Possible reasons: another seed than 1234'
           in words(call(root, tmp_path, folder)[1]))
 
 
@@ -216,7 +216,7 @@ def test_of_protocols(root, tmp_path):
   short = tables['the first 3,500 of 75,000 steps, learning-rate decay steps 30,000, '
                  '50,000, 65,000'].split('Last training')[0]
   assert re.search(r'  3,000 +0\.\d{4} +0\.2086\n', short) and '0.7559' not in short
-  assert re.search(r'  last \(42,499\), the headline +0.7399 +0.7399\n', tables[
+  assert re.search(r'  final \(step 42,499\) +0.7399 +0.7399\n', tables[
       '42,500 steps, learning-rate decay steps 20,000, 30,000, 37,500'])
 
 
@@ -225,7 +225,7 @@ def test_mhe_weights_are_told(root, tmp_path):
       'mhe', max_steps=42500, energy_weight=0.1, output_energy_weight=1.), last=0.7278)
   status, out, _ = call(root, tmp_path, '.')
   assert status == 0 and 'weights ten times smaller' in words(out)
-  assert 'within the spread' in out
+  assert 'within the normal variation' in out
 
 
 def test_cells_of_the_tables(root, tmp_path):
@@ -237,19 +237,19 @@ def test_cells_of_the_tables(root, tmp_path):
       'half_mhe', **schedule))
   synthetic_logs.write_run(tmp_path / 'c', args=synthetic_logs.flags('group'))
   status, out, _ = call(root, tmp_path, 'a', 'b', 'c', '--report', 'report')
-  table = out.split('The authors\' tables')[1]
+  table = out.split('Beside the authors\' tables')[1]
   assert status == 0 and '#3' not in table
   assert re.search(r'#1, MHE table 2, MHE, 16/32/64 +36.84 +36.96 +37.00 +1\n', table)
   assert re.search(r's = 2 +25.61 +25.96 +26.00 +2\n', table)
   assert re.search(r'64/128/256 +25.96 +25.96 +26.00 +3\n', table)
-  assert 'There is no verdict on these' in words(table)
+  assert 'There is no verdict here' in words(table)
   assert 'weights ten times smaller than the code\'s); this run has --power 2, not 0.' in (
       words(table))
   assert 'of the MHE authors\' log half_mhe_2, whose schedule is known' in words(table)
   assert 'MHE table 2, MHE, 16/32/64' in (tmp_path / 'report' / 'index.html').read_text()
   first, _, third = compare(root, tmp_path, 'a', 'b', 'c')['cells']
   assert (first['entry'], first['cell']['error']) == (1, 36.84)
-  assert first['last'] == pytest.approx(37.) and 'power' in first['cell']['doubtful']
+  assert first['final'] == pytest.approx(37.) and 'power' in first['cell']['doubtful']
   assert third['cell']['log'] == 'half_mhe_2'
 
 
@@ -257,10 +257,10 @@ def test_a_run_in_progress(root, tmp_path):
   run = synthetic_logs.write_run(tmp_path, until=31000, finished=False)
   status, out, err = call(root, tmp_path, run)
   assert status == 0 and not err
-  assert '#1: no verdict before the last step.' in out
-  assert re.search(r'newest, unfinished +0\.\d{4} +-', out)
+  assert '#1: no verdict: not finished.' in out
+  assert re.search(r'newest \(unfinished\) +0\.\d{4} +-', out)
   assert re.search(r'30,500 +0\.\d{4} +0\.6606', out)
-  assert re.search(r'last \(74,999\), the headline +- +0\.7559', out)
+  assert re.search(r'final \(step 74,999\) +- +0\.7559', out)
 
 
 def test_good_runs_are_compared_beside_bad_ones(root, tmp_path):
@@ -273,7 +273,7 @@ def test_good_runs_are_compared_beside_bad_ones(root, tmp_path):
     (tmp_path / name / 'log_test_00.txt').write_bytes(content)
   status, out, err = call(root, tmp_path, 'empty', 'binary', good, 'malformed', 'two',
                           'missing', good / 'log_test_00.txt')
-  assert status == 1 and 'spread expected of one run' in out
+  assert status == 1 and 'the normal variation between seeds' in out
   assert '#2 malformed/log_test_00.txt' in out and '#3' not in out
   assert len(err) == 6 and all(line.startswith('compare.py: ') for line in err)
   for wanted in ('empty/log_test_00.txt: no whole', 'binary.*no log line',
@@ -290,8 +290,7 @@ def test_good_runs_are_compared_beside_bad_ones(root, tmp_path):
     (['x', '--watch', '--markdown'], 'not allowed with'), ([''], 'expected a path'),
     (['x', '--against', 'randon'], "got 'randon'"), (['x', '--plot', 'x.jpg'], '.png'),
     (['x', '--panels', 'accuracy,fti'], "got 'fti'"),
-    (['x', '--csv'], 'unrecognized'), (['x', '--interval', '0'], 'whole number from 1'),
-    (['x', '--jso'], 'unrecognized')])
+    (['x', '--csv'], 'unrecognized'), (['x', '--jso'], 'unrecognized')])
 def test_mistakes(root, tmp_path, flags, complaint):
   status, out, err = call(root, tmp_path, *flags)
   assert status == 2 and not out and len(err) == 1 and complaint in err[0]
@@ -316,7 +315,7 @@ def test_markdown(root, tmp_path):
   assert status == 0 and r'\#1 a\|b\<c\>/run\_00' in out
   table = [line for line in out.splitlines() if line.startswith('|')]
   assert '| ---: |' in ''.join(table)
-  assert '| last (74,999), the headline | 0.7500 | 0.7559 |' in out
+  assert '| final (step 74,999) | 0.7500 | 0.7559 |' in out
 
 
 def test_neither_tensorflow_nor_matplotlib_is_needed(root, tmp_path):
@@ -389,7 +388,7 @@ def test_addresses_are_no_paths(root, tmp_path, flags):
 def test_watching_ends_with_the_run(root, tmp_path):
   run = synthetic_logs.write_run(tmp_path / 'log', until=2000, finished=False,
                                  args=synthetic_logs.flags(max_steps=2001))
-  process = start(root, tmp_path, '--watch', '--interval', '1', run)
+  process = start(root, tmp_path, '--watch', run)
   for line in process.stdout:
     if 'no verdict' in line:
       break
@@ -406,7 +405,7 @@ def test_watching_on_a_terminal_until_interrupted(root, tmp_path):
   process = start(root, tmp_path, '--watch', 'log', stdout=theirs)
   os.close(theirs)
   shown = b''
-  while b'no verdict before the last step' not in shown:
+  while b'no verdict: not finished' not in shown:
     shown += os.read(ours, 65536)
   assert shown.startswith(b'\x1b[H\x1b[2J')
   time.sleep(0.2)
@@ -442,6 +441,6 @@ def test_a_fresh_run_of_this_project(root, tmp_path):
   assert process.returncode == 0, out
   status, out, err = call(root, tmp_path, 'log/sample/random_projection/pd40_pn20')
   assert status == 0 and not err
-  assert re.search(r'differs?; reg thom thomf( acc)? match to the last digit, so '
-                   'the initial weights and projections are the same. It has --dataset '
+  assert re.search(r'differs?; reg, thom, thomf(, acc)? match to the last digit, so '
+                   'the initial weights and projections are the same. This run has --dataset '
                    'sample, not cifar100', words(out))

@@ -98,7 +98,7 @@ def test_the_page_is_self_contained_and_escaped(page):
     data = base64.b64decode(image['src'].split('base64,')[1])
     assert data.startswith(b'\x89PNG')
   for wanted in (f"python train.py --data_dir '{ATTACK}'", '2.21.0', 'random_seed',
-                 'Continued after 500 steps', 'spread expected of one run'):
+                 'continued after 500 steps', 'the normal variation between seeds'):
     assert wanted in reader.text
   policy = [attributes['content'] for tag, attributes in reader.tags
             if attributes.get('http-equiv') == 'Content-Security-Policy']
@@ -112,12 +112,12 @@ def test_pictures(root, runs, tmp_path):
   # Matplotlib keeps each text as a comment beside its outlines.
   comments = (tmp_path / 'a.svg').read_text(encoding='utf-8')
   for wanted in ('training step', 'test accuracy', 'fit (nats, log axis)',
-                 'learning rate x 0.1', 'published random', 'published random (read off)',
+                 'learning rate x 0.1', 'published random', 'published random (points)',
                  'random, pd 40, pn 20, power 2, seeds 0 1 2 (mean, range)',
                  'half_mhe, power 2, seed 1234', 'conv1_1 0.5100', 'Weight decay (reg)',
                  'Test accuracy after the last decay step (magnified)', '42,500 steps',
                  'Energies of the 2 layers but the last, half space',
-                 'energy (no unit), axis not from 0',
+                 'energy (no unit), axis does not start at 0',
                  'published RP-CoMHE, width 1 (+-0.01)'):
     assert f'<!-- {wanted} -->' in comments
   assert drawing.getroot().tag.endswith('svg')
@@ -140,7 +140,7 @@ def test_a_picture_of_a_whole_training(root, tmp_path):
     compare(root, tmp_path / 'log', '--plot', tmp_path / name)
   assert (tmp_path / 'a.png').stat().st_size < 300000
   comments = (tmp_path / 'a.svg').read_text(encoding='utf-8')
-  for wanted in ['Test accuracy', 'fit (nats, log axis)', 'published random (read off)',
+  for wanted in ['Test accuracy', 'fit (nats, log axis)', 'published random (points)',
                  'Terms of the layers', 'random, pd 40, pn 20, power 2, seed 1234',
                  'change since first value, means of 10']:
     assert f'<!-- {wanted} -->' in comments
@@ -153,7 +153,7 @@ def test_colours_of_a_png(tmp_path):
   from matplotlib import image
 
   from comhe_tf1.comparison import plots
-  panel = plots.Panel('', '', '', lambda axes: [
+  panel = plots.Panel('', '', lambda axes: [
       axes.plot([0, 1], [i, i], color=colour, linewidth=5)
       for i, colour in enumerate(plots.COLOURS)])
   plots.write([panel], str(tmp_path / 'x.png'))

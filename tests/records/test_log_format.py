@@ -20,24 +20,6 @@ def test_folder(levels, expected):
   assert log_format.folder('logs', *levels) == os.path.join('logs', *expected.split('/'))
 
 
-def measures(step):
-  return dict(step=step, fit=1., reg=2., thom=3., thomf=4., acc=0.5)
-
-
-def test_every_line_is_on_disk_at_once(tmp_path):
-  with log_format.LegacyLog(str(tmp_path), 7) as log:
-    for step in range(2):
-      assert log.train(**measures(step)) == log_format.train_line(**measures(step))
-      lines = (tmp_path / 'log_train_07.txt').read_text().splitlines()
-      assert len(lines) == step + 1
-    log.test(500, 0.01)
-    assert (tmp_path / 'log_test_07.txt').read_text() == (
-        '++++iter_500: test acc=0.0100\n')
-  with log_format.LegacyLog(str(tmp_path), 7) as log:   # continued
-    log.test(1000, 0.01)
-  assert len((tmp_path / 'log_test_07.txt').read_text().splitlines()) == 2
-
-
 def test_free_numbers(tmp_path):
   for name in ('log_train_00.txt', 'log_test_00.txt', 'log_test_01.txt',
                'log_train_02.txt', 'log_train_04.txt'):

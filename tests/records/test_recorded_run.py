@@ -45,7 +45,7 @@ def test_both_formats(tmp_path):
   run = read(tmp_path / 'baseline')
   assert recorded_run.first_line(run) == (100, {'fit': 0.4, 'reg': 0.5, 'acc': 0.9})
   assert recorded_run.final(run)['last'] == {
-      'test_acc': 0.7, 'step': 42499, 'label': 'after the last step; the headline'}
+      'test_acc': 0.7, 'step': 42499, 'label': 'after the last step; the result'}
   assert not run.problems
 
 
@@ -112,18 +112,11 @@ def test_utf_16_is_named(tmp_path, encoding):
     read(path)
 
 
-def test_huge_files(tmp_path, monkeypatch):
+def test_a_huge_file(tmp_path):
   path = tmp_path / 'log_test_00.txt'
   with open(str(path), 'wb') as file:
     file.truncate(1 << 33)   # sparse: eight gigabytes of zeros without a line break
-  with pytest.raises(recorded_run.ReadError, match='line 1 is no log line, nor are 999'):
-    read(path)
-  monkeypatch.setattr(recorded_run, 'MOST', 10)
-  for count in (10, 11):
-    path.write_text(''.join('++++iter_%d: test acc=0.5000\n' % i for i in range(count)))
-    if count == 10:
-      assert len(read(path).curves['test acc'].steps) == 10
-  with pytest.raises(recorded_run.ReadError, match='more than 10 lines'):
+  with pytest.raises(recorded_run.ReadError, match='line 1 is no log line: .*nor are 999'):
     read(path)
 
 

@@ -53,6 +53,17 @@ def test_all_files_of_a_run(session, tmp_path):
   assert lines_of(tmp_path / 'new' / 'log_test_00.txt') == ['++++iter_500: test acc=0.0100']
 
 
+def test_every_line_is_on_disk_at_once(session, tmp_path):
+  with run_record.start(str(tmp_path), ARGS) as record:
+    begin(record, session)
+    for step in range(2):
+      record.train(step, MEASURES, {}, 0.1)
+      assert len(lines_of(tmp_path / 'log_train_00.txt')) == step + 1
+      assert len(lines_of(tmp_path / 'run_00' / 'metrics.jsonl')) == step + 1
+    record.test(500, 0.01)
+    assert lines_of(tmp_path / 'log_test_00.txt') == ['++++iter_500: test acc=0.0100']
+
+
 def events_of(run):
   return [event for name in sorted(os.listdir(str(run))) if name.startswith('events')
           for event in tf.train.summary_iterator(str(run / name))]
@@ -119,7 +130,7 @@ def test_logs_whose_ends_were_changed_go_on(session, tmp_path, change):
 
 def start_and_leave(folder, **args):
   with run_record.start(str(folder), dict(ARGS, **args)) as record:
-    record.log.train_file.add('line')
+    record.train_log.add('line')
     return record
 
 
@@ -228,10 +239,10 @@ def test_pipes_are_not_waited_for(tmp_path, name):
 def test_lines_of_a_file_that_was_removed(tmp_path):
   """They would all go with it, and nobody would be told."""
   with run_record.start(str(tmp_path), ARGS) as record:
-    record.log.train_file.add('line')
-    os.remove(record.log.train_file.name)
+    record.train_log.add('line')
+    os.remove(record.train_log.name)
     with pytest.raises(OSError, match='removed while it was being written'):
-      record.log.train_file.add('line')
+      record.train_log.add('line')
 
 
 @pytest.mark.parametrize('save_every, kept', [(4, True), (5, False), (0, True)])
@@ -239,14 +250,14 @@ def test_what_was_logged_is_not_cut_where_no_checkpoint_can_make_it_again(
     tmp_path, save_every, kept):
   args = dict(ARGS, save_every=save_every)
   with run_record.start(str(tmp_path), args) as record:
-    record.log.train_file.add(log_format.train_line(4, 1, 1, 1, 1, 1))
+    record.train_log.add(log_format.train_line(4, 1, 1, 1, 1, 1))
   with run_record.resume(str(tmp_path), args, FIXED) as record:
     if kept:
       with pytest.raises(run_record.RunError, match='lines of 5 steps'):
         record.cut(0)
     else:
       record.cut(0)
-    assert bool(record.log.train_file.read()) == kept
+    assert bool(record.train_log.read()) == kept
 
 
 def test_a_run_in_progress_is_left_alone(tmp_path):
@@ -303,7 +314,7 @@ def test_threads_that_start_together_take_different_numbers(tmp_path, same_numbe
   for thread in threads:
     thread.join(60)
   assert len({record.path for record in records}) == 8
-  assert len({record.log.train_file.name for record in records}) == 8
+  assert len({record.train_log.name for record in records}) == 8
   assert_different(tmp_path, 8)
 
 

@@ -7,7 +7,7 @@ def test_final_figures():
   tests = [(500 * i, value) for i, value in enumerate([0.9] + [0.1, 0.3] * 10 + [0.2])]
   final = summary_metrics.compute(tests)
   assert final['last'] == {'test_acc': 0.2, 'step': 10500,
-                           'label': 'after the last step; the headline'}
+                           'label': 'after the last step; the result'}
   assert (final['best']['test_acc'], final['best']['step']) == (0.9, 0)
   # The last 20 hold 0.3 ten times, 0.1 nine times and 0.2 once.
   assert final['median_of_last_20']['test_acc'] == pytest.approx(0.25)
