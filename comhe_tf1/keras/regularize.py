@@ -108,6 +108,7 @@ class Regularization:
       self.state.projections = self._projections(seed) if self._trains else {}
       self._metric = (None if attaching.TENSORFLOW_1
                       else self._keras.metrics.Mean(name='comhe'))
+      self._draws.start()
 
   @property
   def _trains(self):

@@ -6,6 +6,8 @@ no slope: what zero neurons add to the sum is a number that depends on n and M a
 is taken off again. So the energies and their gradients are those of each set by itself,
 to rounding, and one operation serves layers of different shapes.
 """
+import itertools
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -62,7 +64,10 @@ def half_space_energies(neurons, power='2'):
   for group in groups(shapes):
     d, filled = (max(shapes[place][axis] for place in group) for axis in (1, 2))
     sets = [shapes[place][0] for place in group]
-    together = tf.concat([_filled_up(neurons[place], d, filled) for place in group], 0)
+    # Equal shapes follow each other.
+    together = tf.concat([
+        _filled_up(tf.concat([neurons[place] for place in alike], 0), d, filled)
+        for _, alike in itertools.groupby(group, lambda place: shapes[place][1:])], 0)
     if all(shapes[place][2] == filled for place in group):
       function = energy.half_space(power)
     else:
