@@ -148,7 +148,7 @@ class Regularization:
 
   def _attach(self):
     attaching.attach(
-        self._model, self._loss_unless_removed,
+        self._model, self._loss_and_metric,
         {'train_step': self.training, 'test_step': self.evaluation}, self._metric, self)
 
   def remove(self):
@@ -196,9 +196,7 @@ class Regularization:
     floats = self._keras.backend.floatx()
     return tf.cast(value, floats) if floats in ('float32', 'float64') else value
 
-  def _loss_unless_removed(self):
-    if self._removed:
-      return None
+  def _loss_and_metric(self):
     value = self.loss()
     if self._metric is not None and getattr(self._mode, 'name', None):
       self._metric.update_state(value)
