@@ -36,11 +36,12 @@ within: of [..., s, s], the cosines of neurons with each other and themselves; l
 """
 
 
-def needed(neurons):
-  """Whether neurons [..., d, N] are so many, or may be, as far as their shape tells."""
+def needed(neurons, many=None):
+  """Whether neurons [..., d, N] have, or may have, more than `many` cosines, or MANY."""
   shape = neurons.shape.as_list()
   lengths = shape[:-2] + 2 * shape[-1:]
-  return None in lengths or np.prod(lengths, dtype=np.float64) > MANY
+  return None in lengths or np.prod(lengths, dtype=np.float64) > (
+      MANY if many is None else many)
 
 
 def sums(directions, pairs):

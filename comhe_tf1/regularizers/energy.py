@@ -134,7 +134,7 @@ def gram_cosines(products):
   return products * inverse_norms[..., tf.newaxis] * inverse_norms[..., tf.newaxis, :]
 
 
-def of_cosines(neurons, function, *references, epsilon=NORM_FLOOR):
+def of_cosines(neurons, function, *references, epsilon=NORM_FLOOR, many=None):
   """Any scalar function of the cosines, with its gradient in closed form.
 
   With U the neurons over their norms r, C = U^T U and S = d value / dC
@@ -151,12 +151,13 @@ def of_cosines(neurons, function, *references, epsilon=NORM_FLOOR):
       each reference.
     *references: further tensors [..., N, N] that the function depends on.
     epsilon: added to the squared norms.
+    many: more cosines than these are taken by blocks; by default `blocks.MANY`.
 
   Returns:
     Tensor [...], one value per set of neurons.
   """
   neurons = tensors.as_tensor(neurons)
-  if isinstance(function, MeanOverPairs) and blocks.needed(neurons):
+  if isinstance(function, MeanOverPairs) and blocks.needed(neurons, many):
     return _by_blocks(neurons, function, epsilon)
 
   @tf.custom_gradient

@@ -15,6 +15,8 @@ from comhe_tf1.regularizers import energy
 
 # Sets may be filled where all work grows by no more than this share of it.
 WASTE = 0.02
+# More cosines than these are taken by blocks: those of many layers would leave the cache.
+MANY = 2 ** 22
 # Work of an entry of the cosines besides the products, as inputs of a neuron.
 _BESIDES = 40
 
@@ -74,7 +76,7 @@ def half_space_energies(neurons, power='2'):
       counts = np.repeat([shapes[place][2] for place in group], sets)
       function = _OfPadded(power, counts, filled, together.dtype)
     for place, values in zip(group, tf.split(
-        energy.of_cosines(together, function), sets)):
+        energy.of_cosines(together, function, many=MANY), sets)):
       results[place] = values
   return results
 
