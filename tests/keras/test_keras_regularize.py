@@ -148,6 +148,21 @@ def test_random_projections(keras, monkeypatch, method, over, how):
   assert seen[0] != seen[1]
 
 
+@needs_tensorflow_2
+def test_a_step_is_traced_once(keras):
+  """No variable is made in it, which would let TensorFlow trace it again."""
+  regularization = comhe_tf1.regularize(network(keras), **SMALL)
+  traced = []
+
+  def step():
+    traced.append(step)
+    return regularization.loss()
+
+  function = tensorflow.function(step, autograph=False)
+  assert float(function()) != float(function())
+  assert len(traced) == 1
+
+
 @pytest.mark.parametrize('method', ['half_mhe', 'random', 'random_max'])
 @pytest.mark.parametrize('settings', [dict(pd=5, pn=1), dict(pd=5, pnd=9)])
 def test_side_by_side_is_as_layer_by_layer(keras, monkeypatch, method, settings):
