@@ -89,8 +89,9 @@ def make_parser():
   parser.add_argument(
       '--panels', type=panels, metavar='NAME,...',
       help=f'panels to draw, from {", ".join(PANELS)} (default: all). late: test accuracy '
-           f'after the last learning-rate decay step; energy: sum over all layers but the '
-           f'last; layers: each layer; these two only if recorded')
+           f'after the last learning-rate decay step; energy: sum of the energies of all '
+           f'layers but the last; layers: terms and energies of each layer. Energies need '
+           f'runs with --energy_every')
   parser.add_argument(
       '--labels', type=lambda text: text.split(','), metavar='LABEL,...',
       help='one name per RUN for the plots, in order (default: method and seed)')

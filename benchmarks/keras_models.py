@@ -17,14 +17,14 @@ medians, of the clock on the wall and of the time of all cores, which other proc
 machine disturb less. Settings of `regularize`: --settings pn=5,pd=20.
 """
 import argparse
-import json
+import contextlib
 import os
-import subprocess
+import statistics
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+import measured_process
+
 MODELS = {'cnn': 64, 'mobilenet_v2': 16}   # and their batches
 VARIANTS = 'none', 'regularize', 'orthogonal', 'layers'
 
@@ -65,8 +65,8 @@ def _orthogonal(keras):
 
 
 def measured(model_name, variant, settings):
-  """Answers each line of standard input, a number of steps, by their seconds."""
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  """The contender: the figures of the first step, then of one more whenever asked."""
+  answers = measured_process.start()
   import keras
   import numpy as np
 
@@ -78,51 +78,31 @@ def measured(model_name, variant, settings):
   rng = np.random.RandomState(1)
   images = rng.rand(batch, 32, 32, 3).astype('float32')
   classes = rng.randint(10, size=batch)
-  for line in sys.stdin:
-    seconds = []
-    for _ in range(int(line)):
+
+  def steps():
+    while True:
       start = time.perf_counter(), time.process_time()
       model.train_on_batch(images, classes)
-      seconds.append([time.perf_counter() - start[0], time.process_time() - start[1]])
-    print(json.dumps(seconds), flush=True)
+      yield {'wall': time.perf_counter() - start[0], 'CPU': time.process_time() - start[1]}
 
-
-def median(values):
-  values = sorted(values)
-  middle = len(values) // 2
-  return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+  measured_process.serve(answers, {}, steps())
 
 
 def compare(model, variants, rounds, steps, settings):
   """Prints a table of the variants of a model."""
-  processes = {variant: subprocess.Popen(
-      [sys.executable, os.path.abspath(__file__), '--measure', model, variant,
-       '--settings', settings],
-      stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
-               for variant in variants}
-
-  def take(variant, count):
-    processes[variant].stdin.write('%d\n' % count)
-    processes[variant].stdin.flush()
-    return json.loads(processes[variant].stdout.readline())
-
-  first = {variant: take(variant, 1)[0] for variant in variants}
-  taken = {variant: [] for variant in variants}
-  for _ in range(rounds):
-    for variant in variants:
-      taken[variant].append([median(each) for each in zip(*take(variant, steps)[1:])])
-  for process in processes.values():
-    process.stdin.close()
-    process.wait()
-  medians = {variant: [median(each) for each in zip(*taken[variant])]
-             for variant in variants}
-  print('%s, batch %d' % (model, MODELS[model]))
-  for variant in variants:
-    print('  %-12s %s' % (variant, '; '.join(
-        '%s: first step %.1f s, a step %.1f ms, %.2f times %s' % (
-            clock, first[variant][place], 1e3 * medians[variant][place],
-            medians[variant][place] / medians[variants[0]][place], variants[0])
-        for place, clock in enumerate(('wall', 'CPU')))), flush=True)
+  with contextlib.ExitStack() as stack:
+    contenders = [stack.enter_context(measured_process.Contender(variant, [
+        sys.executable, os.path.abspath(__file__), '--measure', model, variant,
+        '--settings', settings])) for variant in variants]
+    taken = measured_process.in_turn(contenders, rounds, steps)
+  print(f'{model}, batch {MODELS[model]}')
+  for contender, samples in zip(contenders, taken):
+    parts = []
+    for clock, seconds in samples.items():
+      median, plain = map(statistics.median, (seconds, taken[0][clock]))
+      parts.append('%s: first step %.1f s, a step %.1f ms, %.2f times %s' % (
+          clock, contender.values[clock], 1e3 * median, median / plain, variants[0]))
+    print(f"  {contender.name:12s} {'; '.join(parts)}", flush=True)
 
 
 def parsed_settings(text):

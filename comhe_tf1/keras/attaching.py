@@ -10,7 +10,8 @@ import tensorflow
 import tensorflow.compat.v1 as tf
 
 TENSORFLOW_1 = tf.__version__.startswith('1.')
-_KEPT = '_comhe_regularization'   # attribute of a model
+# Attributes of a model.
+_KEPT, _ADDED = '_comhe_regularization', '_comhe_loss'
 _STEPS = 'train_step', 'test_step'
 
 
@@ -47,8 +48,7 @@ def attach(model, term, within, metric, kept):
 
   Args:
     model: of Keras.
-    term: function without arguments that returns a scalar tensor, or None once it is
-      detached.
+    term: function without arguments that returns a scalar tensor.
     within: dict from the names of `_STEPS` to context managers, functions without
       arguments, that the steps are to run in.
     metric: of this Keras, shown with the model's others; or None.
@@ -62,9 +62,12 @@ def attach(model, term, within, metric, kept):
                      'compile')
   if hasattr(model, '_callable_losses'):
     model.add_loss(term)
+    vars(model)[_ADDED] = model._callable_losses[-1]
+    if hasattr(model, '_trackable_children'):
+      vars(model)['_trackable_children'] = _children_without(model)
   else:   # Keras 3 takes functions of no layer but its regularizers
     own = model._get_own_losses
-    vars(model)['_get_own_losses'] = lambda: own() + _listed(term())
+    vars(model)['_get_own_losses'] = lambda: own() + [term()]
   for name in _STEPS:
     if hasattr(model, name):
       vars(model)[name] = _within(getattr(model, name), within[name])
@@ -75,16 +78,31 @@ def attach(model, term, within, metric, kept):
 
 
 def detach(model, metric):
-  """Undoes `attach`; the term must return None from now on."""
-  for name in _STEPS + ('_get_own_losses', _KEPT):
+  """Undoes `attach`."""
+  if _ADDED in vars(model):
+    model._callable_losses.remove(vars(model)[_ADDED])
+  for name in _STEPS + ('_get_own_losses', '_trackable_children', _ADDED, _KEPT):
     vars(model).pop(name, None)
   if metric is not None:
     model._metrics[:] = [each for each in model._metrics if each is not metric]
   _compile_anew(model)
 
 
-def _listed(term):
-  return [] if term is None else [term]
+def _children_without(model):
+  """What a SavedModel of tf_keras is made of: it would trace every loss of a model."""
+  own = model._trackable_children
+
+  def children(save_type='checkpoint', **kwargs):
+    if save_type != 'savedmodel':
+      return own(save_type, **kwargs)
+    term = vars(model)[_ADDED]
+    model._callable_losses.remove(term)
+    try:
+      return own(save_type, **kwargs)
+    finally:
+      model._callable_losses.append(term)
+
+  return children
 
 
 def _within(step, context):

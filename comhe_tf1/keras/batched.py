@@ -1,9 +1,11 @@
 """Half-space energies of all layers of a model, projected at random or not, in few steps.
 
 What `random_projection.RandomProjection` and `base.HalfSpace` do layer by layer, to
-rounding the same: all numbers are one draw, the layers of equal inputs go through one
-product, and the energies of layers of different shapes are taken side by side (`padded`).
-With many small layers the number of operations is what costs.
+rounding the same. All numbers are one draw, [projections * pd, most inputs of a layer]: a
+layer of d inputs takes the first d of each row, which are a Gaussian projection as well.
+So layers depend on each other's draws, each by itself has the law of its own, and far
+fewer numbers are drawn. The energies of layers of different shapes are taken side by side
+(`padded`). With many small layers the number of operations is what costs.
 """
 import collections
 
@@ -41,37 +43,31 @@ def sums(regularizer, kernels):
 
 def _sum(regularizer, kernels, pd):
   """The sum of the terms of kernels of one type."""
+  energies = padded.half_space_energies(_projected(regularizer, kernels, pd),
+                                        regularizer.power)
+  by_pn = collections.OrderedDict()
+  for kernel, values in zip(kernels, energies):
+    pn = values.shape.as_list()[0] // kernel.layout.shape[0]
+    by_pn.setdefault(pn, []).append(values)
+  return tf.add_n([tf.reduce_sum(METHODS[regularizer.name](
+      tf.reshape(tf.concat(values, 0), [-1, pn]), axis=-1)) for pn, values in by_pn.items()])
+
+
+def _projected(regularizer, kernels, pd):
+  """P W [sets * projections, pd, N] of hidden kernels, the others' W [sets, d, N]."""
+  sizes = {place: (regularizer.projections(kernel.layout.shape[2]), kernel.layout.shape[1])
+           for place, kernel in enumerate(kernels)
+           if pd is not None and neurons.role_of(kernel, pd) == roles.HIDDEN}
   sets = [neurons.neurons_of(kernel) for kernel in kernels]
-  projected = [pd is not None and neurons.role_of(kernel, pd) == roles.HIDDEN
-               for kernel in kernels]
-  if any(projected):
-    _project(regularizer, sets, [place for place, chosen in enumerate(projected) if chosen])
-  energies = padded.half_space_energies(sets, regularizer.power)
-  terms = []
-  for place, values in enumerate(energies):
-    if projected[place]:
-      values = METHODS[regularizer.name](tf.reshape(
-          values, [kernels[place].layout.shape[0], -1]), axis=-1)
-    terms.append(values)
-  return tf.reduce_sum(tf.concat(terms, 0))
-
-
-def _project(regularizer, sets, places):
-  """Puts [sets * projections, pd, N] in the places of neurons [sets, d, N]."""
-  pd, dtype = regularizer.settings['pd'], sets[places[0]].dtype
-  groups = collections.OrderedDict()
-  for place in places:
-    _, d, count = sets[place].shape.as_list()
-    groups.setdefault((d, regularizer.projections(count)), []).append(place)
-  lengths = [pn * pd * d for d, pn in groups]
-  drawn, = regularizer.normal([sum(lengths)], dtype, [None])
-  for ((d, pn), group), numbers in zip(groups.items(), tf.split(drawn, lengths)):
-    # Side by side, [d, all neurons], they make one product with all projections.
-    shapes = [sets[place].shape.as_list() for place in group]
-    beside = tf.concat([tf.reshape(tf.transpose(sets[place], [1, 0, 2]), [d, -1])
-                        for place in group], 1)
-    products = tf.matmul(tf.reshape(numbers, [pn * pd, d]), beside)
-    for place, (count, _, width), product in zip(group, shapes, tf.split(
-        products, [count * width for count, _, width in shapes], axis=1)):
-      product = tf.reshape(product, [pn, pd, count, width])
-      sets[place] = tf.reshape(tf.transpose(product, [2, 0, 1, 3]), [-1, pd, width])
+  if not sizes:
+    return sets
+  pn, d = (max(each) for each in zip(*sizes.values()))
+  drawn, = regularizer.normal([pn * pd, d], sets[0].dtype, [None])
+  # Rows of all projections, as many numbers of each as there are inputs.
+  projections = {(pn, d): drawn[:pn * pd, :d] for pn, d in set(sizes.values())}
+  for place, (pn, d) in sizes.items():
+    count, _, width = kernels[place].layout.shape
+    sets[place] = tf.concat([
+        tf.reshape(tf.matmul(projections[pn, d], each), [pn, pd, width])
+        for each in tf.unstack(sets[place], count)], 0)
+  return sets

@@ -109,6 +109,7 @@ class Regularization:
       self.state.projections = self._projections(seed) if self._trains else {}
       self._metric = (None if attaching.TENSORFLOW_1
                       else self._keras.metrics.Mean(name='comhe'))
+      self._draws.start()
 
   @property
   def _trains(self):
@@ -148,7 +149,7 @@ class Regularization:
 
   def _attach(self):
     attaching.attach(
-        self._model, self._loss_unless_removed,
+        self._model, self._loss_and_metric,
         {'train_step': self.training, 'test_step': self.evaluation}, self._metric, self)
 
   def remove(self):
@@ -196,9 +197,7 @@ class Regularization:
     floats = self._keras.backend.floatx()
     return tf.cast(value, floats) if floats in ('float32', 'float64') else value
 
-  def _loss_unless_removed(self):
-    if self._removed:
-      return None
+  def _loss_and_metric(self):
     value = self.loss()
     if self._metric is not None and getattr(self._mode, 'name', None):
       self._metric.update_state(value)

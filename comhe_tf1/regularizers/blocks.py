@@ -5,12 +5,14 @@ needs sum_ij f(c_ij) and, for its gradient, A = U S with s_ij = f'(c_ij). The N 
 are cut into k blocks of equal size. Every pair of blocks is visited once: it gives its
 part of the sum and, from the same cosines, the parts of A on both sides, so that there
 is no second pass for the gradient, and half of all cosines are never formed. The second
-order, A's own gradient, is another such pass.
+order, A's own gradient, is another such pass. Of several sets of neurons, the same
+blocks of many are visited together.
 
 Memory is that of a few block x block matrices and of a few copies of U. The passes are
 loops, whose operations are as many for any N. What they compute is hidden from
 TensorFlow's own differentiation, which would keep every block.
 """
+import math
 import typing
 
 import numpy as np
@@ -19,8 +21,10 @@ import tensorflow.compat.v1 as tf
 # More cosines than these, over all sets of neurons, are taken by blocks: those of 4,097
 # neurons, or of 20 projections of 916. No layer of CNN-9 and ResNet-32 has so many.
 MANY = 2 ** 24
-# Neurons in a block, at most.
+# Neurons in a block, at most. Its cosines fit in a core's cache.
 BLOCK = 1024
+# Of several sets, blocks are down to so many times smaller, to form fewer cosines twice.
+_FINER = 4
 
 
 class Pairs(typing.NamedTuple):
@@ -35,11 +39,12 @@ class Pairs(typing.NamedTuple):
   within: typing.Callable
 
 
-def needed(neurons):
-  """Whether neurons [..., d, N] are so many, or may be, as far as their shape tells."""
+def needed(neurons, many=None):
+  """Whether neurons [..., d, N] have, or may have, more than `many` cosines, or MANY."""
   shape = neurons.shape.as_list()
   lengths = shape[:-2] + 2 * shape[-1:]
-  return None in lengths or np.prod(lengths, dtype=np.float64) > MANY
+  return None in lengths or np.prod(lengths, dtype=np.float64) > (
+      MANY if many is None else many)
 
 
 def sums(directions, pairs):
@@ -107,17 +112,19 @@ def _no_third_order(result, *sources):
 class _Cut:
   """How sets of neurons [d, N] are cut into blocks [m, d, s] of m sets, s neurons each.
 
-  Small sets go several to a block. What is missing is filled with zeros. The block at
+  Sets go several to a block. What is missing is filled with zeros. The block at
   g * k + i has the i-th part of the neurons of the g-th m sets.
 
   Args:
     sets, d, count: lengths, numbers or tensors.
-    block: at most so many neurons in a block.
+    block: at most so many neurons in a block of one set.
   """
 
   def __init__(self, sets, d, count, block):
     self.sets, self.d, self.count = sets, d, count
-    self.parts = _ceiling(count, block)                 # k
+    finer = (1 if isinstance(sets, tf.Tensor)
+             else min(_FINER, max(1, int(math.sqrt(sets))), block))
+    self.parts = _ceiling(count, block // finer)        # k
     self.size = _ceiling(count, self.parts)             # s
     # So many sets that their cosines are no more than those of one full block.
     self.groups = _ceiling(sets, (block // self.size) ** 2)

@@ -15,7 +15,7 @@ class Draws:
   stateful draws, whose op seed is made of the seed, the number of the call in this graph
   and that of the draw in this call. Elsewhere XLA may compile them, which knows no op
   seeds: they are stateless draws of the seed and of a count of the calls, a variable
-  made at the first one. On several replicas each has its own count.
+  made at the first one or by `start`. On several replicas each has its own count.
 
   Args:
     seed: whole number, or None: TensorFlow's choice, by its own global seed.
@@ -38,17 +38,25 @@ class Draws:
     """
     return self._call(fixed=True)
 
-  def _call(self, fixed):
+  def start(self):
+    """Makes the count before the first call, where calls will have one.
+
+    A `tf.function` in which a variable is made is traced twice.
+    """
     with tf.init_scope():   # out of all functions that are being traced
-      if not tf.executing_eagerly():
-        return self._by_op_seeds(tf.get_default_graph())
-      if self._count is None:
+      if tf.executing_eagerly() and self._count is None:
         self._count = tf.Variable(
             0, dtype=tf.int64, trainable=False, use_resource=True, collections=[],
             synchronization=tf.VariableSynchronization.ON_READ,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self._key = (tf.random_uniform([], maxval=2 ** 31 - 1, dtype=tf.int64)
                      if self._seed is None else tf.constant(self._seed, tf.int64)).numpy()
+
+  def _call(self, fixed):
+    with tf.init_scope():
+      if not tf.executing_eagerly():
+        return self._by_op_seeds(tf.get_default_graph())
+    self.start()
     return self._by_counting(fixed)
 
   def _by_op_seeds(self, graph):

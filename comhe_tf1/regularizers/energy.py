@@ -54,7 +54,7 @@ def as_neurons(kernel, axis=-1):
   return tf.reshape(kernel, [-1, tensors.axis_length(kernel, -1)])
 
 
-def energies(neurons, mean, epsilon=similarity.NORM_FLOOR):
+def energies(neurons, mean, epsilon=similarity.NORM_FLOOR, many=None):
   """Energies of sets of neurons, one each.
 
   Those of many neurons, or of a number that the shape does not tell, are computed by
@@ -64,6 +64,7 @@ def energies(neurons, mean, epsilon=similarity.NORM_FLOOR):
     neurons: tensor [..., d, N]; leading axes are independent sets of neurons.
     mean: `MeanOverPairs`, such as `full_space` or `half_space` of a power.
     epsilon: added to the squared norms.
+    many: more cosines than these are taken by blocks; by default `blocks.MANY`.
 
   Returns:
     Tensor [...].
@@ -73,7 +74,7 @@ def energies(neurons, mean, epsilon=similarity.NORM_FLOOR):
   [0.5, 1.7068]
   """
   neurons = tensors.as_tensor(neurons)
-  if blocks.needed(neurons):
+  if blocks.needed(neurons, many):
     return _by_blocks(neurons, mean, epsilon)
   return similarity.from_cosines(neurons, mean, epsilon=epsilon)
 

@@ -6,6 +6,8 @@ no slope: what zero neurons add to the sum is a number that depends on n and M a
 is taken off again. So the energies and their gradients are those of each set by itself,
 to rounding, and one operation serves layers of different shapes.
 """
+import itertools
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -14,6 +16,8 @@ from comhe_tf1.regularizers import energy
 
 # Sets may be filled where all work grows by no more than this share of it.
 WASTE = 0.02
+# More cosines than these are taken by blocks: those of many layers would leave the cache.
+MANY = 2 ** 22
 # Work of an entry of the cosines besides the products, as inputs of a neuron.
 _BESIDES = 40
 
@@ -59,8 +63,11 @@ def half_space_energies(neurons, power='2'):
   for group in groups(shapes):
     d, filled = (max(shapes[place][axis] for place in group) for axis in (1, 2))
     sets = [shapes[place][0] for place in group]
-    # One batch of one shape: each set has zeros in its last inputs and neurons.
-    together = tf.concat([_filled_up(neurons[place], d, filled) for place in group], 0)
+    # One batch of one shape: each set has zeros in its last inputs and neurons. Equal
+    # shapes follow each other.
+    together = tf.concat([
+        _filled_up(tf.concat([neurons[place] for place in alike], 0), d, filled)
+        for _, alike in itertools.groupby(group, lambda place: shapes[place][1:])], 0)
     # Without zero neurons nothing has to be taken off.
     if all(shapes[place][2] == filled for place in group):
       function = energy.half_space(power)
@@ -68,7 +75,7 @@ def half_space_energies(neurons, power='2'):
       counts = np.repeat([shapes[place][2] for place in group], sets)
       function = _PaddedMean(power, counts, filled, together.dtype)
     for place, values in zip(group, tf.split(
-        energy.energies(together, function), sets)):
+        energy.energies(together, function, many=MANY), sets)):
       results[place] = values
   return results
 

@@ -98,14 +98,14 @@ def test_other_losses_stay(keras):
 def drawn_by(monkeypatch):
   """A list that gets what is drawn from now on."""
   drawn = []
-  original = batched._project
+  original = batched._projected
 
-  def project(regularizer, sets, places):
+  def projected(regularizer, *args):
     normal = regularizer.normal
     regularizer.normal = lambda *args: drawn.append(normal(*args)) or drawn[-1]
-    original(regularizer, sets, places)
+    return original(regularizer, *args)
 
-  monkeypatch.setattr(batched, '_project', project)
+  monkeypatch.setattr(batched, '_projected', projected)
   return drawn
 
 
@@ -114,7 +114,7 @@ def drawn_by(monkeypatch):
                          ids=['eager', 'function', 'compiled'])
 @pytest.mark.parametrize('method, over', [('random', np.mean), ('random_max', np.max)])
 def test_random_projections(keras, monkeypatch, method, over, how):
-  """Value and gradient, from what was drawn; all layers of 6 inputs share it."""
+  """Value and gradient, from what was drawn; all layers share it."""
   model = network(keras)
   regularization = comhe_tf1.regularize(model, method, **SMALL)
   kernels = [each.variable for each in regularization.kernels]
@@ -148,6 +148,21 @@ def test_random_projections(keras, monkeypatch, method, over, how):
   assert seen[0] != seen[1]
 
 
+@needs_tensorflow_2
+def test_a_step_is_traced_once(keras):
+  """No variable is made in it, which would let TensorFlow trace it again."""
+  regularization = comhe_tf1.regularize(network(keras), **SMALL)
+  traced = []
+
+  def step():
+    traced.append(step)
+    return regularization.loss()
+
+  function = tensorflow.function(step, autograph=False)
+  assert float(function()) != float(function())
+  assert len(traced) == 1
+
+
 @pytest.mark.parametrize('method', ['half_mhe', 'random', 'random_max'])
 @pytest.mark.parametrize('settings', [dict(pd=5, pn=1), dict(pd=5, pnd=9)])
 def test_side_by_side_is_as_layer_by_layer(keras, monkeypatch, method, settings):
@@ -158,12 +173,10 @@ def test_side_by_side_is_as_layer_by_layer(keras, monkeypatch, method, settings)
   regularization = comhe_tf1.regularize(network(keras, *widths), method, **settings)
 
   def normal(shape, dtype, op_seeds):
-    """The same numbers for inputs of one length, whatever is drawn at once."""
-    if len(shape) == 1:   # all at once, for 6, 9 and 10 inputs as they come
-      rows = settings['pd']
-      return [tf.concat([tf.reshape(normal([rows, d], dtype, [None])[0], [-1])
-                         for d in (9, 10)], 0)]
-    return [tf.constant(np.random.RandomState(7).randn(*shape), dtype) for _ in op_seeds]
+    """Of fewer inputs, the first numbers of each row."""
+    rows, d = shape
+    return [tf.constant(np.random.RandomState(7).randn(rows, 10)[:, :d], dtype)
+            for _ in op_seeds]
 
   monkeypatch.setattr(regularization, '_normal', lambda: normal)
   ours, = numbers(keras, [regularization.loss()])

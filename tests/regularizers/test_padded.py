@@ -14,7 +14,7 @@ SHAPES = [(2, 5, 4), (1, 7, 7), (3, 3, 7), (1, 5, 2)]
 @pytest.fixture(params=['at once', 'by blocks'])
 def way(request, monkeypatch):
   if request.param == 'by blocks':
-    monkeypatch.setattr(blocks, 'MANY', 1)
+    monkeypatch.setattr(padded, 'MANY', 1)
     monkeypatch.setattr(blocks, 'BLOCK', 3)
 
 
