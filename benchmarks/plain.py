@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import base
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 NORM_FLOOR = 1e-4
 PROJECTION_DECAY = 5e-4          # of |P|^2 / 2,

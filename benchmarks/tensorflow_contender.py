@@ -24,9 +24,9 @@ from comhe_tf1.networks import op_seeds
 from comhe_tf1.records import environment
 from comhe_tf1.regularizers import blocks
 from comhe_tf1.regularizers import energy
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import projection
+from comhe_tf1.regularizers import roles
 from comhe_tf1.training import graph as graphs
 from comhe_tf1.training import loop
 from comhe_tf1.training import prefetch

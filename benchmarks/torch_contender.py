@@ -25,8 +25,8 @@ import step_data
 import torch
 
 from comhe_tf1.networks import architectures
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 from comhe_tf1.training import prefetch
 
 NORM_FLOOR = 1e-4

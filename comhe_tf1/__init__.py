@@ -23,7 +23,7 @@ _HOMES = {name: module for module, names in {
     'regularizers.axes': ['neurons_last'],
     'regularizers.energy_monitor': ['unprojected_energies'],
     'regularizers.energy': ['as_neurons', 'full_space_energy', 'half_space_energy'],
-    'regularizers.kernels': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
+    'regularizers.roles': ['FIRST', 'HIDDEN', 'Kernel', 'OUTPUT'],
     'regularizers.layer': ['KernelRegularizer', 'kernel_regularizer'],
     'training.loss': ['classification_loss', 'weight_decay'],
     'regularizers.methods': ['METHODS', 'SettingError', 'create'],

@@ -19,7 +19,7 @@ import step_data
 import tensorflow_contender
 import term_cost
 
-from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import roles
 
 TENSORFLOW_1 = tf.__version__.startswith('1.')
 

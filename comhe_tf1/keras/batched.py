@@ -12,8 +12,8 @@ import collections
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.keras import neurons
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import padded
+from comhe_tf1.regularizers import roles
 
 # From a method to what its term is over the projections.
 METHODS = {'half_mhe': tf.reduce_mean, 'random': tf.reduce_mean,

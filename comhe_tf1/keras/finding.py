@@ -3,8 +3,8 @@ import typing
 
 from comhe_tf1.keras import graphs
 from comhe_tf1.keras import layouts
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 _FLOATS = ('float16', 'bfloat16', 'float32', 'float64')
 
@@ -68,7 +68,7 @@ def find(model, skip=(), given_roles=None, given_axes=None):
     left_out = ['%s (%s)' % each for each in finder.left_out]
     raise ValueError('the model %r has no kernel that could have a term%s' % (
         model.name, ': ' + '; '.join(left_out[:5]) if left_out else ''))
-  return _with_roles(model, finder.found, given_roles), finder.left_out
+  return _with_roles(model, finder.found, finder.holders, given_roles), finder.left_out
 
 
 def matching(names, path):
@@ -100,6 +100,7 @@ class _Finder:
 
   def __init__(self, skip, given_roles, given_axes):
     self.found, self.left_out = [], []
+    self.holders = []   # ids of the layers of all kernels, of those that are skipped too
     self._skip, self._axes = skip, given_axes
     self._wanted = set(skip) | set(given_roles) | set(given_axes)
     self._named, self._seen = set(), set()
@@ -162,6 +163,7 @@ class _Finder:
     """Takes a kernel, or leaves it out; place is None where the class is not known."""
     self._named.update(matching(self._wanted, path))
     if self._skipped(path):
+      self.holders.append(id(layer))
       return
     shape = tuple(int(length) for length in variable.shape)
     kind, axis = _dtype_of(variable), self._given_axis(path)
@@ -181,6 +183,7 @@ class _Finder:
     else:
       found = Found('/'.join(path), layer, variable, layout, roles.HIDDEN, False)
       self.found.append((found, place or layouts.Place('', None), path))
+      self.holders.append(id(layer))
 
   def _leave_out(self, path, reason):
     self.left_out.append(LeftOut('/'.join(path), reason))
@@ -195,9 +198,12 @@ def _dtype_of(variable):
   return getattr(getattr(kind, 'base_dtype', kind), 'name', str(kind))
 
 
-def _with_roles(model, found, given_roles):
-  """The kernels with their roles, those of the graph where none is given."""
-  holders = {id(each.layer) for each, _, _ in found}
+def _with_roles(model, found, holders, given_roles):
+  """The kernels with their roles, those of the graph where none is given.
+
+  A kernel that is skipped has its place in the graph all the same: what reads its result
+  does not become the first layer by that.
+  """
   below = {}
 
   def within(layer):
@@ -218,7 +224,7 @@ def _with_roles(model, found, given_roles):
       model, lambda layer: bool(holding(layer)),
       lambda layer: any(_own_weights(each) for each in within(layer)))
   if found_ends is None:   # by the order of the layers
-    first, last = {id(found[0][0].layer)}, {id(found[-1][0].layer)}
+    first, last = {holders[0]}, {holders[-1]}
   else:
     first, last = (_passed_on(model, chosen, holding, within) for chosen in found_ends)
   taken = []

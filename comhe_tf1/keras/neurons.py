@@ -1,7 +1,7 @@
 """The neurons of a kernel that was found in a model, and the role they are taken in."""
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import tensors
 
 

@@ -13,8 +13,8 @@ from comhe_tf1.keras import recording
 from comhe_tf1.keras import terms
 from comhe_tf1.regularizers import draws
 from comhe_tf1.regularizers import energy
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 _TRAINING, _EVALUATION = 'training', 'evaluation'
 

@@ -7,8 +7,8 @@ each function.
 import collections
 import typing
 
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 STAGES = (64, 128, 256)
 FC6 = 256   # whatever the width: a constant of its own in the authors' code

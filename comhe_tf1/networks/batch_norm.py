@@ -3,8 +3,6 @@ import typing
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.networks import towers as spread
-
 EPSILON = 1e-3
 
 
@@ -43,8 +41,8 @@ def by_batch(parts, parameters, towers):
                                   epsilon=EPSILON)
 
   normalized, means, variances = zip(*towers.each(normalize, parts))
-  return (list(normalized), spread.mean(means),
-          spread.mean(variances) * _biased(normalized[0]))
+  return (list(normalized), towers.mean(means),
+          towers.mean(variances) * _biased(normalized[0]))
 
 
 def _whole(parts, parameters, towers):

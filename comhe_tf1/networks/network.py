@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.networks import batch_norm
-from comhe_tf1.networks import towers as spread
-from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.networks import towers
+from comhe_tf1.regularizers import roles
 
 BN_DECAY = 0.999
 
@@ -34,7 +34,7 @@ class Network:
     bn_decay: decay of the moving statistics, number in [0, 1) or scalar tensor.
 
   Attributes:
-    kernels: list of `kernels.Kernel`, one per layer, each read once.
+    kernels: list of `roles.Kernel`, one per layer, each read once.
     trainable: list of all trained variables; weight decay applies to each.
 
   >>> network = comhe_tf1.Network(comhe_tf1.cnn(classes=10, width=0.25))
@@ -84,7 +84,7 @@ class Network:
       logits [batch, classes], and the list of operations that update the moving
       statistics from this batch (empty unless training).
     """
-    logits, updates = self.spread_logits([images], training, spread.Towers())
+    logits, updates = self.spread_logits([images], training, towers.Towers())
     return logits[0], updates
 
   def spread_logits(self, parts, training, towers):

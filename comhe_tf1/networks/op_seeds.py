@@ -12,7 +12,7 @@ versions. The numbers below were measured on the original's graphs.
 """
 import zlib
 
-from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import roles
 
 SCHEMES = ('tf1.12', 'tf1.14')
 BY_NAME = 'by_name'

@@ -56,15 +56,15 @@ class Towers:
         results.append(function(*part))
     return results
 
+  @staticmethod
+  def mean(values):
+    """Mean of a list of tensors of one shape, one per tower."""
+    return values[0] if len(values) == 1 else tf.add_n(values) / len(values)
+
 
 def _on(device):
   """Context of a device; of None the one around it, which tf.device(None) would end."""
   return contextlib.ExitStack() if device is None else tf.device(device)
-
-
-def mean(values):
-  """Mean of a list of tensors of one shape, one per tower."""
-  return values[0] if len(values) == 1 else tf.add_n(values) / len(values)
 
 
 ONE = Towers()   # the usual: one device, TensorFlow's choice

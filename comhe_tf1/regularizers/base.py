@@ -12,9 +12,9 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import grouping
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import orthogonality
+from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import streams
 
 
@@ -79,7 +79,7 @@ class Regularizer:
     """Returns the `Terms` of `kernels`.
 
     Args:
-      kernels: sequence of `kernels.Kernel`.
+      kernels: sequence of `roles.Kernel`.
       learning_rate: the network's current one, scalar tensor or number; needed where
         projections are trained.
       op_seed_of: function from the name of what is drawn to its op seed or None;

@@ -1,6 +1,6 @@
 """What is doubtful about a kernel's regularizer that was chosen by hand, in words."""
 from comhe_tf1.regularizers import axes
-from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import roles
 
 # What the name of a kernel says of its layer, and which axis such a layer has.
 _NAMES = (('depthwise', axes.BOTH), ('transpose', -2), ('embedding', 0))

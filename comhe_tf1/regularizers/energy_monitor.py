@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import grouping
-from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import roles
 
 
 class Energies(typing.NamedTuple):
@@ -23,7 +23,7 @@ def unprojected_energies(kernels, power='2'):
   """Energies of every layer, not projected, in full and in half space.
 
   Args:
-    kernels: sequence of `kernels.Kernel`.
+    kernels: sequence of `roles.Kernel`.
     power: as `energy.full_space_energy`.
 
   Returns:

@@ -5,7 +5,7 @@ import typing
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.regularizers import energy
-from comhe_tf1.regularizers import kernels as roles
+from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import tensors
 
 
@@ -21,7 +21,7 @@ class Stack(typing.NamedTuple):
 
 
 def as_list(kernels):
-  """A list of `kernels.Kernel`.
+  """A list of `roles.Kernel`.
 
   Raises:
     TypeError: the kernels are something else.
@@ -41,7 +41,7 @@ def group_kernels(kernels):
   """Groups kernels by role, shape and type.
 
   Args:
-    kernels: sequence of `kernels.Kernel`.
+    kernels: sequence of `roles.Kernel`.
 
   Returns:
     List of `Stack`, in the order of their first kernels.

@@ -9,8 +9,8 @@ import tensorflow.compat.v1 as tf
 from comhe_tf1.regularizers import axes
 from comhe_tf1.regularizers import doubts
 from comhe_tf1.regularizers import draws
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import tensors
 
 _HALF = (tf.float16, tf.bfloat16)

@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.networks import network as networks
 from comhe_tf1.networks import op_seeds as seeds
-from comhe_tf1.networks import towers as spread
+from comhe_tf1.networks import towers
 from comhe_tf1.regularizers import energy_monitor
 from comhe_tf1.training import loss
 from comhe_tf1.training import optimization
@@ -58,7 +58,7 @@ def image_placeholders():
 
 
 def build(layers, regularizer, scheme, random_seed, bn_decay=networks.BN_DECAY,
-          monitored_power=None, towers=spread.ONE):
+          monitored_power=None, towers=towers.ONE):
   """Builds everything a training runs into the default graph.
 
   Args:
@@ -92,10 +92,10 @@ def build(layers, regularizer, scheme, random_seed, bn_decay=networks.BN_DECAY,
     logits, updates = network.spread_logits(towers.split(images), True, towers)
     parts = logits, towers.split(labels)
     measures = Measures(
-        fit=spread.mean(towers.each(loss.classification_loss, *parts)),
+        fit=towers.mean(towers.each(loss.classification_loss, *parts)),
         reg=loss.weight_decay(decayed),
         thom=terms.thom, thomf=terms.thomf,
-        acc=spread.mean(towers.each(loss.accuracy, *parts)))
+        acc=towers.mean(towers.each(loss.accuracy, *parts)))
     total = measures.fit + measures.reg + measures.thom + measures.thomf
     step = optimization.momentum_step(total, network.trainable, learning_rate,
                                       after=measures, colocate=len(towers) > 1)

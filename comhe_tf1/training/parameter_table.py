@@ -1,6 +1,6 @@
 """The table of a network's parameters and of what regularizes each layer."""
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 from comhe_tf1.utils.text_table import aligned
 
 HEADINGS = ('layer', 'kernel', 'parameters', 'energy term', 'weight', 'weight decay')

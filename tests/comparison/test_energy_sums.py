@@ -11,7 +11,7 @@ from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.regularizers import energy_monitor
-from comhe_tf1.regularizers import kernels
+from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import methods
 
 
@@ -25,7 +25,7 @@ def drawn(rng, plan):
 @pytest.mark.parametrize('model, layers', [('cnn9', 10), ('resnet32', 33)])
 def test_the_last_layer_of_every_network(model, layers):
   plan = architectures.plan(model, 100)
-  assert [layer.name for layer in plan if layer.role == kernels.OUTPUT] == [
+  assert [layer.name for layer in plan if layer.role == roles.OUTPUT] == [
       energy_sums.LAST] and plan[-1].name == energy_sums.LAST
   assert len(plan) - 1 == layers
 

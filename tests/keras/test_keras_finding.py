@@ -150,6 +150,18 @@ def test_roles_of_a_model_within_another(keras):
       'base/stem': HIDDEN, 'base/middle': OUTPUT, 'base/features': OUTPUT, 'top': OUTPUT}
 
 
+def test_what_is_skipped_keeps_its_place(keras):
+  model = model_of(keras, (8,), *[
+      keras.layers.Dense(4, name=name) for name in ('base', 'head', 'top')])
+  assert roles_of(model, skip=['base']) == {'head': HIDDEN, 'top': OUTPUT}
+  assert roles_of(model, skip=['top']) == {'base': FIRST, 'head': HIDDEN}
+  model = Halves.of(keras)
+  model(tf.ones([1, 2]))
+  names = list(roles_of(model))
+  assert list(roles_of(model, skip=names[:1]).values()) == [HIDDEN, OUTPUT]
+  assert list(roles_of(model, skip=names[2:]).values()) == [FIRST, HIDDEN]
+
+
 def test_deep_models(keras):
   """Deeper than Python's stack."""
   layers = [keras.layers.Activation('relu') for _ in range(600)]

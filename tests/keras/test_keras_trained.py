@@ -5,8 +5,8 @@ import tensorflow
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 pytestmark = pytest.mark.skipif(tf.__version__.startswith('1.'),
                                 reason='TensorFlow 1 has the graph version')

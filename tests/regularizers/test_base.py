@@ -6,9 +6,9 @@ import tensorflow
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import projection
+from comhe_tf1.regularizers import roles
 
 TRAINED = {'angle': ground_truth.angle_distortion,
            'angle_alternating': ground_truth.squared_angle_distortion,

@@ -12,8 +12,8 @@ import tensorflow.compat.v1 as tf
 
 import comhe_tf1
 from comhe_tf1.regularizers import draws
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 STATELESS = ['mhe', 'half_mhe', 'random', 'random_max', 'group', 'orthogonal', 'srip']
 ROLES = list(roles.ROLES)

@@ -7,7 +7,7 @@ import pytest
 
 import comhe_tf1
 from comhe_tf1.regularizers import base
-from comhe_tf1.regularizers import kernels
+from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import methods
 
 all_methods = pytest.mark.parametrize('method', list(methods.METHODS))
@@ -20,7 +20,7 @@ def test_entries_and_classes_agree(method):
   assert built.name == method
   assert inspect.getdoc(type(built))
   assert set(built.settings) <= set(methods.SETTINGS)
-  assert sorted(built.weights) == sorted(kernels.ROLES)
+  assert sorted(built.weights) == sorted(roles.ROLES)
 
 
 @all_methods

@@ -7,8 +7,8 @@ import pytest
 
 import comhe_tf1
 from comhe_tf1.published import published_runs
-from comhe_tf1.regularizers import kernels as roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 from comhe_tf1.training import first_line
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
