@@ -11,8 +11,8 @@ from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.regularizers import energy_monitor
-from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 
 def drawn(rng, plan):

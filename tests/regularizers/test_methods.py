@@ -7,8 +7,8 @@ import pytest
 
 import comhe_tf1
 from comhe_tf1.regularizers import base
-from comhe_tf1.regularizers import roles
 from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import roles
 
 all_methods = pytest.mark.parametrize('method', list(methods.METHODS))
 
