@@ -56,7 +56,7 @@ SETTINGS = collections.OrderedDict([
         metavar='STEPS', label='iter', minimum=0, maximum=_MANY)),
     ('groups', Setting(
         int, 'number of groups of consecutive input channels in a layer; 0: one group '
-        'per channel (a 1x1 layer is then one group)',
+        'per channel, but a 1x1 layer is one group',
         metavar='N', label='groups', origin='paper', minimum=0, maximum=65536)),
     ('gram', Setting(
         ('neurons', 'smaller'), 'what should be orthogonal: the neurons; or smaller: the '

@@ -20,7 +20,7 @@ powers = pytest.mark.parametrize('power', list(methods.POWERS))
 @pytest.fixture(params=['whole', 'blocks'])
 def way(request, monkeypatch):
   """All cosines at once, or by blocks of at most three neurons."""
-  monkeypatch.setattr(blocks, 'needed', lambda neurons: request.param == 'blocks')
+  monkeypatch.setattr(blocks, 'needed', lambda neurons, many: request.param == 'blocks')
   monkeypatch.setattr(blocks, 'BLOCK', 3)
   return request.param
 

@@ -238,8 +238,8 @@ class Endless:
 
 
 def test_when_lines_are_logged(monkeypatch):
-  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, logged: (
-      some_measures(fit=rate), {'layer': 1.} if logged else {}))
+  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, with_energies: (
+      some_measures(fit=rate), {'layer': 1.} if with_energies else {}))
   monkeypatch.setattr(loop, 'evaluate', lambda s, g, i, l, stop: None if stop() else 0.5)
 
   class Session:
@@ -294,7 +294,7 @@ def test_when_lines_are_logged(monkeypatch):
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, value):
-  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, logged: (
+  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, with_energies: (
       some_measures(**({'thom': value} if rate == 2 else {})), {}))
   done = []
   with pytest.raises(loop.NonFiniteError, match=f'at step 2: thom is {value}'):
