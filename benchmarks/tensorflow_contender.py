@@ -214,7 +214,7 @@ def energy_of(kernel, drawn, whole):
   gradient; `whole` without blocks."""
   with contextlib.ExitStack() as stack:
     if whole:
-      stack.enter_context(mock.patch.object(blocks, 'needed', lambda neurons: False))
+      stack.enter_context(mock.patch.object(blocks, 'needed', lambda *_: False))
     value = energy.half_space_energy(kernel) if drawn is None else tf.reduce_mean(
         projection.random_projection_energies(kernel[tf.newaxis], drawn))
     return value, tf.gradients(value, kernel)[0]
