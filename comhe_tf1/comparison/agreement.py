@@ -132,7 +132,7 @@ def _deviation(ours, theirs):
 
 def _within_one_unit(deviation, *places):
   """Whether it is at most one unit of the last digit of the figure that has fewer."""
-  return round(deviation * 10. ** min(places), 9) <= 1 if deviation < math.inf else False
+  return deviation < math.inf and round(deviation * 10. ** min(places), 9) <= 1
 
 
 def _printed(value, places):

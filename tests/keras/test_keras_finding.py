@@ -12,18 +12,6 @@ TF1 = tf.__version__.startswith('1.')
 FIRST, HIDDEN, OUTPUT = comhe_tf1.FIRST, comhe_tf1.HIDDEN, comhe_tf1.OUTPUT
 
 
-@pytest.fixture(params=['keras'] if TF1 else ['keras', 'tf_keras'])
-def keras(request):
-  """Keras 3 and tf_keras, or that of TensorFlow 1.14."""
-  if TF1:
-    with tf.Graph().as_default(), tf.Session() as session:
-      tensorflow.keras.backend.set_session(session)
-      yield tensorflow.keras
-      tensorflow.keras.backend.set_session(None)
-  else:
-    yield pytest.importorskip(request.param)
-
-
 def model_of(keras, shape, *layers, **how):
   inputs = outputs = keras.layers.Input(shape, **how)
   for layer in layers:

@@ -16,13 +16,6 @@ CLASSES = np.eye(3, dtype='float32')[[0, 1, 2, 0, 1, 2, 0, 1]]
 SETTINGS = dict(pd=4, seed=3)
 
 
-@pytest.fixture(params=['keras', 'tf_keras'])
-def keras(request):
-  keras = pytest.importorskip(request.param)
-  keras.utils.set_random_seed(1)
-  return keras
-
-
 def network(keras):
   return keras.models.Sequential([keras.layers.Input((6,))] + [
       keras.layers.Dense(width, activation='relu', name='d%d' % number)

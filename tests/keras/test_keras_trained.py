@@ -16,13 +16,6 @@ SETTINGS = dict(pd=3, iters=2)
 POINTS, CLASSES = np.ones([8, 5], 'float32'), np.zeros([8, 3], 'float32')
 
 
-@pytest.fixture(params=['keras', 'tf_keras'])
-def keras(request):
-  keras = pytest.importorskip(request.param)
-  keras.utils.set_random_seed(1)
-  return keras
-
-
 def network(keras):
   """Two hidden layers of one shape and one of another."""
   inputs = outputs = keras.layers.Input((5,))
