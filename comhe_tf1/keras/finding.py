@@ -14,7 +14,7 @@ class Found(typing.NamedTuple):
 
   name: path of its layer, and the attribute where the layer has several.
   layer: that holds it; variable: the kernel; layout: `layouts.Layout`.
-  role: of `kernels.ROLES`; given: whether the user has said so.
+  role: of `roles.ROLES`; given: whether the user has said so.
   """
   name: str
   layer: typing.Any

@@ -20,7 +20,7 @@ class Layer(typing.NamedTuple):
   """The plan of a layer: a convolution and what is around it.
 
   name: str; size: height and width of its kernel; c_in, c_out: channels; role: see
-  `kernels`; stride: of the convolution.
+  `roles`; stride: of the convolution.
   pool: 'max' (2x2, stride 2), 'mean' (over the whole image) or None, before it.
   batch_norm: whether batch norm follows (then SAME padding) or not (VALID).
   relu: whether a ReLU ends it.

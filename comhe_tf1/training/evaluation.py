@@ -18,7 +18,7 @@ TOP = 5
 class Evaluation(typing.NamedTuple):
   """Handles of an evaluation graph.
 
-  images, labels: placeholders as `graphs.TrainingGraph`. hits: [2, batch], 1 where
+  images, labels: placeholders as `graph.TrainingGraph`. hits: [2, batch], 1 where
   the label's logit is the largest and where it is among the largest five.
   averaged: placeholder, number of batches that the moving statistics are the mean of
   so far. update: operations that take one more batch into that mean.
