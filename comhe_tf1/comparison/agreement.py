@@ -46,10 +46,8 @@ class Quantity(typing.NamedTuple):
   lines: number of steps in both. agreeing: how many of these agree from the start, each
   to one unit of the last digit. first_step, last_matching_step: the first step in both,
   and the last of those that agree from the start; or None. first_difference:
-  `Difference`, or None. parts: list of `Part`. only_ours, only_theirs: number of lines
-  missing in the other log, between the first and the last step in both. common_steps,
-  deviations: the steps in both and the absolute deviations there, infinite where only one
-  is finite.
+  `Difference`, or None. parts: list of `Part`. common_steps, deviations: the steps in both
+  and the absolute deviations there, infinite where only one is finite.
   """
   lines: int
   agreeing: int
@@ -57,8 +55,6 @@ class Quantity(typing.NamedTuple):
   last_matching_step: int
   first_difference: Difference
   parts: list
-  only_ours: int
-  only_theirs: int
   common_steps: list
   deviations: list
 
@@ -101,7 +97,6 @@ def compare_curves(ours, theirs, drops=(), until=None):
       first_difference=Difference(differing[0], *(
           _printed(*log[differing[0]]) for log in (here, there))) if differing else None,
       parts=_parts(differing, deviations[agreeing:], drops),
-      only_ours=_count_alone(ours, steps), only_theirs=_count_alone(theirs, steps),
       common_steps=steps, deviations=deviations)
 
 
@@ -173,12 +168,6 @@ def _parts(steps, deviations, drops):
     parts.append(Part(begin, end, len(values), largest,
                       steps[inside][values.index(largest)], statistics.median(values)))
   return parts
-
-
-def _count_alone(curve, steps):
-  """How many lines of a curve lie between the first and last of `steps`, not among them."""
-  return (sum(steps[0] <= step <= steps[-1] for step in curve.steps) - len(steps)
-          if steps else 0)
 
 
 def _first_difference(quantities):

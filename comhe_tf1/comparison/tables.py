@@ -100,25 +100,13 @@ def _line_by_line(compared):
            _show(',', quantity.last_matching_step)]
           + ([f'{first.step:,}', first.ours, first.theirs] if first else [NONE] * 3))
   findings = [f'{each.entry.label} beside {each.label}: {each.agreement.finding}.'
-              + _left_out(each.label, each.agreement) for each in compared]
+              for each in compared]
+  findings += [f'Of {each.entry.label} and {each.label}, only steps before '
+               f'{each.agreement.until:,} are compared: there the schedules begin to '
+               f'differ.' for each in compared if each.agreement.until is not None]
   meanings = _different(each.agreement.meaning for each in compared)
   return Block('Line by line: how many lines match from the start',
                findings + list(filter(None, meanings)), rows)
-
-
-def _left_out(label, agreed):
-  """What was left out of a comparison line by line, as sentences."""
-  notes = ''
-  if agreed.until is not None:
-    notes += (f' Only steps before {agreed.until:,} are compared: there the schedules '
-              f'begin to differ.')
-  for whose, field in (('the run', 'only_ours'), (label, 'only_theirs')):
-    count = sum(getattr(agreed.quantities[name], field)
-                for name in ('fit', agreement.TEST) if name in agreed.quantities)
-    if count:
-      notes += (f' {count:,} line{"" if count == 1 else "s"} of {whose} that the other '
-                f'does not have {"is" if count == 1 else "are"} left out.')
-  return notes
 
 
 def _deviations(compared):
