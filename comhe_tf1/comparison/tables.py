@@ -99,14 +99,13 @@ def _line_by_line(compared):
           [f'{each.entry.label} {name}', f'{quantity.lines:,}', f'{quantity.agreeing:,}',
            _show(',', quantity.last_matching_step)]
           + ([f'{first.step:,}', first.ours, first.theirs] if first else [NONE] * 3))
-  findings = [f'{each.entry.label} beside {each.label}: {each.agreement.finding}.'
-              for each in compared]
-  findings += [f'Of {each.entry.label} and {each.label}, only steps before '
-               f'{each.agreement.until:,} are compared: there the schedules begin to '
-               f'differ.' for each in compared if each.agreement.until is not None]
-  meanings = _different(each.agreement.meaning for each in compared)
+  notes = [f'{each.entry.label} and {each.label} have no step in common.'
+           for each in compared if not each.agreement.quantities]
+  notes += [f'Of {each.entry.label} and {each.label}, only steps before '
+            f'{each.agreement.until:,} are compared: there the schedules begin to differ.'
+            for each in compared if each.agreement.until is not None]
   return Block('Line by line: how many lines match from the start',
-               findings + list(filter(None, meanings)), rows)
+               notes + [agreement.HOW] * bool(rows[1:]), rows)
 
 
 def _deviations(compared):

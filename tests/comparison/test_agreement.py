@@ -70,8 +70,8 @@ def test_by_hand():
   theirs = {0: '1.0001', 100: '2.0000', 150: '0.0000', 200: '3.0003', 300: '4.0000',
             400: '5.0100', 500: '6.0001', 600: '7.5000', 700: '7.9000'}
   found = of(ours, theirs, drops=(300, 500))
-  assert found[:6] == (
-      8, 2, 0, 100, agreement.Difference(200, '3.0000', '3.0003'), [
+  assert found[:5] == (
+      8, 2, 100, agreement.Difference(200, '3.0000', '3.0003'), [
           agreement.Part(0, 300, 1, 0.0003, 200, 0.0003),
           agreement.Part(300, 500, 2, 0.01, 400, 0.005),
           agreement.Part(500, None, 3, 0.5, 600, 0.1)])
@@ -81,8 +81,8 @@ def test_by_hand():
   until = of(ours, theirs, drops=(300, 500), until=300)
   assert until.lines == 3 and until.parts == found.parts[:1]
   same = of(ours, {step: ours[step] for step in (100, 400)})
-  assert same[:6] == (2, 2, 100, 400, None, [])
-  assert of(ours, {50: '1.0000'})[:6] == (0, 0, None, None, None, [])
+  assert same[:5] == (2, 2, 400, None, [])
+  assert of(ours, {50: '1.0000'})[:5] == (0, 0, None, None, [])
   strange = of({0: '1.0000', 1: 'nan', 2: '1.0000'},
                {0: '1.0000', 1: '1.0000', 2: '1.5000'})
   assert strange.parts == [agreement.Part(0, None, 2, math.inf, 1, math.inf)]
@@ -115,35 +115,6 @@ def test_against_a_slow_version():
     assert sum(part.lines for part in found.parts) == len(apart)
 
 
-def test_what_a_first_difference_means():
-  plateau = [(0, 6.3, 0.01), (100, 9.2094, 0.), (200, 9.0669, 0.0156)]
-  left, stays = plateau + [(300, 4.7, 0.)], plateau + [(300, 9.2094, 0.)]
-  other = [(0, 6.4, 0.01)] + plateau[1:]
-  late = [(0, 1.2, 0.7), (100, 1.1, 0.7), (200, 0.1, 0.99)]
-
-  def told(ours, theirs, drops=()):
-    return agreement.compare_logs(logs(ours), logs(theirs), drops, drops)[2:]
-
-  for pair in ((left, stays), (stays, left)):
-    finding, meaning = told(*pair)
-    assert finding == ('last matching step: 200 in the training lines (fit, acc); first '
-                       'differing step: 300 (fit), where the loss leaves its first plateau')
-    assert 'Rounding decides' in meaning and 'does not measure an error' in meaning
-  # On the plateau still, and near the end, where all images are right.
-  for ours, theirs in ((stays, plateau + [(300, 9.0669, 0.0156)]),
-                       (late, late[:2] + [(200, 0.1, 0.98)]),
-                       (late + [(300, 0.1, 1.)], late + [(300, 0.2, 1.)])):
-    finding, meaning = told(ours, theirs)
-    assert 'plateau' not in finding and meaning.startswith('Rounding errors grow')
-  finding, meaning = told(plateau, other)
-  assert finding == (
-      'first differing step: 0 (fit), the first step that both logs have')
-  assert 'other weights, data or settings' in meaning
-  assert told(plateau, left)[0] == (
-      'last matching step: 200 in the training lines (fit, acc); no step differs')
-  assert told(plateau, [(50, 1., 0.)])[0].startswith('no step is in both logs')
-
-
 def test_schedules_that_differ():
   lines = [(step, 1. if step < 300 else 2., 0.5) for step in range(0, 500, 100)]
   found = agreement.compare_logs(logs(lines), logs(lines), (200, 400), (200, 300))
@@ -161,8 +132,7 @@ def test_in_every_format(root, tmp_path):
   flags = ['ours', '--against', 'theirs']
   status, out, err = call(root, tmp_path, *flags)
   assert status == 0 and not err
-  assert ('#1 beside theirs: last matching step: 900 in the training lines (all five '
-          'figures), 30,500 in test acc; first differing step: 1,000 (reg).') in words(out)
+  assert agreement.HOW in words(out)
   rows = [line.split() for line in out.splitlines() if line.startswith('  #1 reg')]
   assert rows == [['#1', 'reg', '310', '10', '900', '1,000', '0.7500', '0.5000'],
                   ['#1', 'reg', '0.2500', '(0.2500)', '0.2500', '(0.2500)']]
@@ -182,15 +152,26 @@ def test_in_every_format(root, tmp_path):
   assert compare(root, tmp_path, 'ours')['line_by_line'] == []
 
 
+def test_no_step_in_common(root, tmp_path):
+  for name, step in (('ours', 100), ('theirs', 200)):
+    (tmp_path / name).write_text(f'++++iter_{step}: test acc=0.5000\n')
+  status, out, err = call(root, tmp_path, 'ours', '--against', 'theirs')
+  assert status == 0 and not err
+  assert '#1 and theirs have no step in common.' in out
+  assert agreement.HOW not in words(out)
+
+
 def test_against_logs_without_all_quantities_or_an_end(root, tmp_path):
   """Also drawn: such references once ended in a traceback there."""
   pytest.importorskip('matplotlib')
   folder = tmp_path / 'mhe' / 'none'
   synthetic_logs.write_mhe_log(folder, terms=False)
   synthetic_logs.write_run(tmp_path / 'ours', until=3000, finished=False)
-  for against, said in (('mhe/none', 'Of #1 and none, only steps before 20,000 are '
-                         'compared: there the schedules begin to differ.'), ('ours', 'no step differs.')):
+  parted = ('Of #1 and none, only steps before 20,000 are compared: there the schedules '
+            'begin to differ.')
+  for against in ('mhe/none', 'ours'):
     status, out, err = call(root, tmp_path, 'ours', '--against', against, '--plot', 'x.svg')
-    assert status == 0 and not err and said in words(out)
+    assert status == 0 and not err
+    assert (parted in words(out)) == (against == 'mhe/none')
     drawing = (tmp_path / 'x.svg').read_text(encoding='utf-8')
     assert f'<!-- Deviation of #1 from {os.path.basename(against)} -->' in drawing
