@@ -10,12 +10,11 @@ and replaced. results/README.md, the details of every run, is written as a whole
 
 A finished run is kept in results/NAME (by default the folder's own name): both logs,
 args.json, env.json, final.json and metrics.jsonl as training wrote them, but without the
-folders of the machine (--data_dir, --log_dir); a large metrics.jsonl is compressed.
-Checkpoints are not kept. Of an unfinished run copy the two logs to results/NAME by hand.
-If results/NAME has a picture curves.png (`compare.py --plot`), the page shows it.
+folders of the machine (--data_dir, --log_dir). Checkpoints are not kept. Of an unfinished
+run copy the two logs to results/NAME by hand. If results/NAME has a picture curves.png
+(`compare.py --plot`), the page shows it.
 """
 import collections
-import gzip
 import json
 import os
 import re
@@ -47,7 +46,6 @@ from comhe_tf1.utils import terminal
 RESULTS = os.path.join(ROOT, 'results')
 PAGE = os.path.join(ROOT, 'docs', 'results.md')
 FOLDERS = ('data_dir', 'log_dir')   # flags
-LARGE = 1 << 18   # bytes of a metrics.jsonl, from which on it is compressed
 PAUSE = 10        # times the usual time between two lines: more was no training
 EVERY = 1000      # steps between the rows of a table of test accuracies
 PICTURE = 'curves.png'
@@ -130,7 +128,8 @@ def add(folder, name=None, results=RESULTS):
   os.makedirs(run)
   for path in source.logs:
     shutil.copy(path, target)
-  shutil.copy(os.path.join(source.folder, 'final.json'), run)
+  for file in ('final.json', 'metrics.jsonl'):
+    shutil.copy(os.path.join(source.folder, file), run)
   kept = compared.entries[0].run
   for file, content in (
       ('args.json', {flag: value for flag, value in kept.args.items()
@@ -138,7 +137,6 @@ def add(folder, name=None, results=RESULTS):
       ('env.json', [dict(each, command=_command(each)) for each in kept.environments])):
     with open(os.path.join(run, file), 'w') as copy:
       copy.write(json.dumps(content, indent=2, sort_keys=True) + '\n')
-  _keep_metrics(recorded_run.metrics_path(source), run)
   return target
 
 
@@ -153,18 +151,6 @@ def _command(environment):
     elif word.split('=')[0] not in skipped:
       kept.append(word)
   return kept
-
-
-def _keep_metrics(path, run):
-  """Copies a metrics.jsonl into a folder, compressed if it is large."""
-  if os.path.getsize(path) < LARGE or path.endswith('.gz'):
-    shutil.copy(path, run)
-    return
-  with open(path, 'rb') as original, open(
-      os.path.join(run, os.path.basename(path) + '.gz'), 'wb') as copy:
-    # Without name and time, so that the same content gives the same file.
-    with gzip.GzipFile(filename='', mode='wb', fileobj=copy, mtime=0) as packed:
-      shutil.copyfileobj(original, packed)
 
 
 def read(results=RESULTS):
@@ -201,7 +187,8 @@ def read_one(folder, name):
   energies, problems = recorded_run.layer_energies(sources[0])
   if sources[0].folder:
     problems += [what for what, missing in (
-        ('there is no metrics.jsonl', recorded_run.metrics_path(sources[0]) is None),
+        ('there is no metrics.jsonl', not os.path.exists(
+            os.path.join(sources[0].folder, 'metrics.jsonl'))),
         ('there is no args.json to say how it was trained', not run.args),
         ('there is no env.json to say what it was trained on', not run.environments),
         ('it is not finished', not (run.finished and compared.entries[0].finished)))
@@ -430,7 +417,7 @@ def _beside_log(verdict):
 def _time(source):
   """Hours of training without its pauses, and the usual time of a step, in words."""
   marks = []
-  for _, text in recorded_run.lines_of(recorded_run.metrics_path(source)):
+  for _, text in recorded_run.lines_of(os.path.join(source.folder, 'metrics.jsonl')):
     record = json.loads(text)
     if record.get('kind') == 'train':
       marks.append((record['step'], record['wall_time']))

@@ -1,5 +1,4 @@
 """results/: what is kept of finished trainings, and the pages about them."""
-import gzip
 import json
 import os
 import re
@@ -13,7 +12,6 @@ import synthetic_logs
 from comhe_tf1 import flags
 from comhe_tf1.data import datasets
 from comhe_tf1.published import published_runs
-from comhe_tf1.records import recorded_run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(os.path.join(ROOT, 'docs'))
@@ -96,32 +94,6 @@ def test_folders_of_the_machine_are_not_kept(log_dir, tmp_path):
   command = ['train.py', '--regularizer', 'half_mhe', '--width', '0.25']
   assert [each['command'] for each in json.loads((run / 'env.json').read_text())] == [
       command, command + ['--resume']]
-
-
-def test_a_large_record_is_compressed_and_read(log_dir, tmp_path):
-  kept = tmp_path / 'results'
-  original, = log_dir.glob('*/*/run_00')
-  with open(str(original / 'metrics.jsonl'), 'a') as file:
-    for step in range(500, 42500, 100):
-      file.write(json.dumps({'kind': 'train', 'step': step, 'wall_time': 30270 + step,
-                             'energies': {'layer_%d' % i: 0.5 + 1e-9 * step
-                                          for i in range(30)}}) + '\n')
-  results.add(str(log_dir), 'large', str(kept))
-  run = kept / 'large' / 'run_00'
-  packed = run / 'metrics.jsonl.gz'
-  assert not (run / 'metrics.jsonl').exists()
-  assert gzip.decompress(packed.read_bytes()) == (original / 'metrics.jsonl').read_bytes()
-  found, = results.read(str(kept))
-  source, = recorded_run.find(str(original))
-  assert (found.energies, []) == recorded_run.layer_energies(source)
-  assert len(found.energies['energies']['layer_0'].steps) == 420
-  write(kept)
-  # It can be kept once more, from where it is kept.
-  results.add(str(kept / 'large'), 'again', str(kept))
-  assert (kept / 'again/run_00/metrics.jsonl.gz').read_bytes() == packed.read_bytes()
-  packed.write_bytes(packed.read_bytes()[:-9])
-  with pytest.raises(results.ResultError, match='large: .*jsonl.gz is damaged'):
-    results.read(str(kept))
 
 
 def recipe(name, number):
@@ -327,4 +299,4 @@ def test_the_pages_are_those_of_the_runs():
   # Pictures and records that everybody has to download.
   for folder, _, names in os.walk(results.RESULTS):
     for name in names:
-      assert os.path.getsize(os.path.join(folder, name)) < 300000, name
+      assert os.path.getsize(os.path.join(folder, name)) < 350000, name

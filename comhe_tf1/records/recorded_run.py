@@ -6,13 +6,10 @@ just being written, and is no mistake.
 """
 import array
 import collections
-import gzip
-import io
 import json
 import os
 import re
 import typing
-import zlib
 
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import log_format
@@ -123,27 +120,19 @@ def lines_of(path):
 
   The last line has the number 0 if its line break is missing. Bytes that are not UTF-8
   become U+FFFD, and a line longer than LONGEST becomes several. A byte-order mark is left
-  out. What ends in .gz is unpacked.
+  out.
 
   Raises:
-    ReadError: it is UTF-16, or cannot be unpacked.
+    ReadError: it is UTF-16.
     OSError: the file cannot be read.
   """
-  try:
-    with open(path, 'rb', opener=files.regular) as packed:
-      file = gzip.GzipFile(fileobj=packed) if path.endswith('.gz') else packed
-      text = io.TextIOWrapper(file, 'utf-8-sig', errors='replace')
-      for number, line in enumerate(iter(lambda: text.readline(LONGEST), ''), 1):
-        if number == 1 and line[:2] == '\ufffd\ufffd' and '\0' in line[:4]:
-          raise ReadError(f'{path} is UTF-16 text, as PowerShell writes it; save it as '
-                          f'UTF-8')
-        whole = line.endswith('\n') or len(line) == LONGEST
-        yield number if whole else 0, line.rstrip('\n')
-  except (EOFError, OSError, zlib.error) as error:
-    # gzip says it in several ways, of which only a system's error has a number.
-    if getattr(error, 'errno', None) is not None:
-      raise
-    raise ReadError(f'{path} is damaged: {error}')
+  with open(path, encoding='utf-8-sig', errors='replace', opener=files.regular) as file:
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST), ''), 1):
+      if number == 1 and line[:2] == '\ufffd\ufffd' and '\0' in line[:4]:
+        raise ReadError(f'{path} is UTF-16 text, as PowerShell writes it; save it as '
+                        f'UTF-8')
+      whole = line.endswith('\n') or len(line) == LONGEST
+      yield number if whole else 0, line.rstrip('\n')
 
 
 def _describe_strange(path, wanted, strange):
@@ -244,16 +233,6 @@ def _read_json(source, name, kind, problems):
   return None
 
 
-def metrics_path(source):
-  """Path of a run's metrics.jsonl, or of metrics.jsonl.gz, or None without both."""
-  if source.folder:
-    for name in ('metrics.jsonl', 'metrics.jsonl.gz'):
-      path = os.path.join(source.folder, name)
-      if os.path.exists(path):
-        return path
-  return None
-
-
 def layer_energies(source):
   """Energies of the layers over the steps, as a run's metrics.jsonl has them.
 
@@ -266,8 +245,8 @@ def layer_energies(source):
     `Curve`, without what was not recorded; and a list of lines about what is wrong.
   """
   by_kind = collections.OrderedDict()
-  path = metrics_path(source)
-  if path is None:
+  path = source.folder and os.path.join(source.folder, 'metrics.jsonl')
+  if not path or not os.path.exists(path):
     return by_kind, []
   strange = []
   try:

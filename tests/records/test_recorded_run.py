@@ -1,4 +1,3 @@
-import gzip
 import os
 
 import pytest
@@ -157,24 +156,3 @@ def test_layer_energies(tmp_path):
   assert len(by_kind['energies']['score'].steps) == 5
   assert len(problems) == 1 and 'line 11 is no record' in problems[0]
   assert recorded_run.layer_energies(source._replace(folder=None)) == ({}, [])
-
-
-@pytest.mark.parametrize('damage', [
-    lambda packed: packed[:-1], lambda packed: packed[:40], lambda packed: b'no gzip',
-    lambda packed: packed[:-8] + b'\0' * 8, lambda packed: packed[:12] + b'\xff' * 40])
-def test_compressed_energies(tmp_path, damage):
-  run = synthetic_logs.write_run(tmp_path, until=1000)
-  source, = recorded_run.find(run)
-  plain = recorded_run.layer_energies(source)
-  path = os.path.join(run, 'metrics.jsonl')
-  with open(path, 'rb') as file:
-    packed = gzip.compress(file.read())
-  os.remove(path)
-  with open(path + '.gz', 'wb') as file:
-    file.write(packed)
-  assert recorded_run.metrics_path(source) == path + '.gz'
-  assert recorded_run.layer_energies(source) == plain and plain[0]
-  with open(path + '.gz', 'wb') as file:
-    file.write(damage(packed))
-  _, problems = recorded_run.layer_energies(source)
-  assert len(problems) == 1 and path + '.gz is damaged: ' in problems[0]
