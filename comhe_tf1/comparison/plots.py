@@ -6,22 +6,16 @@ which colour-blind readers can distinguish too.
 """
 import collections
 import io
-import logging
 import os
 import typing
 
-# Otherwise it writes about its font cache to standard error.
-logging.getLogger('matplotlib').setLevel(logging.ERROR)
 # A backend that a notebook sets may be missing here, which would end the import.
-_BACKEND = os.environ.pop('MPLBACKEND', None)
+os.environ.pop('MPLBACKEND', None)
 from matplotlib import cm
 from matplotlib import style
 from matplotlib import ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-if _BACKEND is not None:
-  os.environ['MPLBACKEND'] = _BACKEND
 import numpy as np
 from PIL import Image  # matplotlib needs it too
 
