@@ -187,8 +187,8 @@ def test_names(log_dir, tmp_path):
   assert '| [W0.25](#w025) |' in (kept / 'README.md').read_text()
   _second(kept / 'W0.25' / 'run_00')
   for file in ('train', 'test'):
-    log = kept / 'W0.25' / (f'log_{file}_00.txt')
-    shutil.copy(str(log), str(log).replace('00', '01'))
+    log = kept / 'W0.25' / f'log_{file}_00.txt'
+    shutil.copy(str(log), str(log.with_name(f'log_{file}_01.txt')))
   with pytest.raises(results.ResultError, match='W0.25 holds 2 runs, not one'):
     results.read(str(kept))
 
