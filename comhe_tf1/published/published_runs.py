@@ -6,18 +6,13 @@ for different numbers of steps (`Protocol`), so their figures are not comparable
 with the label i is about step i, counted from 0: the evaluation is made after that
 step's update, and the last one is labelled steps - 1.
 
-tables.json: test errors in percent from the slides of the two papers, one run each as
-far as is known, without a spread. The slides state neither the number of steps, nor the
-step of a figure, nor every weight and power. What is concluded about these rests on the
-MHE authors' released logs: ten cells are, to the last digit, 100 - 100 * the best test
-accuracy of one of these logs. So a cell is to be compared with a run's lowest error. A
-cell that several tables have is here once. Left out: networks and data that this project
-does not have (ImageNet, point clouds, graphs), and rows quoted from other authors.
+tables.json: test errors in percent from the slides of the two papers; a cell is to be
+compared with a run's lowest error. energies.json: energies over the training, read by eye
+off a plot in the CoMHE slides. docs/results.md says where they come from, what is left
+out, and what is concluded where the slides do not say it.
 
-energies.json: energies over the training, read by eye off a plot in the CoMHE slides, one
-curve per method from step 20,000 to 75,000. The plot says neither which layers are summed
-nor in which space. The layers of CNN-9 without the last start at 5.01 in half space and
-5.02 in full space, so the sum over these layers is taken to be meant.
+The plot does not say which layers are summed. The layers of CNN-9 without the last start
+at 5.01 in half space and 5.02 in full space, so their sum is taken to be meant.
 """
 import collections
 import json
