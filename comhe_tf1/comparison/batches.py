@@ -109,22 +109,6 @@ def _same(correlated, error, shifted):
   return True if correlated >= shifted + error else None
 
 
-def correlate_logs(agreed, ours, theirs, drops):
-  """How the batches of two logs correlate, from their first difference in `fit` on.
-
-  Args:
-    agreed: `agreement.Agreement` of the two.
-    ours, theirs: dicts as `recorded_run.Run.curves`.
-    drops: as in `correlate_curves`.
-
-  Returns:
-    List of `Section`, empty if there is nothing to say.
-  """
-  fit = agreed.quantities.get('fit')
-  start = fit and (fit.first_difference.step if fit.first_difference else agreed.until)
-  return [] if start is None else correlate_curves(ours['fit'], theirs['fit'], start, drops)
-
-
 HOW = (
     'A batch of hard images has a higher fit than the batches before and after it, in both '
     'logs. The table shows the rank correlation of these deviations between the two logs. '

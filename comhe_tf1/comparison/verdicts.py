@@ -244,8 +244,12 @@ def _line_by_line(entry):
   ours, theirs = entry.run.curves, entry.reference.curves[0]
   drops = [side.schedule.protocol.lr_drops for side in (entry, entry.reference)]
   agreed = agreement.compare_logs(ours, theirs, *drops)
-  return LineByLine(entry, entry.reference.label, agreed, batches.correlate_logs(
-      agreed, ours, theirs, sorted(set().union(*drops))))
+  fit = agreed.quantities.get('fit')
+  # From the first difference on; without one, from where the schedules part.
+  start = fit and (fit.first_difference.step if fit.first_difference else agreed.until)
+  sections = [] if start is None else batches.correlate_curves(
+      ours['fit'], theirs['fit'], start, sorted(set().union(*drops)))
+  return LineByLine(entry, entry.reference.label, agreed, sections)
 
 
 def numbers(entries):
