@@ -236,7 +236,7 @@ def test_seeds_of_a_setting(tmp_path):
 def test_an_unfinished_run_of_two_logs(tmp_path):
   """Beside the published log whose first line it has, by hand at two steps."""
   published = published_runs.RUNS['angle']
-  first = [getattr(published, name) for name in published_runs.QUANTITIES]
+  first = list(published.first_line.values())
   planted = {step: published.tests[step] for step in range(1000, 52000, 1000)}
   planted.update({2000: planted[2000] + 0.03, 40000: planted[40000] - 0.06,
                   51000: planted[51000] + 0.01})

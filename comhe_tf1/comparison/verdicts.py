@@ -163,8 +163,6 @@ CAVEAT = (
 def published_reference(name):
   """The `Reference` of a run of `published_runs.ALL`."""
   facts = published_runs.ALL[name]
-  first_line = collections.OrderedDict(
-      (quantity, getattr(facts, quantity)) for quantity in published_runs.QUANTITIES)
   return Reference(
       label='published ' + name, settings=run_settings.get_published_settings(facts),
       schedule=run_settings.Schedule(facts.protocol, facts.protocol.steps, True),
@@ -173,7 +171,7 @@ def published_reference(name):
           'best': dict(zip(('test_acc', 'step'), facts.best)),
           'median_of_last_20': {'test_acc': facts.median}},
       tests=list((facts.tests or {}).items()),
-      first_line=None if facts.fit is None else (0, first_line),
+      first_line=facts.first_line and (0, facts.first_line),
       last_line=facts.final_train, lasts=[facts.last], curves=[], note=facts.note,
       source=facts.source + ', 1 run')
 

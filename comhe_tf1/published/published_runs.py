@@ -44,8 +44,9 @@ class Run(typing.NamedTuple):
 
   regularizer, settings: the method of `methods` and its settings that are not the
   defaults. random_seed: the seed that reproduces it (1234 for random projection, whose
-  script has the default 345). scheme: of its op seeds. fit, reg, thom, thomf, acc: of its
-  line `iter_0`; reg, thom and thomf do not depend on the data.
+  script has the default 345). scheme: of its op seeds. first_line: ordered dict from
+  `QUANTITIES` to the figures of its line `iter_0`; reg, thom and thomf do not depend on
+  the data.
   tests: ordered dict, step -> test accuracy, at the milestones and every 1,000 steps.
   last: test accuracy after the last step. best: the highest test accuracy, chosen on
   the test set, and its step. median: of the last 20 test accuracies. final_train: step
@@ -60,11 +61,7 @@ class Run(typing.NamedTuple):
   source: str
   random_seed: int = None
   scheme: str = None
-  fit: float = None
-  reg: float = None
-  thom: float = None
-  thomf: float = None
-  acc: float = None
+  first_line: dict = None
   tests: dict = None
   median: float = None
   final_train: tuple = None
@@ -146,7 +143,6 @@ def _by_step(figures):
 
 def _run(content):
   content = dict(content)
-  content.update(content.pop('first_line', {}))
   for name, read in (('protocol', PROTOCOLS.get), ('settings', dict), ('best', tuple),
                      ('tests', _by_step), ('final_train', tuple)):
     if name in content:

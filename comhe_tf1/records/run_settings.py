@@ -116,7 +116,7 @@ def _variant_of_first_line(run):
           and run.curves[name].steps[0] == 0 else None
           for name in published_runs.QUANTITIES]
   for name, facts in published_runs.RUNS.items():
-    if ours == [getattr(facts, quantity) for quantity in published_runs.QUANTITIES]:
+    if ours == list(facts.first_line.values()):
       return name
   return None
 

@@ -63,7 +63,7 @@ def check(write, config=None, first_batch=None, about='no data'):
   for variant, run in published_runs.RUNS.items():
     batch = first_batch and first_batch(run.random_seed)
     for name, computed in zip(names, compute(variant, run, config, batch)):
-      expected = f'{getattr(run, name):.4f}'
+      expected = f'{run.first_line[name]:.4f}'
       matches += computed == expected
       write(row % (variant, run.random_seed, name, expected, computed,
                    'match' if computed == expected else 'DIFFERS'))

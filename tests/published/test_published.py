@@ -24,7 +24,9 @@ def test_facts_fit_together(name):
   methods.resolve(run.regularizer, run.settings)   # settings that the method has
   assert 'github.com/' in run.source
   assert (run.protocol is published_runs.COMHE) == (name in published_runs.RUNS)
-  assert (run.fit is not None) == (name in published_runs.RUNS)
+  assert (run.first_line is not None) == (name in published_runs.RUNS)
+  if run.first_line:
+    assert tuple(run.first_line) == published_runs.QUANTITIES
   if run.tests:
     assert list(run.tests) == sorted(set(run.protocol.milestones) | set(
         range(1000, run.protocol.steps, 1000)))
