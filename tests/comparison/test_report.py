@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 import xml.etree.ElementTree as ElementTree
@@ -16,6 +15,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 import synthetic_logs
+from test_compare import call
 
 from comhe_tf1.networks import architectures
 
@@ -25,12 +25,8 @@ pytest.importorskip('matplotlib')
 
 
 def compare(root, *flags):
-  process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'compare.py')] + [str(flag) for flag in flags],
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-  out, err = process.communicate(timeout=300)
-  assert process.returncode == 0, err
-  return out, err
+  status, _, err = call(root, root, *flags)
+  assert status == 0, err
 
 
 @pytest.fixture(scope='module')
@@ -204,12 +200,8 @@ def test_a_picture_for_a_paper(root, tmp_path):
   for wanted in ('baseline, width 0.25 (mean, range)', 'narrow, width 0.25',
                  'wide, width 1'):
     assert wanted in named
-  alone = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'compare.py'), runs[0], '--labels', 'a,b',
-       '--plot', str(tmp_path / 'y.svg')], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True)
-  out, err = alone.communicate(timeout=60)
-  assert alone.returncode == 2 and not out and '2 names for 1 runs' in err
+  status, out, err = call(root, tmp_path, runs[0], '--labels', 'a,b', '--plot', 'y.svg')
+  assert status == 2 and not out and '2 names for 1 runs' in err[0]
   assert not (tmp_path / 'y.svg').exists()
 
 
@@ -261,20 +253,6 @@ def test_curves_of_several_seeds():
   assert list(line.low) == [2, 3] and list(line.high) == [4, 7]
   single = plots._line('one', curves[:1], 'black', '-')
   assert single.low is None and np.array_equal(single.values, [1, 2, 3])
-
-
-def test_the_colours_differ_for_colour_blind_readers():
-  """Also without red or without green, by Vienot's projection, and in lightness."""
-  from comhe_tf1.comparison import plots
-  shades = [[int(colour[i:i + 2], 16) / 255. for i in (1, 3, 5)]
-            for colour in plots.COLOURS]
-  linear = np.array(shades) ** 2.2
-  for seen in ([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
-               [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]):
-    projected = np.clip(linear.dot(np.transpose(seen)), 0, 1) ** (1 / 2.2)
-    apart = [np.abs(projected[i] - projected[j]).max()
-             for i in range(len(shades)) for j in range(i)]
-    assert min(apart) > 0.1
 
 
 class Browser:
