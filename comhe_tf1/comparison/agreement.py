@@ -165,7 +165,8 @@ HOW = (
     'Before the first differing step of any figure, the weights, the data and their order, '
     'the projections and the learning rates were the same. After it these are two '
     'independent runs, and their deviation does not measure an error; compare the final '
-    'test accuracies instead. Rounding errors grow during training, so that two runs of one '
-    'program differ too, sooner or later. But a real difference that starts at this step, '
-    'such as another learning rate, an interruption or other data, looks the same. Logs '
-    'that differ at step 0 are two different trainings: other weights, data or settings.')
+    'test accuracies instead. Rounding errors grow during training, so that two runs of '
+    'one program differ too, sooner or later. But a real difference that starts at this '
+    'step, such as another learning rate, an interruption or other data, looks the same. '
+    'Logs that differ at step 0 are two different trainings: other weights, data or '
+    'settings.')
