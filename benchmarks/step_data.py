@@ -4,12 +4,12 @@ The file of the first steps brings another library the variables that CNN-9 star
 and the projections that are drawn. Needs no TensorFlow.
 """
 import os
+import pickle
 
 import measured_process  # noqa: F401 (for the path)
 import numpy as np
 
 import cifar_input
-from comhe_tf1.data import sample
 
 RATE = 0.1   # the learning rate of everything measured
 TRAIN, TEST = 50000, 10000
@@ -23,10 +23,11 @@ def write_images(folder):
   """Random images in CIFAR-100's layout."""
   rng = np.random.RandomState(0)
   for name, count in (('train', TRAIN), ('test', TEST)):
+    content = pickle.dumps({'data': rng.randint(0, 256, (count, 3072), np.uint8),
+                            'fine_labels': rng.randint(0, 100, count).tolist()}, 2)
     with open(os.path.join(folder, name), 'wb') as file:
-      file.write(sample.pickled({
-          'data': rng.randint(0, 256, (count, 3072), np.uint8),
-          'fine_labels': rng.randint(0, 100, count).tolist()}))
+      # NumPy 1, under which the authors' script runs, does not know the name in NumPy 2.
+      file.write(content.replace(b'cnumpy._core.multiarray\n', b'cnumpy.core.multiarray\n'))
 
 
 def batches(folder, batch_size, random_seed):

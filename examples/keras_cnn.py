@@ -39,9 +39,9 @@ def energies(model):
 
 def main():
   getattr(tf.keras.utils, 'set_random_seed', tf.compat.v1.set_random_seed)(1)
-  rows = sample.generate('cifar10')['data_batch_1']
-  images = rows['data'].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1) / 255. - 0.5
-  labels = np.array(rows['labels'])
+  rows = sample.generate()['train']
+  images = rows['data'][:400].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1) / 255. - 0.5
+  labels = np.array(rows['fine_labels'][:400]) // 10   # ten classes
   model = network(classes=10)
   model.compile(tf.keras.optimizers.SGD(0.05, momentum=0.9),
                 'sparse_categorical_crossentropy', metrics=['accuracy'])

@@ -13,10 +13,12 @@ from comhe_tf1.data import sample
 keras = tf.keras
 
 
-def images_and_labels(name, key):
-  rows = sample.generate(name)['data_batch_1' if name == 'cifar10' else 'train']
+def images_and_labels(classes):
+  """300 images; of ten classes, each is ten of the sample's."""
+  rows = sample.generate()['train']
   images = rows['data'].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1) / 255. - 0.5
-  return images.astype('float32')[:300], np.array(rows[key])[:300]
+  labels = np.array(rows['fine_labels']) * classes // sample.CLASSES
+  return images.astype('float32')[:300], labels[:300]
 
 
 def base_network():
@@ -49,7 +51,7 @@ def main():
   weight = keras.optimizers.schedules.PolynomialDecay(1., 18, end_learning_rate=0.)
   regularization = comhe_tf1.regularize(model, 'random', weight=weight, pd=20, pn=4)
   print(regularization)
-  history = trained(model, *images_and_labels('cifar10', 'labels'), rate=0.05,
+  history = trained(model, *images_and_labels(classes=10), rate=0.05,
                     callbacks=[regularization.callback()])
   print('from scratch: loss %s, terms %s' % tuple(
       ' '.join('%.3f' % value for value in history[name]) for name in ('loss', 'comhe')))
@@ -61,7 +63,7 @@ def main():
   model = with_top(base, classes=100)
   model.build((None, 32, 32, 3))
   regularization = comhe_tf1.regularize(model, 'angle', pd=20)
-  data = images_and_labels('cifar100', 'fine_labels')
+  data = images_and_labels(classes=100)
   history = trained(model, *data, rate=0.05)
   print(f"the new layer alone: terms {history['comhe'][-1]:.3f}")
   base.trainable = True   # its terms join when the model is compiled

@@ -16,7 +16,7 @@ ALLOWED = {package: set(re.findall('`([a-z_]+)`', uses)) for package, uses in re
     r'^\| `([a-z_]+)`[^|]*\|([^|]*)\|', PAGE, re.M)}
 DRAWN = set(re.findall(r'^ +([a-z_]+) --> ([a-z_]+)$', PAGE, re.M))
 TOP = ['train.py', 'compare.py', 'cifar_input.py']
-MODULES = ['energies', 'flags', 'sample', 'worker']
+MODULES = ['energies', 'flags', 'worker']
 
 
 def modules():

@@ -4,8 +4,7 @@ import subprocess
 import sys
 
 import pytest
-
-from comhe_tf1.data import sample
+import sample_pickles
 
 TINY = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.125', '--batch_size', '8',
         '--regularizer', 'none', '--max_steps', '1']
@@ -35,7 +34,7 @@ def test_warnings_as_errors(root, tmp_path):
 
 
 def test_warnings_as_errors_reading_and_comparing(root, tmp_path):
-  sample.write(str(tmp_path / 'data'))
+  sample_pickles.write(str(tmp_path / 'data'))
   status, _, err = call(
       tmp_path, '-W', 'error', os.path.join(root, 'train.py'), *(
           TINY[2:] + ['--data_dir', 'data']))

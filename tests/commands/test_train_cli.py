@@ -17,6 +17,7 @@ import kill_and_resume
 import numpy as np
 import processes
 import pytest
+import sample_pickles
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1 import flags
@@ -117,7 +118,7 @@ def test_device_flags_and_timelines(root, tmp_path):
 
 def test_reading_pickles(root, tmp_path):
   """The sample's pickles train as the sample does; other folder of logs."""
-  sample.write(str(tmp_path / 'data'))
+  sample_pickles.write(str(tmp_path / 'data'))
   flags = ['--max_steps', '1', '--batch_size', '8', '--pd', '2', '--pn', '1',
            '--gpu_no', '-1']
   results = [call(root, tmp_path, *(flags + more)) for more in (
@@ -135,7 +136,7 @@ def test_reading_pickles(root, tmp_path):
 
 def test_resnet32_on_cifar10_with_energies(root, tmp_path):
   """Training, its record, and the evaluation of its checkpoint."""
-  sample.write(str(tmp_path / 'data'), 'cifar10')
+  sample_pickles.write(str(tmp_path / 'data'), 'cifar10')
   flags = ['--dataset', 'cifar10', '--data_dir', 'data', '--gpu_no', '-1']
   status, out, err = call(root, tmp_path, *(flags + [
       '--model', 'resnet32', '--width', '0.125', '--regularizer', 'mhe', '--power', 'a0',
@@ -180,7 +181,7 @@ def test_first_line(root, tmp_path):
 
 
 def test_first_line_with_other_data(root, tmp_path):
-  sample.write(str(tmp_path / 'data'))
+  sample_pickles.write(str(tmp_path / 'data'))
   status, out, err = call(root, tmp_path, '--check_first_line', '--gpu_no', '-1',
                           COMHE_DATA_DIR='data')
   assert status == 0 and not err
@@ -517,7 +518,7 @@ def test_addresses_are_no_paths(root, tmp_path, flags, environment, named):
 def test_a_tilde_is_the_home(root, tmp_path):
   """Also where the shell leaves it, as in --log_dir=~/x, and in the environment."""
   home = tmp_path / 'home'
-  sample.write(str(home / 'data'))
+  sample_pickles.write(str(home / 'data'))
   status, _, err = call(
       root, tmp_path, '--log_dir=~/x', '--gpu_no', '-1', '--width', '0.125', '--regularizer',
       'none', '--batch_size', '8', '--max_steps', '1', HOME=str(home),

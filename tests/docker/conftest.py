@@ -13,6 +13,7 @@ from engines import output
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path += [ROOT, os.path.join(ROOT, 'tests', 'helpers')]
 BUILT = os.path.join(ROOT, 'build', 'docker')
 COMMIT = 'c0ffee'
 FILES = {'repro': 'Dockerfile', 'modern': 'Dockerfile.modern'}

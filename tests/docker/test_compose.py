@@ -2,10 +2,10 @@
 import json
 import os
 import subprocess
-import sys
 
 from conftest import ROOT
 import pytest
+import sample_pickles
 
 FLAGS = ['--max_steps', '1', '--batch_size', '8', '--pd', '5', '--pn', '1']
 CPU = ['-f', os.path.join(ROOT, 'compose.cpu.yaml')]
@@ -16,8 +16,7 @@ UID, GID = 12345, 23456
 def project(tmp_path, repro, monkeypatch):
   """A function that calls Compose; folders data and log; returns status and output."""
   data, log = tmp_path / 'data', tmp_path / 'log'
-  subprocess.check_call([sys.executable, '-m', 'comhe_tf1.sample',
-                         str(data / 'cifar-100-python')], cwd=ROOT)
+  sample_pickles.write(data / 'cifar-100-python')
   log.mkdir()
   os.chown(str(log), UID, GID)
   for name, value in (('IMAGE', repro.name), ('UID', UID), ('GID', GID),

@@ -11,10 +11,9 @@ from conftest import COMMIT
 from conftest import FILES
 from conftest import ROOT
 from engines import output
-import pytest
-
-sys.path.append(os.path.join(ROOT, 'tests', 'helpers'))
 import made_up_driver
+import pytest
+import sample_pickles
 
 UID, GID = 12345, 23456
 HARSH = ['--ulimit', 'nofile=4096:4096', '--ulimit', 'nproc=4096:4096', '--network', 'none',
@@ -68,7 +67,7 @@ def test_trains_and_owns_its_logs(image, logs):
 
 def test_reads_data_from_the_mount_or_a_folder_in_it(image, logs, tmp_path):
   data = tmp_path / 'data' / 'cifar-100-python'
-  subprocess.check_call([sys.executable, '-m', 'comhe_tf1.sample', str(data)], cwd=ROOT)
+  sample_pickles.write(data)
   for folder in (data, data.parent):
     status, out, err = run(image, TINY[2:] + ['--max_steps', '1'],
                            [(folder, '/data:ro'), (logs, '/log')])
