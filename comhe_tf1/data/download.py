@@ -101,29 +101,17 @@ def _md5(path):
 @contextlib.contextmanager
 def _locked(path):
   """Keeps other processes that do the same out; the file of the lock does not stay."""
-  while True:
-    with open(path, 'a', opener=files.regular) as file:
-      try:
-        locks.take(file)
-      except BlockingIOError:
-        print(f'another process is downloading (it holds {path}); waiting for it',
-              flush=True)
-        locks.take(file, wait=True)
-      if _is_at(path, file):
-        try:
-          yield
-        finally:
-          with contextlib.suppress(FileNotFoundError):
-            os.remove(path)
-        return
-
-
-def _is_at(path, file):
-  """Whether an open file is still the one of that name: who held the lock removed it."""
-  try:
-    return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-  except FileNotFoundError:
-    return False
+  with open(path, 'a', opener=files.regular) as file:
+    try:
+      locks.take(file)
+    except BlockingIOError:
+      print(f'another process is downloading (it holds {path}); waiting for it', flush=True)
+      locks.take(file, wait=True)
+    try:
+      yield
+    finally:
+      with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
 
 
 def _get(data_set, url, archive):
