@@ -14,7 +14,6 @@ import shutil
 import sys
 import tarfile
 import time
-import urllib.error
 import urllib.request
 
 from comhe_tf1.utils import files
@@ -22,7 +21,7 @@ from comhe_tf1.utils import locks
 from comhe_tf1.utils import words
 
 TIMEOUT = 30          # seconds without a byte
-PAUSES = (1, 3, 9)    # seconds before trying again without having got further
+PAUSES = (1, 3, 9)    # seconds before trying again
 SHOW_EVERY = 10       # seconds between lines of progress
 PART = '.comhe_part'  # not .part, which browsers use
 URL = re.compile(r'https?://([^\s/@]+@)?([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?(/\S*)?'
@@ -32,10 +31,6 @@ _BLOCK = 1 << 16
 
 class DownloadError(Exception):
   """The data set cannot be had; the message, one line, is for the user."""
-
-
-class _BrokenError(Exception):
-  """The connection failed; another one may do better."""
 
 
 def download(data_set, folder, url=None):
@@ -115,27 +110,22 @@ def _locked(path):
 
 
 def _get(data_set, url, archive):
-  """Downloads the archive, over as many connections as it takes."""
+  """Downloads the archive; each attempt continues where the one before was cut off."""
   print(f'downloading {url}', flush=True)
-  part, pauses = archive + PART, list(PAUSES)
-  by_hand = f'or put the archive at {archive} by other means'
-  while True:
-    before = _size(part)
-    try:
-      _transfer(url, part, before, data_set.size)
-      break
-    except DownloadError as error:
-      raise DownloadError(f'cannot get {url}: {error}; try another --url, {by_hand}, then '
-                          'call again')
-    except _BrokenError as error:
-      now = _size(part)
-      if now > before:
-        pauses = list(PAUSES)
-      if not pauses:
-        raise DownloadError(f'cannot get {url}: {error}; calling again continues at byte '
-                            f'{now}, --url takes a mirror, {by_hand}')
-      print(f'{error}, at byte {now}; trying again in {pauses[0]:g} s', flush=True)
-      time.sleep(pauses.pop(0))
+  part, by_hand = archive + PART, f'or put the archive at {archive} by other means'
+  with open(part, 'ab') as file:
+    for pause in PAUSES + (None,):
+      try:
+        _transfer(url, file, data_set.size)
+        break
+      except (OSError, ValueError, http.client.HTTPException) as error:
+        reason, have = words.short(error), os.path.getsize(part)
+        # A wrong address or file stays wrong.
+        if pause is None or isinstance(error, (ValueError, http.client.InvalidURL)):
+          raise DownloadError(f'cannot get {url}: {reason}; calling again continues at '
+                              f'byte {have}, --url takes a mirror, {by_hand}')
+        print(f'{reason}, at byte {have}; trying again in {pause} s', flush=True)
+        time.sleep(pause)
   md5 = _md5(part)
   if md5 != data_set.md5:
     os.remove(part)
@@ -144,84 +134,46 @@ def _get(data_set, url, archive):
   os.rename(part, archive)
 
 
-def _size(path):
-  return os.path.getsize(path) if os.path.exists(path) else 0
-
-
-def _transfer(url, part, have, size):
-  """Downloads what follows the first `have` bytes by one connection.
+def _transfer(url, file, size):
+  """Downloads what follows the bytes that a file has, up to `size`.
 
   Raises:
-    DownloadError: the server does not give the file.
-    _BrokenError: the connection failed before `size` bytes were there.
+    ValueError, http.client.InvalidURL: the server gives something else, or there is none.
+    OSError, http.client.HTTPException: the connection failed.
   """
-  response = _open(url, have) if have < size else None
-  if response is None:
+  have = file.seek(0, os.SEEK_END)
+  if have >= size:
     return
-  with contextlib.closing(response):
-    have = _start(response.headers, have, size)
-    with open(part, 'ab') as file:
-      file.truncate(have)
-      shown = time.monotonic()
-      while have < size:
-        block = _block(response)[:size - have]   # a server may send for ever
-        file.write(block)
-        file.flush()   # nothing that came is lost if the process is killed
-        have += len(block)
-        if time.monotonic() - shown >= SHOW_EVERY:
-          shown = time.monotonic()
-          print(f'{have / 1e6:.1f} of {size / 1e6:.1f} MB', file=sys.stderr, flush=True)
-
-
-def _open(url, have):
-  """Returns the answer to a request, or None if nothing follows byte `have`."""
   headers = {'Range': f'bytes={have}-'} if have else {}
-  try:
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers),
-                                  timeout=TIMEOUT)
-  except urllib.error.HTTPError as error:
-    error.close()
-    if error.code == 416 and have:
-      return None
-    answer = words.short(f'the server answers {error.code} {error.reason}')
-    if error.code in (408, 429) or error.code >= 500:
-      raise _BrokenError(answer)
-    raise DownloadError(answer)
-  except (http.client.InvalidURL, ValueError) as error:
-    raise DownloadError(_reason(error))
-  except (OSError, http.client.HTTPException) as error:
-    raise (DownloadError if url.startswith('file:') else _BrokenError)(_reason(error))
+  with contextlib.closing(urllib.request.urlopen(
+      urllib.request.Request(url, headers=headers), timeout=TIMEOUT)) as response:
+    have = _start(response.headers, have, size)
+    file.truncate(have)
+    shown = time.monotonic()
+    while have < size:
+      block = response.read1(_BLOCK)[:size - have]   # a server may send for ever
+      if not block:
+        raise ConnectionError('the connection was cut')
+      file.write(block)
+      file.flush()   # nothing that came is lost if the process is killed
+      have += len(block)
+      if time.monotonic() - shown >= SHOW_EVERY:
+        shown = time.monotonic()
+        print(f'{have / 1e6:.1f} of {size / 1e6:.1f} MB', file=sys.stderr, flush=True)
 
 
 def _start(headers, have, size):
   """The byte at which an answer begins; without Content-Range it is the whole file."""
   if headers.get_content_type() == 'text/html':
     # Of a network that asks for a password first, as hotels have it.
-    raise DownloadError('a web page comes in its place; look at it in a browser')
+    raise ValueError('a web page comes in its place; look at it in a browser')
   if 'Content-Range' in headers:
     if not headers['Content-Range'].startswith(f'bytes {have}-'):
-      raise _BrokenError('the server answers with another part than was asked for')
+      raise ValueError('the server answers with another part than was asked for')
     return have
   if headers.get('Content-Length', str(size)) != str(size):
-    length = words.short(headers['Content-Length'])
-    raise DownloadError(f'what is there has {length} bytes instead of {size}')
+    raise ValueError(f"what is there has {headers['Content-Length']} bytes instead of {size}")
   return 0
-
-
-def _block(response):
-  """What comes next."""
-  try:
-    block = response.read1(_BLOCK)
-  except (OSError, ValueError, http.client.HTTPException) as error:
-    raise _BrokenError(_reason(error))
-  if not block:
-    raise _BrokenError('the connection was cut')
-  return block
-
-
-def _reason(error):
-  error = getattr(error, 'reason', error)   # of a URLError
-  return words.short(getattr(error, 'strerror', None) or str(error) or type(error).__name__)
 
 
 def _unpack(data_set, archive, folder, names):
