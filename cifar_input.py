@@ -4,7 +4,6 @@ NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
 """
 
-import argparse
 import hashlib
 import operator
 import os
@@ -354,12 +353,6 @@ def main(argv=None):
   """Downloads a data set, as the flags say; returns the exit status."""
   from comhe_tf1.data import download  # here, as reading pickles does not need it
 
-  def url(text):
-    if not download.URL.fullmatch(text):
-      raise argparse.ArgumentTypeError(
-          f'expected http://HOST/..., https://HOST/... or file:///..., got {text!r}')
-    return text
-
   parser = arguments.Parser(
       prog='cifar_input.py',
       description='Download a data set, check its md5 sums and unpack it. Run it again '
@@ -370,7 +363,7 @@ def main(argv=None):
       '--dataset', choices=list(datasets.PICKLED), default='cifar100',
       help='data set (default: cifar100)')
   parser.add_argument(
-      '--url', type=url,
+      '--url',
       help='mirror of the archive, which must be identical: http, https or file '
            '(default: www.cs.toronto.edu/~kriz)')
   parser.add_argument(
@@ -385,22 +378,15 @@ def main(argv=None):
     terminal.note('cifar_input.py', f'warning: {line}')
   try:
     download.download(data_set, folder, args.url)
-    return 0
-  except KeyboardInterrupt:
-    terminal.note('cifar_input.py', 'interrupted; calling again continues')
-    return 130
   except download.DownloadError as error:
-    message = str(error)
-  except BrokenPipeError:   # nobody reads what is printed
-    raise
+    raise DataError(str(error))
   except OSError as error:
-    place = error.filename or folder
-    remedy = container.data_remedy(os.path.dirname(os.path.abspath(place)), error.errno)
-    message = (f'cannot read or write {place}: {error.strerror or error}'
-               + (f'; {remedy}' if remedy else ''))
-  terminal.note('cifar_input.py', f'error: {message}')
-  return 1
+    remedy = container.data_remedy(
+        os.path.dirname(os.path.abspath(error.filename or folder)), error.errno)
+    raise DataError(f'{error}; {remedy}') if remedy else error
+  return 0
 
 
 if __name__ == '__main__':
-  terminal.command('cifar_input.py', main)
+  terminal.command('cifar_input.py', main, DataError,
+                   interrupted='interrupted; calling again continues')

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import http.client
 import os
-import re
 import shutil
 import sys
 import tarfile
@@ -24,8 +23,6 @@ TIMEOUT = 30          # seconds without a byte
 PAUSES = (1, 3, 9)    # seconds before trying again
 SHOW_EVERY = 10       # seconds between lines of progress
 PART = '.comhe_part'  # not .part, which browsers use
-URL = re.compile(r'https?://([^\s/@]+@)?([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?(/\S*)?'
-                 r'|file:///\S+', re.IGNORECASE)
 _BLOCK = 1 << 16
 
 

@@ -62,13 +62,14 @@ def print_anything():
           line_buffering=True))
 
 
-def command(program, main, *failures):
+def command(program, main, *failures, interrupted='interrupted'):
   """Runs a command and ends the process with its status; 1 for a failure, 130 at SIGINT.
 
   Args:
     program: what it is called, for messages.
     main: function that returns the status.
     failures: exceptions whose message is for the user, beside OSError.
+    interrupted: what to say at SIGINT.
   """
   print_anything()
   try:
@@ -77,7 +78,7 @@ def command(program, main, *failures):
   except SystemExit as error:   # of the flags' parser
     status = error.code
   except KeyboardInterrupt:
-    note(program, 'interrupted')
+    note(program, interrupted)
     status = 130
   except BrokenPipeError:
     status = 1

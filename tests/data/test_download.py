@@ -465,10 +465,13 @@ def test_no_server(folder):
       download(SET, str(folder), 'http://127.0.0.1:%d/x' % free.getsockname()[1])
 
 
-@pytest.mark.parametrize('host', ['a..b', 'x' * 70 + '.example'])
-def test_a_host_that_cannot_be(folder, host):
-  with pytest.raises(DownloadError, match='cannot get http://'):
-    download(SET, str(folder), f'http://{host}/set')
+@pytest.mark.parametrize('url', [
+    'http://a..b/x', 'http://%s.example/x' % ('x' * 70), 'http:///x', 'http://[/x',
+    'http://127.0.0.1:port/x', 'http://127.0.0.1:1/a b', 'cifar.tar.gz', 'file:x'])
+def test_an_address_that_cannot_be(folder, url):
+  with pytest.raises(DownloadError) as error:
+    download(SET, str(folder), url)
+  assert str(error.value).startswith(f'cannot get {url}: ')
 
 
 def test_lines_of_progress(server, folder, monkeypatch, capsys):
@@ -521,17 +524,7 @@ def test_a_proxy(start_download, server, folder, monkeypatch):
     (['--download', 'extra'], 'unrecognized arguments: extra'),
     (['--download', '--dataset', 'mnist'], "invalid choice: 'mnist'"),
     (['--download', '--data_dir', ''], "expected a path, got ''"),
-    (['--download', '--data_dir', 's3://bucket'], "expected a path of this machine"),
-    (['--download', '--url', 'ftp://h/x'], "file:///..., got 'ftp://h/x'"),
-    (['--download', '--url', 'cifar.tar.gz'], "got 'cifar.tar.gz'"),
-    (['--download', '--url', ''], "got ''"),
-    (['--download', '--url', 'http:///x'], "got 'http:///x'"),
-    (['--download', '--url', 'http://[/x'], "got 'http://[/x'"),
-    (['--download', '--url', 'http://h:port/x'], "got 'http://h:port/x'"),
-    (['--download', '--url', 'http://h/a b'], "got 'http://h/a b'"),
-    (['--download', '--url', 'http://h/a\n'], "got 'http://h/a\\n'"),
-    (['--download', '--url', 'file:x'], "got 'file:x'"),
-    (['--download', '--url', 'file://h/x'], "got 'file://h/x'")])
+    (['--download', '--data_dir', 's3://bucket'], "expected a path of this machine")])
 def test_usage_errors(capsys, flags, words):
   with pytest.raises(SystemExit) as error:
     cifar_input.main(flags)
@@ -590,20 +583,21 @@ def test_a_folder_that_cannot_be(start_command, server, tmp_path):
     status, _, err = finish(start_command(
         '--download', '--url', server.url, '--data_dir', name))
     assert status == 1 and len(err) == 1
-    assert err[0].startswith('cifar_input.py: error: cannot read or write ')
+    assert err[0].startswith('cifar_input.py: error: [Errno ') and 'data' in err[0]
   assert not server.requests
 
 
-def test_a_full_disk(start_command, server, tmp_path):
+def test_a_full_disk(root, start, server, tmp_path):
   server.lengths = False
-  status, _, err = finish(start_command(
-      '--download', '--url', server.url,
+  status, _, err = finish(start(
+      '-c', 'import runpy\nfrom comhe_tf1.data import download\ndownload.PAUSES = ()\n'
+      'runpy.run_path("cifar_input.py", run_name="__main__")',
+      '--download', '--url', server.url, '--data_dir', str(tmp_path / 'data'), cwd=root,
       # Python would leave half a .pyc under this limit, and trip over it later.
       env=dict(os.environ, PYTHONDONTWRITEBYTECODE='1'),
       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))))
   assert status == 1 and len(err) == 1
-  assert err[0] == ('cifar_input.py: error: cannot read or write cifar-100-python: '
-                    'File too large')
+  assert err[0].startswith('cifar_input.py: error: ') and 'File too large' in err[0]
   assert (tmp_path / 'cifar-100-python.tar.gz.comhe_part').read_bytes() == CONTENT[:9000]
 
 
