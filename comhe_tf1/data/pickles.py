@@ -15,7 +15,6 @@ import numpy as np
 
 from comhe_tf1.utils import files
 
-PROTOCOL = 5         # the newest that is read
 _HEAD = 512          # bytes that tell what a file is
 _NUMBER = re.compile('b1|[iu][1248]|f[248]')   # types of arrays that are read
 _CIFAR_BINARY = (3073, 3074)   # bytes of an image and its labels in CIFAR's binary version
@@ -25,7 +24,6 @@ _OTHERS = [(re.compile(start, re.DOTALL | re.IGNORECASE), text) for start, text 
     (br'\x1f\x8b', 'a gzip file; unpack it: tar xzf FILE, or gunzip'),
     (br'PK\x03\x04.*/data\.pkl|\x80.\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19',
      'a file of torch.save; write it anew with pickle.dump'),
-    (br'PK\x03\x04.*\.npy', 'a file of numpy.savez; write it anew with pickle.dump'),
     (br'\x93NUMPY', 'a file of numpy.save; write it anew with pickle.dump'),
     (br'PK\x03\x04|BZh|\xfd7zXZ\0|.{257}ustar', 'an archive; unpack it'),
     (br'MATLAB|\x89HDF', 'a file of MATLAB or HDF5; of CIFAR, the python version is read'),
@@ -33,10 +31,7 @@ _OTHERS = [(re.compile(start, re.DOTALL | re.IGNORECASE), text) for start, text 
      'a web page; what it was downloaded from gave a page in place of the file: '
      'open the address in a browser, or get the file elsewhere'),
     (br'version https://git-lfs\.github\.com/',
-     'a git-lfs pointer, which stands for the file; get that by git lfs pull'),
-    (br'\xef\xbf\xbd|\xc2\x80[\0-\x0f]',
-     'a pickle that some program changed as if it were text; copy the file as binary '
-     'data, or unpack the archive again')]]
+     'a git-lfs pointer, which stands for the file; get that by git lfs pull')]]
 
 
 class PickleError(Exception):
@@ -177,10 +172,7 @@ class _Reader(pickle._Unpickler):
     return self._encoded[text]
 
   def _proto(self):
-    self.proto = self.read(1)[0]
-    if self.proto > PROTOCOL:
-      raise PickleError(f'is of pickle protocol {self.proto}, and 0 to {PROTOCOL} can be '
-                        'read; write it anew with pickle.dump(..., protocol=4)')
+    self.proto = self.read(1)[0]   # the library of Python 3.6 refuses protocol 5
 
   def _bytearray8(self):
     # The library's makes room for the length that is claimed; Python 3.6 has none.
@@ -267,16 +259,10 @@ def _plain(value):
 
 def _damage(content, place, error):
   """What is wrong with a file in which no pickle was found, read as far as `place`."""
-  size, breaks = len(content), content.count(b'\n')
-  if breaks and breaks == content.count(b'\r\n'):
-    return ('was copied as text, which made \\r\\n of every \\n; copy it as binary data, '
-            'or unpack the archive again')
+  size = len(content)
   if size and content[:1] != b'\x80' and any(size % row == 0 for row in _CIFAR_BINARY):
     return ('is no pickle but, by its size, a file of CIFAR\'s binary version; the python '
             'version is read')
-  if place == size:
-    return (f'is not a whole pickle (it breaks off: its {size} bytes lack the end); unpack '
-            'the archive again')
   why = f': {error}' if isinstance(error, _DamageError) else ''
-  return (f'is not a whole pickle (damaged near byte {place}{why}); unpack the archive '
-          'again')
+  return (f'is not a whole pickle (damaged near byte {place} of {size}{why}); unpack the '
+          'archive again')
