@@ -4,6 +4,7 @@ NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
 """
 
+import contextlib
 import hashlib
 import operator
 import os
@@ -195,7 +196,8 @@ def from_rows(rows, name, data_set=CIFAR100):
     raise DataError(f'{name}: data must be a uint8 array of shape [n, {width}], got '
                     f'{_describe(data)}{expected}')
   labels = _labels(rows[data_set.labels])
-  if labels.shape != (len(data),) or labels.dtype.kind not in 'iu':
+  if (not isinstance(labels, np.ndarray) or labels.shape != (len(data),)
+      or labels.dtype.kind not in 'iu'):
     raise DataError(f'{name}: {data_set.labels} must be {len(data)} integers, one per '
                     f'image, got {_describe(labels)}{expected}')
   wrong = np.flatnonzero((labels < 0) | (labels >= data_set.classes))
@@ -207,20 +209,12 @@ def from_rows(rows, name, data_set=CIFAR100):
 
 
 def _labels(value):
-  """An array of what should be labels; one of objects where it is no flat list."""
-  if isinstance(value, np.ndarray):
-    return value
-  # Lists within lists, or long texts, could become an array of any size.
-  if isinstance(value, (list, tuple)):
-    if all(issubclass(kind, (int, float, np.number, np.bool_, str))
-           for kind in set(map(type, value))) and all(
-               len(each) < 100 for each in value if isinstance(each, str)):
-      try:
-        return np.asarray(value)
-      except (OverflowError, TypeError, ValueError):   # numbers beyond 64 bits
-        pass
-    return np.empty(len(value), object)
-  return np.empty((), object)
+  """A list of integers as an array; anything else as it is."""
+  # Not by NumPy alone: lists within lists could become an array of any size.
+  if isinstance(value, (list, tuple)) and set(map(type, value)) == {int}:
+    with contextlib.suppress(OverflowError):   # numbers beyond 64 bits
+      return np.array(value, np.int64)
+  return value
 
 
 def _advice(data_set, fits):
