@@ -1,6 +1,5 @@
 import collections
 import hashlib
-import json
 import os
 import pickle
 
@@ -13,13 +12,12 @@ from comhe_tf1.data import datasets
 CIFAR100, CIFAR10 = (datasets.DATASETS[name] for name in ('cifar100', 'cifar10'))
 
 
-def rows(count=6, seed=0):
-  """What a CIFAR-100 pickle holds."""
+def rows(count=6, seed=0, data_set=CIFAR100):
+  """What a pickle holds."""
   rng = np.random.RandomState(seed)
   return {'data': rng.randint(0, 256, (count, 3072)).astype(np.uint8),
-          'fine_labels': rng.randint(0, 100, count).tolist(),
-          'coarse_labels': [0] * count, 'filenames': ['x.png'] * count,
-          'batch_label': 'batch'}
+          data_set.labels: rng.randint(0, data_set.classes, count).tolist(),
+          'filenames': ['x.png'] * count, 'batch_label': 'batch'}
 
 
 def write(path, content):
@@ -48,13 +46,6 @@ def test_a_pickle_of_python_2(tmp_path, data_set, key):
   path = tmp_path / 'train'
   path.write_bytes(content)
   assert cifar_input.load(str(path), data_set).labels.tolist() == [1] * 6
-
-
-def test_load_folder(tmp_path):
-  write(tmp_path / 'train', rows(6, 0))
-  write(tmp_path / 'test', rows(5, 1))
-  train, test = cifar_input.load_folder(str(tmp_path))
-  assert (len(train.images), len(test.images)) == (6, 5)
 
 
 def test_the_test_set_alone(tmp_path):
@@ -89,23 +80,11 @@ def test_a_further_pickled_set_is_one_row(tmp_path, monkeypatch):
   assert cifar_input.read('ten', str(tmp_path), with_train=False).md5 is None
 
 
-BATCHES = ['data_batch_1', 'data_batch_2', 'data_batch_3', 'data_batch_4',
-           'data_batch_5', 'test_batch']
-
-
-def cifar10_rows(count, seed):
-  """What a CIFAR-10 pickle holds."""
-  rng = np.random.RandomState(seed)
-  return {'data': rng.randint(0, 256, (count, 3072)).astype(np.uint8),
-          'labels': rng.randint(0, 10, count).tolist(),
-          'filenames': ['x.png'] * count, 'batch_label': 'batch'}
-
-
 @pytest.fixture
 def cifar10(tmp_path):
   """A folder of six pickles of different sizes, and what they hold."""
-  content = [cifar10_rows(count, seed) for seed, count in enumerate([3, 1, 4, 2, 5, 6])]
-  for name, batch in zip(BATCHES, content):
+  content = [rows(count, seed, CIFAR10) for seed, count in enumerate([3, 1, 4, 2, 5, 6])]
+  for name, batch in zip(CIFAR10.train + (CIFAR10.test,), content):
     write(tmp_path / name, batch)
   return tmp_path, content
 
@@ -129,17 +108,6 @@ def test_cifar10_is_joined_in_order(cifar10):
   assert cifar_input.digest(*sets) == md5.hexdigest()
 
 
-def test_the_order_of_the_batches_matters(cifar10):
-  folder, content = cifar10
-  before = cifar_input.load_folder(str(folder), CIFAR10)
-  write(folder / 'data_batch_1', content[1])
-  write(folder / 'data_batch_2', content[0])
-  after = cifar_input.load_folder(str(folder), CIFAR10)
-  np.testing.assert_array_equal(after[0].images[:4], before[0].images[[3, 0, 1, 2]])
-  np.testing.assert_array_equal(after[0].images[4:], before[0].images[4:])
-  assert cifar_input.digest(*after) != cifar_input.digest(*before)
-
-
 CIFAR10_PICKLES = ('data_batch_1, data_batch_2, data_batch_3, data_batch_4, '
                    'data_batch_5 and test_batch')
 CIFAR10_IS_HAD_BY = (', which python cifar_input.py --download --dataset cifar10 gets; '
@@ -147,37 +115,14 @@ CIFAR10_IS_HAD_BY = (', which python cifar_input.py --download --dataset cifar10
 
 
 @pytest.mark.parametrize('name', ['data_batch_1', 'data_batch_3', 'test_batch'])
-@pytest.mark.parametrize('change, message', [
-    (dict(labels=[0, 10]), 'label 10 of image 1 is outside 0..9'),
-    (dict(labels=[-1, 9]), 'label -1 of image 0 is outside 0..9'),
-    (dict(labels=[1, 2, 3]), 'labels must be 2 integers, one per image, got a int64 '
-                             'array of shape [3]'),
-    (dict(labels=['cat', 'dog']), 'labels must be 2 integers, one per image, got a list'),
-    (dict(data=np.zeros((2, 3072))), 'data must be a uint8 array of shape [n, 3072], '
-                                     'got a float64 array of shape [2, 3072]')])
-def test_a_batch_with_wrong_content_is_named(cifar10, name, change, message):
+def test_a_batch_with_wrong_content_is_named(cifar10, name):
   folder, _ = cifar10
-  path = write(folder / name, dict(cifar10_rows(2, 7), **change))
+  path = write(folder / name, dict(rows(2, 7, CIFAR10), labels=[0, 10]))
   with pytest.raises(cifar_input.DataError) as error:
     cifar_input.load_folder(str(folder), CIFAR10)
   assert str(error.value) == (
-      "%s: %s; the pickle must be as in CIFAR-10's python version%s"
-      % (path, message, CIFAR10_IS_HAD_BY))
-
-
-@pytest.mark.parametrize('content, words', [
-    (pickle.dumps(cifar10_rows(2, 7), 2)[:-1000], ' is not a whole pickle '),
-    (b"cos\nsystem\n(S'true'\ntR.", ' holds os.system, which is not read, '),
-    (pickle.dumps({'labels': [1]}, 2), " has no 'data'; the pickle must be as in "
-                                       "CIFAR-10's python version"),
-    (pickle.dumps([1, 2], 2), " has no 'data'")],
-                         ids=['cut', 'evil', 'no data', 'a list'])
-def test_a_batch_that_is_none_is_named(cifar10, content, words):
-  path = cifar10[0] / 'data_batch_3'
-  path.write_bytes(content)
-  with pytest.raises(cifar_input.DataError) as error:
-    cifar_input.load_folder(str(path.parent), CIFAR10)
-  assert str(error.value).startswith(str(path) + words)
+      f"{path}: label 10 of image 1 is outside 0..9; the pickle must be as in CIFAR-10's "
+      f'python version{CIFAR10_IS_HAD_BY}')
 
 
 def test_a_missing_batch_is_named(cifar10):
@@ -221,7 +166,7 @@ def test_a_folder_of_both_sets(cifar10):
 
 
 @pytest.mark.parametrize('data_set, content, message', [
-    (CIFAR100, cifar10_rows(6, 0), "no 'fine_labels'; the pickle must be as in "
+    (CIFAR100, rows(data_set=CIFAR10), "no 'fine_labels'; the pickle must be as in "
      "CIFAR-100's python version; this looks like CIFAR-10: use --dataset cifar10"),
     (CIFAR10, rows(), "no 'labels'; the pickle must be as in CIFAR-10's python "
      "version; this looks like CIFAR-100: use --dataset cifar100")])
@@ -247,7 +192,7 @@ def changed(**values):
     (changed(data=np.zeros((6, 3071), np.uint8)), r'\[6, 3071\]'),
     (changed(data=np.zeros((6, 3, 1024), np.uint8)), r'\[6, 3, 1024\]'),
     (changed(data=np.zeros((0, 3072), np.uint8)), r'\[0, 3072\]'),
-    (changed(fine_labels=[1, 2]), 'must be 6 integers'),
+    (changed(fine_labels=[1, 2]), r'must be 6 integers, one per image, got .*\[2\]'),
     (changed(fine_labels=[0.5] * 6), 'integers, one per image, got a list'),
     (changed(fine_labels=np.full(6, 0.5)), 'float64'),
     (changed(fine_labels=[1 << 70] * 6), 'integers'),
@@ -259,16 +204,6 @@ def test_wrong_content(tmp_path, content, words):
   with pytest.raises(cifar_input.DataError, match=words) as error:
     cifar_input.load(path)
   assert path in str(error.value)
-
-
-@pytest.mark.parametrize('content', [
-    b'', b'\x80', b'not a pickle', pickle.dumps(rows(), 2)[:-1000],
-    b'\x80\x02}q\x00.junk'[:4]], ids=['empty', 'one byte', 'text', 'cut', 'cut early'])
-def test_broken_pickles(tmp_path, content):
-  path = tmp_path / 'train'
-  path.write_bytes(content)
-  with pytest.raises(cifar_input.DataError, match='not a whole pickle'):
-    cifar_input.load(str(path))
 
 
 class Evil:
@@ -314,28 +249,6 @@ def test_pickles_of_either_numpy(tmp_path, core, protocol):
   path = tmp_path / 'train'
   path.write_bytes(content)
   assert cifar_input.load(str(path)).labels.tolist() == list(range(6))
-
-
-def test_batches_go_on_from_their_state():
-  data = cifar_input.from_rows(rows(10), 'rows')
-  batches = cifar_input.TrainingBatches(data, 3, np.random.RandomState(0))
-  for _ in range(4):
-    batches.next()
-  arrays, numbers = batches.state()
-  arrays = {name: value.copy() for name, value in arrays.items()}
-  expected = [batches.next() for _ in range(7)]
-  other = cifar_input.TrainingBatches(data, 3, np.random.RandomState(99))
-  other.restore(arrays, json.loads(json.dumps(numbers)))
-  for images, labels in expected:
-    restored = other.next()
-    np.testing.assert_array_equal(restored[0], images)
-    np.testing.assert_array_equal(restored[1], labels)
-
-
-def test_digest():
-  one, other = (cifar_input.from_rows(rows(4, seed), 'rows') for seed in (0, 1))
-  assert cifar_input.digest(one, other) != cifar_input.digest(other, one)
-  assert len(cifar_input.digest(one)) == 32
 
 
 def test_missing_file(tmp_path):

@@ -96,6 +96,7 @@ def npy(array):
     (WHOLE[:-1], 'is not a whole pickle (damaged near byte %d of %d); unpack the archive '
                  'again' % (len(WHOLE) - 1, len(WHOLE) - 1)),
     (WHOLE[:5000], 'is not a whole pickle (damaged near byte 5000 of 5000); '),
+    (b'', 'is not a whole pickle (damaged near byte 0 of 0); '),
     (b'not a pickle', 'is not a whole pickle (damaged near byte 1 of 12); '),
     (WHOLE[:-1] + b'?.', 'is not a whole pickle (damaged near byte %d of %d); ' % (
         len(WHOLE), len(WHOLE) + 1)),
@@ -113,8 +114,8 @@ def npy(array):
     (BINARY[:3074 * 3], "is no pickle but, by its size, a file of CIFAR's binary version"),
     (BINARY[:3073 * 3], "is no pickle but, by its size, a file of CIFAR's binary version"),
 ], ids=['gzip', 'page', 'page 2', 'git-lfs', 'tar', 'zip', 'crlf', 'utf-8', 'cut', 'cut 2',
-        'text', 'junk', 'odd name', 'odd name 2', 'npy', 'torch', 'old torch', 'mat', 'hdf5',
-        'binary', 'binary 10'])
+        'empty', 'text', 'junk', 'odd name', 'odd name 2', 'npy', 'torch', 'old torch', 'mat',
+        'hdf5', 'binary', 'binary 10'])
 def test_the_advice_fits_the_cause(tmp_path, content, message):
   with pytest.raises(cifar_input.DataError) as error:
     load(tmp_path, content)
