@@ -1,7 +1,6 @@
 """Downloads from a server of the test's own; nothing leaves the machine."""
 import collections
 import contextlib
-import fcntl
 import hashlib
 import http.server
 import io
@@ -246,13 +245,6 @@ def test_a_folder_below_folders_that_are_missing(server, tmp_path):
   download(SET, str(folder) + '/', server.url)
   assert holds(folder) == PICKLES
   assert left(folder) == ['data', 'set.tar.gz']
-
-
-def test_the_present_folder(server, folder, monkeypatch):
-  folder.mkdir()
-  monkeypatch.chdir(folder)
-  download(SET, '.', server.url)
-  assert holds(folder) == PICKLES
 
 
 def test_all_there_already(folder, capsys):
@@ -509,15 +501,6 @@ def test_killed_and_called_again(start_download, server, folder):
   assert holds(folder) == PICKLES and left(folder) == ['data', 'set.tar.gz']
 
 
-def test_a_proxy(start_download, server, folder, monkeypatch):
-  # This server stands for the proxy: it gets the whole address.
-  monkeypatch.setenv('http_proxy', server.url)
-  status, _, err = finish(start_download(folder, 'http://cifar.invalid/set.tar.gz'))
-  assert status == 0, err
-  assert server.requests == [('http://cifar.invalid/set.tar.gz', None)]
-  assert holds(folder) == PICKLES
-
-
 @pytest.mark.parametrize('flags, words', [
     ([], 'the following arguments are required: --download'),
     (['--down'], 'required: --download'),   # no abbreviations
@@ -532,12 +515,6 @@ def test_usage_errors(capsys, flags, words):
   assert error.value.code == 2 and not out
   assert err.startswith('cifar_input.py: error: ') and words in err
   assert err.count('\n') == 1
-
-
-def test_usage_error_of_the_command(start_command, tmp_path):
-  status, out, err = finish(start_command())
-  assert status == 2 and not out and len(err) == 1
-  assert not os.listdir(str(tmp_path))
 
 
 @pytest.mark.parametrize('flags, archive', [
@@ -564,17 +541,6 @@ def test_the_home_folder(start_command, tmp_path):
     assert status == 1 and err[0].startswith(
         f'cifar_input.py: error: {tmp_path / place}/train has md5 ')
   assert not (tmp_path / '~').exists()
-
-
-def test_a_file_system_without_locks(server, folder, monkeypatch, capsys):
-  def flock(*_):
-    raise OSError(38, 'Function not implemented')
-
-  monkeypatch.setattr(fcntl, 'flock', flock)
-  download(SET, str(folder), server.url)
-  assert capsys.readouterr().out.startswith(
-      f"{folder.parent / 'set.tar.gz.lock'} cannot be locked (")
-  assert holds(folder) == PICKLES
 
 
 def test_a_folder_that_cannot_be(start_command, server, tmp_path):
