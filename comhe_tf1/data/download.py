@@ -10,9 +10,11 @@ import hashlib
 import http.client
 import os
 import shutil
+import socket
 import sys
 import tarfile
 import time
+import urllib.error
 import urllib.request
 
 from comhe_tf1.utils import files
@@ -24,6 +26,9 @@ PAUSES = (1, 3, 9)    # seconds before trying again
 SHOW_EVERY = 10       # seconds between lines of progress
 PART = '.comhe_part'  # not .part, which browsers use
 _BLOCK = 1 << 16
+# How connections fail; of the disk's errors none is among them.
+_PASSING = (ConnectionError, socket.timeout, urllib.error.URLError,
+            http.client.HTTPException)
 
 
 class DownloadError(Exception):
@@ -115,10 +120,11 @@ def _get(data_set, url, archive):
       try:
         _transfer(url, file, data_set.size)
         break
-      except (OSError, ValueError, http.client.HTTPException) as error:
-        reason, have = words.short(error), os.path.getsize(part)
-        # A wrong address or file stays wrong.
-        if pause is None or isinstance(error, (ValueError, http.client.InvalidURL)):
+      except (ValueError,) + _PASSING as error:
+        reason = words.short(error if hasattr(error, 'code') else
+                             getattr(error, 'reason', error))
+        have = os.path.getsize(part)
+        if pause is None or _is_final(error, url):
           raise DownloadError(f'cannot get {url}: {reason}; calling again continues at '
                               f'byte {have}, --url takes a mirror, {by_hand}')
         print(f'{reason}, at byte {have}; trying again in {pause} s', flush=True)
@@ -131,12 +137,20 @@ def _get(data_set, url, archive):
   os.rename(part, archive)
 
 
+def _is_final(error, url):
+  """Whether another attempt is useless: a wrong address or file stays wrong."""
+  return url.startswith('file:') or isinstance(
+      error, (ValueError, http.client.InvalidURL)) or (
+          getattr(error, 'code', 500) < 500 and error.code not in (408, 429))   # busy
+
+
 def _transfer(url, file, size):
   """Downloads what follows the bytes that a file has, up to `size`.
 
   Raises:
-    ValueError, http.client.InvalidURL: the server gives something else, or there is none.
-    OSError, http.client.HTTPException: the connection failed.
+    ValueError: the server gives something else.
+    `_PASSING`: the connection failed.
+    OSError: the file cannot be written.
   """
   have = file.seek(0, os.SEEK_END)
   if have >= size:
