@@ -183,7 +183,8 @@ def _start(headers, have, size):
       raise ValueError('the server answers with another part than was asked for')
     return have
   if headers.get('Content-Length', str(size)) != str(size):
-    raise ValueError(f"what is there has {headers['Content-Length']} bytes instead of {size}")
+    raise ValueError(
+        f"what is there has {headers['Content-Length']} bytes instead of {size}")
   return 0
 
 
