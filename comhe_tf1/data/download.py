@@ -17,7 +17,6 @@ import time
 import urllib.error
 import urllib.request
 
-from comhe_tf1.utils import files
 from comhe_tf1.utils import locks
 from comhe_tf1.utils import words
 
@@ -89,7 +88,7 @@ def _check(path, expected):
 
 def _md5(path):
   md5 = hashlib.md5()
-  with open(path, 'rb', opener=files.regular) as file:
+  with open(path, 'rb') as file:
     for block in iter(lambda: file.read(_BLOCK), b''):
       md5.update(block)
   return md5.hexdigest()
@@ -98,7 +97,7 @@ def _md5(path):
 @contextlib.contextmanager
 def _locked(path):
   """Keeps other processes that do the same out; the file of the lock does not stay."""
-  with open(path, 'a', opener=files.regular) as file:
+  with open(path, 'a') as file:
     try:
       locks.take(file)
     except BlockingIOError:

@@ -13,7 +13,6 @@ import warnings
 
 import numpy as np
 
-from comhe_tf1.utils import files
 
 _HEAD = 512          # bytes that tell what a file is
 _NUMBER = re.compile('b1|[iu][1248]|f[248]')   # types of arrays that are read
@@ -227,7 +226,7 @@ def read(path):
   """
   try:
     # A buffer would cost a copy.
-    with open(path, 'rb', buffering=0, opener=files.regular) as file:
+    with open(path, 'rb', buffering=0) as file:
       head = file.read(_HEAD)
       for start, text in _OTHERS:
         if start.match(head):

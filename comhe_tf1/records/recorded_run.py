@@ -14,7 +14,6 @@ import typing
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import log_format
 from comhe_tf1.records import summary_metrics
-from comhe_tf1.utils import files
 
 LONGEST = 1 << 16        # characters of a line
 HOPELESS = 1000          # lines of a file that may be strange, then it is left
@@ -126,7 +125,7 @@ def lines_of(path):
     ReadError: it is UTF-16.
     OSError: the file cannot be read.
   """
-  with open(path, encoding='utf-8-sig', errors='replace', opener=files.regular) as file:
+  with open(path, encoding='utf-8-sig', errors='replace') as file:
     for number, line in enumerate(iter(lambda: file.readline(LONGEST), ''), 1):
       if number == 1 and line[:2] == '\ufffd\ufffd' and '\0' in line[:4]:
         raise ReadError(f'{path} is UTF-16 text, as PowerShell writes it; save it as '
@@ -220,7 +219,7 @@ def _read_json(source, name, kind, problems):
   if not path or not os.path.exists(path):
     return None
   try:
-    with open(path, 'rb', opener=files.regular) as file:
+    with open(path, 'rb') as file:
       content = json.loads(file.read(LONGEST * 16).decode('utf-8-sig'))
     if isinstance(content, kind):
       return content

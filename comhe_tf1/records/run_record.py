@@ -25,7 +25,6 @@ from comhe_tf1.records import log_format
 from comhe_tf1.records import summary_metrics
 from comhe_tf1.utils import container
 from comhe_tf1.utils import durable
-from comhe_tf1.utils import files
 from comhe_tf1.utils import locks
 from comhe_tf1.utils import words
 
@@ -45,7 +44,7 @@ def write_json(path, content):
 
 
 def read_json(path):
-  with open(path, opener=files.regular) as file:
+  with open(path) as file:
     return json.load(file)
 
 
@@ -224,7 +223,7 @@ def _undamaged(path, read, remedy):
 
 def _evaluations(path):
   """Pairs of the step and the test accuracy of all evaluations in metrics.jsonl."""
-  with open(path, opener=files.regular) as file:
+  with open(path) as file:
     entries = [json.loads(line) for line in file]
   return [(entry['step'], entry['test_acc']) for entry in entries
           if entry['kind'] == 'test']
@@ -246,7 +245,7 @@ def _step_of_entry(text):
 
 def _lock(path):
   """Holds the run's folder for this process, or raises RunError."""
-  file = open(os.path.join(path, 'lock'), 'a', opener=files.regular)
+  file = open(os.path.join(path, 'lock'), 'a')
   try:
     locks.take(file)
   except BlockingIOError:

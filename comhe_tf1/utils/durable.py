@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 
-from comhe_tf1.utils import files
 
 # End of the name of a file that is being written.
 PART = '.part'
@@ -142,4 +141,4 @@ class Lines:
 
 
 def _open_lines(path):
-  return open(path, 'ab', buffering=0, opener=files.regular)
+  return open(path, 'ab', buffering=0)

@@ -374,11 +374,6 @@ def no_test_file(tmp_path):
   return ['--data_dir', '.'], 'cannot read ./test: No such file'
 
 
-def train_is_a_pipe(tmp_path):
-  os.mkfifo(str(tmp_path / 'train'))
-  return ['--data_dir', '.'], 'cannot read ./train: it is no regular file'
-
-
 def cut_pickle(tmp_path):
   write_pickle(tmp_path / 'train', good_rows())
   content = (tmp_path / 'train').read_bytes()
@@ -486,7 +481,7 @@ def foreign_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize('mistake', [
-    no_folder, no_test_file, train_is_a_pipe, cut_pickle, wrong_dtype, wrong_labels, ragged_labels,
+    no_folder, no_test_file, cut_pickle, wrong_dtype, wrong_labels, ragged_labels,
     evil_pickle, large_batch, log_dir_is_a_file, log_dir_leads_nowhere,
     log_numbers_taken, resume_other_flags, resume_broken_args,
     no_such_checkpoint, no_checkpoint_in_folder, text_as_checkpoint,

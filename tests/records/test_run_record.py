@@ -226,16 +226,6 @@ def test_nothing_to_resume(tmp_path):
   assert run_record.resume(str(tmp_path), ARGS, FIXED) is None
 
 
-@pytest.mark.parametrize('name', [
-    'run_00/lock', 'run_00/args.json', 'run_00/metrics.jsonl', 'log_train_00.txt'])
-def test_pipes_are_not_waited_for(tmp_path, name):
-  start_and_leave(tmp_path)
-  (tmp_path / name).unlink()
-  os.mkfifo(str(tmp_path / name))
-  with pytest.raises(run_record.RunError, match='cannot continue .*no regular file'):
-    run_record.resume(str(tmp_path), ARGS, FIXED)
-
-
 def test_lines_of_a_file_that_was_removed(tmp_path):
   """They would all go with it, and nobody would be told."""
   with run_record.start(str(tmp_path), ARGS) as record:
