@@ -605,7 +605,7 @@ def write(results=RESULTS):
   found = read(results)
   for path, text in ((os.path.join(results, 'README.md'), page(found, results)),
                      (PAGE, results_page(found))):
-    durable.write_atomically(path, lambda file: file.write(text.encode()))
+    durable.write_atomically(path, text.encode())
 
 
 def main(argv=None):

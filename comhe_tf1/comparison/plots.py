@@ -458,4 +458,4 @@ def write(drawn, path):
     OSError: it cannot be written.
   """
   picture = render(drawn, os.path.splitext(path)[1][1:], min(COLUMNS, len(drawn)))
-  durable.write_atomically(path, lambda file: file.write(picture))
+  durable.write_atomically(path, picture)

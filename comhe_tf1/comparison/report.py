@@ -75,8 +75,7 @@ def write(folder, compared, pictures):
       pictures='\n'.join(_picture(*picture) for picture in pictures) or 'None.',
       records='\n'.join(_block(block, 3) for entry in compared.entries
                         for block in _records(entry)))
-  durable.write_atomically(path, lambda file: file.write(
-      page.encode('utf-8', 'backslashreplace')))
+  durable.write_atomically(path, page.encode('utf-8', 'backslashreplace'))
   return path
 
 

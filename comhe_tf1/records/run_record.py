@@ -40,7 +40,7 @@ class RunError(Exception):
 def write_json(path, content):
   """Writes JSON that is whole whenever the process ends."""
   text = json.dumps(content, indent=2, sort_keys=True) + '\n'
-  durable.write_atomically(path, lambda file: file.write(text.encode()))
+  durable.write_atomically(path, text.encode())
 
 
 def read_json(path):
@@ -60,7 +60,7 @@ class RunRecord:
   Attributes:
     path: the run's folder.
     checkpoints: folder of its checkpoints.
-    train_log, test_log: its two log files, `durable.Lines`.
+    train_log, test_log: paths of its two log files.
 
   Raises:
     RunError: another process trains it.
@@ -72,10 +72,11 @@ class RunRecord:
     self.checkpoints = os.path.join(self.path, 'checkpoints')
     self._files = contextlib.ExitStack()
     self._files.enter_context(_lock(self.path))
-    self._lines = self.train_log, self.test_log, self._metrics = [
-        self._files.enter_context(durable.Lines(path))
-        for path in log_format.paths(folder, number) + [
-            os.path.join(self.path, 'metrics.jsonl')]]
+    self.train_log, self.test_log = log_format.paths(folder, number)
+    self._metrics = os.path.join(self.path, 'metrics.jsonl')
+    self._lines = self.train_log, self.test_log, self._metrics
+    for path in self._lines:
+      open(path, 'a').close()
     self._events = None
 
   def __enter__(self):
@@ -129,14 +130,14 @@ class RunRecord:
     """
     values = measures._asdict()
     line = log_format.train_line(step, **values)
-    self.train_log.add(line)
+    durable.add_line(self.train_log, line)
     self._write('train', step, dict(values, learning_rate=rate), {'energies': energies})
     return line
 
   def test(self, step, acc):
     """Records an evaluation; returns its log line."""
     line = log_format.test_line(step, acc)
-    self.test_log.add(line)
+    durable.add_line(self.test_log, line)
     self._write('test', step, {'test_acc': acc}, {})
     return line
 
@@ -157,7 +158,7 @@ class RunRecord:
     values = {name: float(value) for name, value in values.items()}
     by_layer = {name: {layer: float(value) for layer, value in layers.items()}
                 for name, layers in by_layer.items() if layers}
-    self._metrics.add(json.dumps(
+    durable.add_line(self._metrics, json.dumps(
         dict(values, kind=kind, step=step, wall_time=time.time(), **dict(
             by_layer, **facts)), sort_keys=True))
     values.update((f"{name.replace('energies', 'energy')}/{layer}", value)
@@ -166,11 +167,6 @@ class RunRecord:
     self._event(step=step, summary=tf.Summary(value=[
         tf.Summary.Value(tag=name, simple_value=value)
         for name, value in sorted(values.items())]))
-
-  def sync(self):
-    """Brings all lines to the disk."""
-    for file in self._lines:
-      file.sync()
 
   def cut(self, steps):
     """Removes all that was written of the step number `steps` and later ones.
@@ -181,12 +177,12 @@ class RunRecord:
     """
     if not steps:
       self._check_that_little_is_lost()
-    for file in self.train_log, self.test_log:
-      file.cut(lambda text: _step_of_line(text) < steps)
-    self._metrics.cut(lambda text: _step_of_entry(text) < steps)
+    for path in self.train_log, self.test_log:
+      durable.cut_lines(path, lambda text: _step_of_line(text) < steps)
+    durable.cut_lines(self._metrics, lambda text: _step_of_entry(text) < steps)
 
   def _check_that_little_is_lost(self):
-    lines = map(log_format.parse, self.train_log.read())
+    lines = map(log_format.parse, durable.read_lines(self.train_log))
     done = max([line.step + 1 for line in lines if line], default=0)
     save_every = read_json(os.path.join(self.path, 'args.json')).get('save_every')
     if isinstance(save_every, int) and done > save_every:
@@ -195,7 +191,7 @@ class RunRecord:
 
   def is_tested(self, step):
     """Whether the evaluation after a step is recorded."""
-    return step in map(_step_of_line, self.test_log.read())
+    return step in map(_step_of_line, durable.read_lines(self.test_log))
 
   def finish(self):
     """Writes and returns the final figures, from the recorded evaluations.

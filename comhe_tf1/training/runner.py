@@ -177,7 +177,6 @@ class Run:
 
   def _save(self, writer, batches, steps):
     """Saves all that `resume` and `evaluation.evaluate` need."""
-    self._record.sync()
     arrays, numbers = batches.state()
     writer.save(steps, variables.state(self._session), dict(self._facts, batches=dict(
         numbers=numbers, arrays={name: [array.dtype.name, array.tolist()]

@@ -49,6 +49,6 @@ def show(graph, regularizer, settings, random_seed, scheme, data_line, device,
   print(terminal.one_line(data_line))
   print(device)
   print(terminal.one_line('logs: %s, %s; run: %s' % (
-      record.train_log.name, record.test_log.name, record.path)), flush=True)
+      record.train_log, record.test_log, record.path)), flush=True)
   for line in container.warnings(record.path):
     warn(line)

@@ -24,6 +24,7 @@ from comhe_tf1 import flags
 from comhe_tf1.data import sample
 from comhe_tf1.records import checkpoints
 from comhe_tf1.records import log_format
+from comhe_tf1.utils import durable
 from comhe_tf1.utils import signals
 
 TRAIN_LINE = re.compile(r'====iter_(\d+): fit=(\d+\.\d{4}), reg=(\d\.\d{4}), '
@@ -840,7 +841,7 @@ def test_a_full_disk(root, tmp_path, limit):
   assert len(err) == 1 and err[0].startswith('train.py: error: ')
   for folder, _, names in os.walk(str(tmp_path)):
     for name in names:
-      assert not name.endswith('.part')
+      assert not name.endswith(durable.PART)
       if name.startswith('log_train'):
         with open(os.path.join(folder, name)) as file:
           assert all(TRAIN_LINE.match(line) for line in file)
