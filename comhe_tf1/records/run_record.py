@@ -10,7 +10,6 @@
 Every file is valid whenever the process ends: JSON files are replaced as a whole,
 lines are written one at a time.
 """
-import collections
 import contextlib
 import json
 import os
@@ -177,9 +176,8 @@ class RunRecord:
     """
     if not steps:
       self._check_that_little_is_lost()
-    for path in self.train_log, self.test_log:
-      durable.cut_lines(path, lambda text: _step_of_line(text) < steps)
-    durable.cut_lines(self._metrics, lambda text: _step_of_entry(text) < steps)
+    for path in self._lines:
+      durable.cut_lines(path, lambda text: _step(text) < steps)
 
   def _check_that_little_is_lost(self):
     lines = map(log_format.parse, durable.read_lines(self.train_log))
@@ -191,7 +189,7 @@ class RunRecord:
 
   def is_tested(self, step):
     """Whether the evaluation after a step is recorded."""
-    return step in map(_step_of_line, durable.read_lines(self.test_log))
+    return step in map(_step, durable.read_lines(self.test_log))
 
   def finish(self):
     """Writes and returns the final figures, from the recorded evaluations.
@@ -225,16 +223,11 @@ def _evaluations(path):
           if entry['kind'] == 'test']
 
 
-def _step_of_line(text):
-  """Step of a line of the logs; of what is none, as a torn last one, infinity."""
+def _step(text):
+  """Step of a line of the logs or metrics.jsonl; of a torn last one, infinity."""
   line = log_format.parse(text)
-  return line.step if line else float('inf')
-
-
-def _step_of_entry(text):
-  """As `_step_of_line`, of metrics.jsonl."""
   try:
-    return json.loads(text)['step']
+    return line.step if line else json.loads(text)['step']
   except (ValueError, KeyError, TypeError):
     return float('inf')
 
@@ -308,14 +301,16 @@ def resume(folder, args, names):
       then = read_json(os.path.join(path, 'args.json'))
       if not isinstance(then, dict):
         raise ValueError('args.json holds no flags')
-      differing = _differences(then, args, names)
+      differing = {name for name in names if then.get(name) != args.get(name)}
       if not differing and not os.path.exists(final):
         return RunRecord(folder, number)
       if not differing:
         finished = finished or read_json(final)
-      elif not APART & set(differing) and (
-          not os.path.exists(final) or list(differing) == ['max_steps']):
-        differences = words.short(', '.join(differing.values()), 700)
+      elif not APART & differing and (
+          not os.path.exists(final) or differing == {'max_steps'}):
+        differences = words.short(', '.join(
+            f'--{name} was {then.get(name)}, is {args.get(name)}'
+            for name in sorted(differing)), 700)
         complaints.append(f'{path} was run with other flags: {differences}; to start '
                           f'another run, leave out --resume')
     except (OSError, ValueError, RecursionError) as error:
@@ -331,11 +326,3 @@ def _numbers(folder):
   return sorted((int(match.group(1)) for match in map(_RUN.match, names) if match
                  and os.path.exists(os.path.join(folder, match.group(), 'args.json'))),
                 reverse=True)
-
-
-def _differences(then, now, names):
-  """Dict from the names of flags that differ to words about them."""
-  return collections.OrderedDict(
-      (name, '--%s was %s, is %s' % tuple(map(words.short, (
-          name, then.get(name), now.get(name)))))
-      for name in sorted(names) if then.get(name) != now.get(name))
