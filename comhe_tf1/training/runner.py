@@ -23,8 +23,11 @@ class Schedule(typing.NamedTuple):
 
   base_lr, lr_drops: as `optimization.learning_rate`. save_every: between checkpoints, one
   more after the last step and at a signal; 0 for none. max_to_keep: number of checkpoints
-  that stay. profile: number of steps of which there is a timeline. The others: as
-  `loop.Schedule`.
+  that stay. profile: number of steps of which there is a timeline. max_steps: number of
+  steps in all. log_every: between logged steps, step 0 included. eval_every: between
+  evaluations, step 0 excluded; the last step is always evaluated, once; evaluations follow
+  the step's update. energy_every: between the layers' energies, step 0 included, and once
+  more after the last step; 0 for none; they precede the step's update.
   """
   base_lr: float
   lr_drops: list
@@ -36,17 +39,22 @@ class Schedule(typing.NamedTuple):
   eval_every: int
   energy_every: int
 
+  def is_evaluated(self, step):
+    """Whether the test set is evaluated after a step."""
+    return (step > 0 and step % self.eval_every == 0) or step == self.max_steps - 1
+
 
 class Interrupted(Exception):
   """A signal ended the training; what was asked to be saved is saved.
 
   Attributes:
+    steps: number of steps done.
     signal: number of the signal.
   """
 
-  def __init__(self, text, number):
-    super().__init__(text)
-    self.signal = number
+  def __init__(self, steps, number):
+    super().__init__(f'stopped after {steps} steps')
+    self.steps, self.signal = steps, number
 
 
 class Run:
@@ -110,63 +118,73 @@ class Run:
       power: of the energies that are recorded.
 
     Raises:
-      Interrupted: a signal came before all was done.
-      loop.NonFiniteError: as `loop.train`.
+      Interrupted: a signal came before all was done. What was being evaluated is dropped.
+      loop.NonFiniteError: a term of the loss is NaN or infinite.
     """
-    record = self._record
-    session = self._session
+    session, record, began = self._session, self._record, None
     if schedule.profile:
       session = profiling.Profiler(
           session, os.path.join(record.path, 'timelines'), done, schedule.profile)
-    interrupted = signals.Interruption()
-    steps_of = loop.Schedule(**{name: getattr(schedule, name)
-                                for name in loop.Schedule._fields})
     self._saved = done or None
-    began = []
 
-    def rate_of(step):
-      return optimization.learning_rate(step, schedule.base_lr, schedule.lr_drops)
+    def stop_at_signal(steps):
+      if interrupted.signal is not None:
+        raise Interrupted(steps, interrupted.signal)
 
-    def on_train(step, measures, energies):
-      terminal.line(record.train(step, measures, energies, rate_of(step)))
+    def test_after(i):
+      accuracy = loop.evaluate(session, self._graph, *test_set,
+                               stop=lambda: interrupted.signal is not None)
+      if accuracy is None:
+        raise Interrupted(i + 1, interrupted.signal)
+      terminal.line(record.test(i, accuracy))
 
-    def on_test(step, accuracy):
-      terminal.line(record.test(step, accuracy))
-
-    def on_energies(step, energies):
-      record.energies(step, power, energies)
+    def energies_after(steps):
+      stop_at_signal(steps)
+      record.energies(steps, power, session.run(self._graph.unprojected_energies))
 
     def save(steps):
       if schedule.save_every and steps != self._saved:
-        self._save(writer, made_ahead, steps)
+        self._save(writer, batches, steps)
         self._saved = steps
 
-    def on_step(steps):
-      terminal.step()
-      if schedule.profile:
-        session.begin(steps)
-      began.append(time.time())
-      if len(began) == TIMED + 1:
-        self._tell_time_left(began[-1] - began[0], schedule.max_steps - steps)
-      if steps == schedule.max_steps or (
-          schedule.save_every and steps % schedule.save_every == 0):
-        save(steps)
-
-    listener = loop.Listener(
-        on_train=on_train, on_test=on_test, on_energies=on_energies, on_step=on_step,
-        stop=lambda: interrupted.signal is not None)
-    evaluate_first = done > 0 and loop.is_evaluated(done - 1, steps_of) and (
-        not record.is_tested(done - 1))
-    with interrupted, progress.Progress(schedule.max_steps, done) as terminal, (
-        prefetch.Prefetched(self._batches)) as made_ahead, (
-            checkpoints.Writer(record.checkpoints, schedule.max_to_keep)) as writer:
+    with signals.Interruption() as interrupted, (
+        progress.Progress(schedule.max_steps, done)) as terminal, (
+            prefetch.Prefetched(self._batches)) as batches, (
+                checkpoints.Writer(record.checkpoints, schedule.max_to_keep)) as writer:
       try:
-        loop.train(session, self._graph, made_ahead, test_set, rate_of=rate_of,
-                   first_step=done, schedule=steps_of, listener=listener,
-                   evaluate_first=evaluate_first)
-      except loop.Stopped as stopped:
+        # What an earlier process was stopped in.
+        if done and schedule.is_evaluated(done - 1) and not record.is_tested(done - 1):
+          test_after(done - 1)
+        for i in range(done, schedule.max_steps):
+          if schedule.energy_every and i % schedule.energy_every == 0:
+            energies_after(i)
+          images, labels = batches.next()
+          rate = optimization.learning_rate(i, schedule.base_lr, schedule.lr_drops)
+          logged = i % schedule.log_every == 0
+          measures, energies = loop.step(session, self._graph, images, labels, rate=rate,
+                                         with_energies=logged)
+          loop.check_finite(i, measures)
+          if logged:
+            terminal.line(record.train(i, measures, energies, rate))
+          if schedule.is_evaluated(i):
+            test_after(i)
+          terminal.step()
+          if schedule.profile:
+            session.begin(i + 1)
+          if i == done:   # the first step takes longer
+            began = time.time()
+          elif i == done + TIMED:
+            self._tell_time_left(time.time() - began, schedule.max_steps - i - 1)
+          if schedule.save_every and (i + 1) % schedule.save_every == 0:
+            save(i + 1)
+          if i + 1 < schedule.max_steps:
+            stop_at_signal(i + 1)
+        save(schedule.max_steps)
+        if schedule.energy_every:
+          energies_after(schedule.max_steps)
+      except Interrupted as stopped:
         save(stopped.steps)
-        raise Interrupted(str(stopped), interrupted.signal)
+        raise
 
   def _tell_time_left(self, seconds, steps):
     """Says how long a long training on the CPU will take."""

@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -8,6 +11,8 @@ from comhe_tf1.data import sample as synthetic
 from comhe_tf1.records import checkpoints
 from comhe_tf1.training import graph as graphs
 from comhe_tf1.training import loop
+from comhe_tf1.training import optimization
+from comhe_tf1.training import runner
 from comhe_tf1.training import variables
 
 
@@ -236,37 +241,69 @@ class Endless:
   def next(self):
     return None, None
 
+  def state(self):
+    return None
 
-def test_when_lines_are_logged(monkeypatch):
-  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, with_energies: (
-      some_measures(fit=rate), {'layer': 1.} if with_energies else {}))
-  monkeypatch.setattr(loop, 'evaluate', lambda s, g, i, l, stop: None if stop() else 0.5)
 
+class Record:
+  """A run's record that keeps what it is told; a signal comes with `stop_at`."""
+  path = checkpoints = ''
+
+  def __init__(self, stop_at=None, tested=True):
+    self.told, self._stop_at, self._tested = [], stop_at, tested
+
+  def _tell(self, *event):
+    self.told.append(event)
+    if event == self._stop_at:
+      os.kill(os.getpid(), signal.SIGTERM)
+
+  def train(self, step, measures, energies, rate):
+    assert measures.fit == rate
+    self._tell('train', step, rate, energies['layer'])
+
+  def test(self, step, acc):
+    self._tell('test', step, acc)
+
+  def energies(self, step, power, energies):
+    self._tell(energies, step)
+
+  def is_tested(self, step):
+    return self._tested
+
+
+def train(monkeypatch, record, done, max_steps, log_every, eval_every, energy_every=0,
+          **broken):
+  """Trains with a session that computes nothing; `broken`: measures of step 2."""
   class Session:
     def run(self, fetched):
       return fetched
 
+  def step(session, graph, images, labels, rate, with_energies):
+    return (some_measures(fit=rate, **(broken if rate == 2.5 else {})),
+            {'layer': 1.} if with_energies else {})
+
+  monkeypatch.setattr(loop, 'step', step)
+  monkeypatch.setattr(loop, 'evaluate', lambda s, g, i, l, stop: None if stop() else 0.5)
+  monkeypatch.setattr(optimization, 'learning_rate', lambda step, *_: step + 0.5)
   handles = graphs.TrainingGraph(*[None] * len(graphs.TrainingGraph._fields))
-  handles = handles._replace(unprojected_energies='energies')
+  run = runner.Run(Session(), handles._replace(unprojected_energies='energies'), Endless(),
+                   record, {}, None)
+  run.train((None, None), runner.Schedule(
+      base_lr=0.1, lr_drops=[], save_every=0, max_to_keep=1, profile=0,
+      max_steps=max_steps, log_every=log_every, eval_every=eval_every,
+      energy_every=energy_every), done, '2')
 
-  def run(first_step, *schedule, **more):
-    events, done = [], []
-    listener = loop.Listener(
-        on_train=lambda step, measures, energies: events.append(
-            ('train', step, measures.fit, energies['layer'])),
-        on_test=lambda step, acc: events.append(('test', step, acc)),
-        on_energies=lambda step, energies: events.append((energies, step)),
-        on_step=done.append, stop=lambda: bool(stop_at) and events[-1:] == stop_at)
+
+def test_when_lines_are_logged(monkeypatch):
+  def run(*schedule, stop_at=None, tested=True):
+    record = Record(stop_at, tested)
     try:
-      loop.train(Session(), handles, Endless(), (None, None), lambda step: step + 0.5,
-                 first_step, loop.Schedule(*(schedule + (0,))[:4]), listener, **more)
-    except loop.Stopped as stopped:
-      events.append(stopped.steps)
-    else:
-      assert done == list(range(first_step + 1, schedule[0] + 1))
-    return events
+      train(monkeypatch, record, *schedule)
+    except runner.Interrupted as stopped:
+      assert stopped.signal == signal.SIGTERM
+      return record.told + [stopped.steps]
+    return record.told
 
-  stop_at = []
   # Tests follow the step's update; the last step is tested once.
   whole = [('train', 0, 0.5, 1.), ('train', 2, 2.5, 1.), ('test', 3, 0.5),
            ('train', 4, 4.5, 1.), ('test', 5, 0.5)]
@@ -281,24 +318,21 @@ def test_when_lines_are_logged(monkeypatch):
       ('train', 4, 4.5, 1.), ('test', 4, 0.5), ('energies', 5)]
   assert run(5, 5, 4, 4, 2) == [('energies', 5)]
   # Stopped after a step, in an evaluation, before energies; what was dropped is made again.
-  stop_at[:] = [('train', 2, 2.5, 1.)]
-  assert run(0, 6, 2, 3) == whole[:2] + [3]
-  stop_at[:] = [('train', 4, 4.5, 1.)]
-  assert run(3, 9, 2, 4) == stop_at + [5]
-  assert run(8, 8, 2, 4, evaluate_first=True) == [('test', 7, 0.5)]
-  stop_at[:] = [('train', 0, 0.5, 1.)]
-  assert run(0, 1, 1, 1) == stop_at + [1]
-  stop_at[:] = [('test', 3, 0.5)]
-  assert run(0, 4, 4, 4, 4) == [('energies', 0), ('train', 0, 0.5, 1.)] + stop_at + [4]
+  last = 'train', 2, 2.5, 1.
+  assert run(0, 6, 2, 3, stop_at=last) == whole[:2] + [3]
+  last = 'train', 4, 4.5, 1.
+  assert run(3, 9, 2, 4, stop_at=last) == [last, 5]
+  assert run(8, 8, 2, 4, tested=False) == [('test', 7, 0.5)]
+  last = 'train', 0, 0.5, 1.
+  assert run(0, 1, 1, 1, stop_at=last) == [last, 1]
+  last = 'test', 3, 0.5
+  assert run(0, 4, 4, 4, 4, stop_at=last) == [
+      ('energies', 0), ('train', 0, 0.5, 1.), last, 4]
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, value):
-  monkeypatch.setattr(loop, 'step', lambda s, g, i, l, rate, with_energies: (
-      some_measures(**({'thom': value} if rate == 2 else {})), {}))
-  done = []
+  record = Record()
   with pytest.raises(loop.NonFiniteError, match=f'at step 2: thom is {value}'):
-    loop.train(None, None, Endless(), (None, None), lambda step: step, 0,
-               loop.Schedule(9, 100, 100, 0),
-               loop.Listener(lambda *_: None, None, None, done.append, lambda: False))
-  assert done == [1, 2]
+    train(monkeypatch, record, 0, 9, 1, 100, thom=value)
+  assert record.told == [('train', 0, 0.5, 1.), ('train', 1, 1.5, 1.)]
