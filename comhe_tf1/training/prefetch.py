@@ -1,6 +1,6 @@
 """Makes the next batches while the session runs the present one."""
-import queue
-import threading
+import collections
+from concurrent import futures
 
 
 class Prefetched:
@@ -13,40 +13,23 @@ class Prefetched:
   """
 
   def __init__(self, source, ahead=2):
-    self._source = source
-    self._state = source.state()
-    self._made = queue.Queue(ahead)
-    self._ended = threading.Event()
-    self._thread = threading.Thread(target=self._make, daemon=True)
+    self._source, self._state = source, source.state()
+    self._thread = futures.ThreadPoolExecutor(1)
+    self._made = collections.deque(self._thread.submit(self._make) for _ in range(ahead))
 
   def __enter__(self):
-    self._thread.start()
     return self
 
   def __exit__(self, *error):
-    self._ended.set()
-    while self._thread.is_alive():
-      # Makes room, should the thread wait for it.
-      try:
-        self._made.get_nowait()
-      except queue.Empty:
-        pass
-      self._thread.join(0.01)
+    self._thread.shutdown()
 
   def _make(self):
-    while not self._ended.is_set():
-      try:
-        self._made.put((self._source.next(), self._source.state(), None))
-      except Exception as error:   # goes to the one who asks for the batch
-        self._made.put((None, None, error))
-        return
+    return self._source.next(), self._source.state()
 
   def next(self):
     """Returns the source's next batch."""
-    batch, state, error = self._made.get()
-    if error:
-      raise error
-    self._state = state
+    batch, self._state = self._made.popleft().result()
+    self._made.append(self._thread.submit(self._make))
     return batch
 
   def state(self):
