@@ -35,8 +35,7 @@ class TrainingGraph(typing.NamedTuple):
   int64, scalar float32. measures: `Measures` of tensors. energies: layer name ->
   energy. train_step: operation, all updates. test_fit: classification loss, and
   test_correct: [batch], with the moving statistics. network: the `network.Network`.
-  decayed: list of the variables that the weight decay is of. unprojected_energies: as
-  `energy_monitor.unprojected_energies`, or None.
+  unprojected_energies: as `energy_monitor.unprojected_energies`, or None.
   """
   images: tf.Tensor
   labels: tf.Tensor
@@ -47,7 +46,6 @@ class TrainingGraph(typing.NamedTuple):
   test_fit: tf.Tensor
   test_correct: tf.Tensor
   network: networks.Network
-  decayed: list
   unprojected_energies: collections.OrderedDict
 
 
@@ -87,13 +85,12 @@ def build(layers, regularizer, scheme, random_seed, bn_decay=networks.BN_DECAY,
     learning_rate = tf.placeholder(tf.float32, [], 'learning_rate')
 
     network = networks.Network(layers, op_seed_of, bn_decay)
-    decayed = network.trainable
     terms = regularizer(network.kernels, learning_rate, op_seed_of)
     logits, updates = network.spread_logits(towers.split(images), True, towers)
     parts = logits, towers.split(labels)
     measures = Measures(
         fit=towers.mean(towers.each(loss.classification_loss, *parts)),
-        reg=loss.weight_decay(decayed),
+        reg=loss.weight_decay(network.trainable),
         thom=terms.thom, thomf=terms.thomf,
         acc=towers.mean(towers.each(loss.accuracy, *parts)))
     total = measures.fit + measures.reg + measures.thom + measures.thomf
@@ -108,6 +105,6 @@ def build(layers, regularizer, scheme, random_seed, bn_decay=networks.BN_DECAY,
             step, *(updates + ([] if terms.update is None else [terms.update]))),
         test_fit=loss.classification_loss(test_logits, labels),
         test_correct=loss.correct(test_logits, labels),
-        network=network, decayed=decayed,
+        network=network,
         unprojected_energies=None if monitored_power is None
         else energy_monitor.unprojected_energies(network.kernels, monitored_power))

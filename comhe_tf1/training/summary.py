@@ -41,8 +41,8 @@ def show(graph, regularizer, settings, random_seed, scheme, data_line, device,
     record: `run_record.RunRecord`.
     warn: called with a line where the logs will not last.
   """
-  print('\n'.join(parameter_table.lines(graph.network, regularizer, graph.energies,
-                                        graph.decayed)))
+  print(*parameter_table.lines(graph.network, regularizer, graph.energies), sep='\n')
+  print('weight decay: all trained variables of the network')
   print('%s: %s; seed %d, op seeds %s' % (
       regularizer.name, ', '.join('%s %s' % item for item in settings.items())
       or 'no settings', random_seed, scheme))

@@ -146,10 +146,11 @@ def test_resnet32_on_cifar10_with_energies(root, tmp_path):
   assert status == 0 and not err
   # The table of parameters: headings, 34 layers, sums.
   assert out[0].split()[:3] == ['layer', 'kernel', 'parameters']
-  assert out[1].split() == ['stem', '3x3x3x8', '232', 'E(W)', '1', 'all']
-  assert out[34].split() == ['score', '1x1x32x10', '320', 'E(W)', '10', 'all']
+  assert out[1].split() == ['stem', '3x3x3x8', '232', 'E(W)', '1']
+  assert out[34].split() == ['score', '1x1x32x10', '320', 'E(W)', '10']
   trained = sum(int(line.split()[2]) for line in out[1:35])
   assert out[35].split()[:4] == ['34', 'layers', str(trained), '34']
+  assert out[36] == 'weight decay: all trained variables of the network'
   run = tmp_path / 'log' / 'cifar10' / 'resnet32_width0.125' / 'mhe' / 'powera0' / 'run_00'
   with open(str(run / 'metrics.jsonl')) as file:
     entries = [json.loads(line) for line in file]
