@@ -34,14 +34,6 @@ def _steps(text):
   return values
 
 
-def _device_list(text):
-  """Type of --devices."""
-  try:
-    return [str(device) for device in devices.parse_list(text)]
-  except devices.DeviceError as error:
-    raise argparse.ArgumentTypeError(str(error))
-
-
 def _master(text):
   """Type of --master: grpc://host:port."""
   if not re.fullmatch('grpc://[^/:@ ]+:[0-9]+', text):
@@ -201,7 +193,7 @@ def _device_flags(group):
 
 def _several_devices_flags(group):
   group.add_argument(
-      '--devices', type=_device_list, metavar='DEVICE,...',
+      '--devices', type=devices.parse_list, metavar='DEVICE,...',
       help='devices that share every batch, such as gpu:0,gpu:1, or '
            '/job:worker/task:0/gpu:0,/job:worker/task:1/gpu:0 with --master; their number '
            'must divide --batch_size; weights, terms and tests are on the first one '

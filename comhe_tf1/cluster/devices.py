@@ -3,6 +3,7 @@
   gpu:1 or cpu:0                   of this process
   /job:worker/task:1/gpu:0         of a process of a cluster
 """
+import argparse
 import re
 import typing
 
@@ -10,7 +11,7 @@ _NAME = re.compile(r'(?:/job:([A-Za-z][A-Za-z0-9_]*)(?:/replica:0)?/task:([0-9]{
                    r'(?:device:)?(cpu|gpu):([0-9]{1,2})', re.IGNORECASE)
 
 
-class DeviceError(Exception):
+class DeviceError(argparse.ArgumentTypeError):
   """A list of devices is wrong; the message is for the user."""
 
 
@@ -49,22 +50,19 @@ def parse(text):
 
 
 def parse_list(text):
-  """Reads names separated by commas.
+  """Type of a flag: names separated by commas.
 
   Returns:
-    List of `Device`.
+    List of the names as TensorFlow has them.
 
   Raises:
-    DeviceError: one is no name, one is named twice, or only some belong to a cluster.
+    DeviceError: one is no name, or one is named twice.
   """
   named = [parse(name.strip() or text) for name in text.split(',')]
   for device in named:
     if named.count(device) > 1:
       raise DeviceError(f'{device!s} is named twice')
-  if len({device.job is None for device in named}) > 1:
-    raise DeviceError('either all devices have a job and a task or none has, got '
-                      f'{text!r}')
-  return named
+  return [str(device) for device in named]
 
 
 def check_present(wanted, present):
