@@ -232,8 +232,8 @@ def _entry(number, run, reference):
       number=number, path=run.name, run=run, settings=run_settings.get_settings(run),
       schedule=schedule,
       finished=bool(final) and final['last']['step'] == schedule.steps - 1, final=final,
-      tests=recorded_run.tests(run), first_line=recorded_run.first_line(run),
-      last_line=recorded_run.last_line(run),
+      tests=recorded_run.tests(run), first_line=recorded_run.train_line(run, 0),
+      last_line=recorded_run.train_line(run, -1),
       newest=max(curve.steps[-1] for curve in run.curves.values()),
       environments=run.environments, reference=reference)
 

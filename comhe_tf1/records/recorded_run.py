@@ -142,14 +142,9 @@ def _describe_strange(path, wanted, strange):
     wanted: what its lines should be.
     strange: list of pairs of number and text, its lines that are not.
   """
-  if not strange:
-    return []
-  (number, text), others = strange[0], len(strange) - 1
-  text = text if len(text) < 60 else text[:57] + '...'
-  count = ('' if not others else
-           ', nor is another' if others == 1 else f', nor are {others} others')
   done = 'left out' if len(strange) < HOPELESS else 'not read on'
-  return [f'{path}: line {number} is no {wanted}: {text!r}{count}; {done}']
+  return [f'{path}: line {number} is no {wanted}: {text[:60]!r}; such lines: '
+          f'{len(strange)}, {done}' for number, text in strange[:1]]
 
 
 def read(source):
@@ -273,17 +268,13 @@ def _add_energies(entry, by_kind):
       curve.values.append(value)
 
 
-def first_line(run):
-  """Pair of the step of the first training line and a dict of its figures, or None."""
-  return _train_line(run, 0)
+def train_line(run, index):
+  """Pair of the step of a training line and a dict of its figures, or None without any.
 
-
-def last_line(run):
-  """Pair of the step of the last training line and a dict of its figures, or None."""
-  return _train_line(run, -1)
-
-
-def _train_line(run, index):
+  Args:
+    run: `Run`.
+    index: 0 for the first line, -1 for the last.
+  """
   if 'fit' not in run.curves:
     return None
   step = run.curves['fit'].steps[index]

@@ -90,8 +90,8 @@ def _run_reader(name, file, seeds, tokens, read):
 def _read_run(folder):
   run, = recorded_run.find(os.path.join(folder, 'run_00'))
   read = recorded_run.read(run)
-  recorded_run.first_line(read)
-  recorded_run.last_line(read)
+  recorded_run.train_line(read, 0)
+  recorded_run.train_line(read, -1)
   recorded_run.final(read)
   compared = verdicts.compare([read], verdicts.recorded_reference(folder, [read]))
   tables.text(tables.blocks(compared))

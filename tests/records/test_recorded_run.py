@@ -34,15 +34,15 @@ def test_what_a_path_means(tmp_path):
 def test_both_formats(tmp_path):
   synthetic_logs.write_log(tmp_path / 'comhe', planted={73000: 0.7572}, last=0.7559)
   run = read(tmp_path / 'comhe')
-  assert recorded_run.first_line(run) == (0, dict(zip(
+  assert recorded_run.train_line(run, 0) == (0, dict(zip(
       published_runs.QUANTITIES, (6.3, 1.2, 5.1, 5.0, 0.01))))
-  assert recorded_run.last_line(run)[0] == 74900
+  assert recorded_run.train_line(run, -1)[0] == 74900
   final = recorded_run.final(run)
   assert (final['last']['test_acc'], final['last']['step']) == (0.7559, 74999)
   assert (final['best']['test_acc'], final['best']['step']) == (0.7572, 73000)
   synthetic_logs.write_mhe_log(tmp_path / 'baseline', terms=False)
   run = read(tmp_path / 'baseline')
-  assert recorded_run.first_line(run) == (100, {'fit': 0.4, 'reg': 0.5, 'acc': 0.9})
+  assert recorded_run.train_line(run, 0) == (100, {'fit': 0.4, 'reg': 0.5, 'acc': 0.9})
   assert recorded_run.final(run)['last'] == {
       'test_acc': 0.7, 'step': 42499, 'label': 'after the last step; the result'}
   assert not run.problems
@@ -70,7 +70,7 @@ def test_strange_lines_are_named_and_left_out(tmp_path):
   assert list(run.curves['test acc'].values) == [0.01, 0.02]
   problem, = run.problems
   assert problem == (
-      f"{path}: line 2 is no log line: 'rubbish', nor are 2 others; left out")
+      f"{path}: line 2 is no log line: 'rubbish'; such lines: 3, left out")
   # As NaN may be logged, but not as an accuracy.
   path.write_bytes(good + b'====iter_0: fit=nan, reg=inf, acc=0.0100\n'
                    b'====iter_100: fit=1.0000, reg=1.0000, acc=nan\n')
@@ -80,10 +80,10 @@ def test_strange_lines_are_named_and_left_out(tmp_path):
 
 @pytest.mark.parametrize('content, complaint', [
     (b'', 'no whole log line yet'), (b'+', 'no whole log line yet'),
-    (b'\x7fELF\x00\n' * 3, 'line 1 is no log line: .*, nor are 2 others; left out'),
+    (b'\x7fELF\x00\n' * 3, 'line 1 is no log line: .*; such lines: 3, left out'),
     (b'++++iter_5: test acc=0.5000\n++++iter_5: test acc=0.5000\n',
      'line 2 is of step 5, after step 5: are these two runs in one file'),
-    (b'x\n' * 5000, 'nor are 999 others; not read on')])
+    (b'x\n' * 5000, 'such lines: 1000, not read on')])
 def test_files_without_a_run(tmp_path, content, complaint):
   path = tmp_path / 'log_test_00.txt'
   path.write_bytes(content)
@@ -115,7 +115,7 @@ def test_a_huge_file(tmp_path):
   path = tmp_path / 'log_test_00.txt'
   with open(str(path), 'wb') as file:
     file.truncate(1 << 33)   # sparse: eight gigabytes of zeros without a line break
-  with pytest.raises(recorded_run.ReadError, match='line 1 is no log line: .*nor are 999'):
+  with pytest.raises(recorded_run.ReadError, match='line 1 is no log line: .*such lines: 1000'):
     read(path)
 
 
