@@ -13,7 +13,6 @@ import warnings
 
 import numpy as np
 
-
 _HEAD = 512          # bytes that tell what a file is
 _NUMBER = re.compile('b1|[iu][1248]|f[248]')   # types of arrays that are read
 _CIFAR_BINARY = (3073, 3074)   # bytes of an image and its labels in CIFAR's binary version
