@@ -10,7 +10,6 @@ from comhe_tf1.cluster import devices
 from comhe_tf1.data import datasets
 from comhe_tf1.networks import architectures
 from comhe_tf1.networks import op_seeds
-from comhe_tf1.records import log_format
 from comhe_tf1.records import run_settings
 from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import arguments
@@ -382,8 +381,9 @@ def log_folder(args, settings):
   label = architectures.label(args.model, args.width, args.depth)
   if args.bn_stats == 'tower':
     label = (label or args.model) + f'_bntower{len(args.devices)}'
-  return log_format.folder(args.log_dir, args.dataset, label,
-                           *methods.folder(args.regularizer, settings))
+  levels = ('' if args.dataset == 'cifar100' else args.dataset, label) + (
+      methods.folder(args.regularizer, settings))
+  return os.path.join(args.log_dir, *filter(None, levels))
 
 
 def recorded(args, data_md5):

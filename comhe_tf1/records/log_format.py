@@ -1,4 +1,4 @@
-"""The two log files of a run: the original's format, folders and numbering.
+"""The two log files of a run: the original's format and numbering.
 
 `log_train_NN.txt` and `log_test_NN.txt`, NN the first free number from 00 to 99.
 """
@@ -68,19 +68,6 @@ def _places(text):
   """Decimal places of a printed number: 4 of '0.0100', 3 of '1.5e-2', 0 of 'nan'."""
   number, _, exponent = text.partition('e')
   return len(number.partition('.')[2]) - int(exponent or 0)
-
-
-def folder(log_dir, dataset, network, method, settings):
-  """Folder of a run's logs, for the original's settings the original's.
-
-  Args:
-    log_dir: where all logs are.
-    dataset: 'cifar100' makes no level of its own, other data sets do.
-    network: name of the network, likewise '' for none.
-    method, settings: the last two levels, as `methods.folder`.
-  """
-  levels = ['' if dataset == 'cifar100' else dataset, network, method, settings]
-  return os.path.join(log_dir, *filter(None, levels))
 
 
 def paths(path, number):

@@ -249,7 +249,7 @@ def start(folder, args):
   Two runs started at the same moment take different numbers.
 
   Args:
-    folder: of the logs, as `log_format.folder`; made where missing.
+    folder: of the logs, as `flags.log_folder`; made where missing.
     args: dict of the resolved flags.
 
   Returns:
@@ -280,7 +280,7 @@ def resume(folder, args, names):
   """Goes on with the run of these flags.
 
   Args:
-    folder: of the logs, as `log_format.folder`.
+    folder: of the logs, as `flags.log_folder`.
     args: dict of the resolved flags.
     names: of the flags that must be as they were.
 

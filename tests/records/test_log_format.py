@@ -1,7 +1,3 @@
-import os
-
-import pytest
-
 from comhe_tf1.records import log_format
 
 
@@ -10,14 +6,6 @@ def test_lines():
       100, fit=9.06694, reg=1.20456, thom=5.1611, thomf=4.96466, acc=0.015625) == (
           '====iter_100: fit=9.0669, reg=1.2046, thom=5.1611, thomf=4.9647, acc=0.0156')
   assert log_format.test_line(74999, 0.7559) == '++++iter_74999: test acc=0.7559'
-
-
-@pytest.mark.parametrize('levels, expected', [
-    (('cifar100', '', 'random_projection', 'pd40_pn20'), 'random_projection/pd40_pn20'),
-    (('sample', '', 'mhe', 'power2'), 'sample/mhe/power2'),
-    (('cifar10', 'resnet32', 'none', 'default'), 'cifar10/resnet32/none/default')])
-def test_folder(levels, expected):
-  assert log_format.folder('logs', *levels) == os.path.join('logs', *expected.split('/'))
 
 
 def test_free_numbers(tmp_path):
