@@ -119,7 +119,7 @@ def load(path, data_set=CIFAR100):
 
     names = f"{', '.join(data_set.train)} and {data_set.test}"
     pickles_of = f"{data_set.title}'s pickles {names}"
-    remedy = container.data_remedy(os.path.dirname(path), error.errno)
+    remedy = container.advice(os.path.dirname(path), '/data', error.errno)
     advice = (f'{remedy} ({pickles_of})' if remedy else
               f'--data_dir must name the folder of {pickles_of}'
               + _advice(data_set, lies_there))
@@ -368,15 +368,17 @@ def main(argv=None):
   data_set = datasets.DATASETS[args.dataset]
   folder = args.data_dir or os.path.join(
       arguments.path_of_environment(parser, 'COMHE_DATA_DIR') or '', data_set.folder)
-  for line in container.download_warnings(folder):
-    terminal.note('cifar_input.py', f'warning: {line}')
+  advice = container.advice(folder, '/data')
+  if advice:
+    terminal.note('cifar_input.py', 'warning: the data are inside this container and go '
+                                    f'with it; {advice}')
   try:
     download.download(data_set, folder, args.url)
   except download.DownloadError as error:
     raise DataError(str(error))
   except OSError as error:
-    remedy = container.data_remedy(
-        os.path.dirname(os.path.abspath(error.filename or folder)), error.errno)
+    remedy = container.advice(
+        os.path.dirname(os.path.abspath(error.filename or folder)), '/data', error.errno)
     raise DataError(f'{error}; {remedy}') if remedy else error
   return 0
 

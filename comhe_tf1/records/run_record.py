@@ -266,8 +266,8 @@ def start(folder, args):
         write_json(os.path.join(_path(folder, number), 'args.json'), args)
         return RunRecord(folder, number)
   except OSError as error:
-    raise RunError(f'cannot write logs to {folder}: {error.strerror}; '
-                   f'{container.remedy(folder, error.errno)}')
+    advice = container.advice(folder, '/log', error.errno) or 'choose another --log_dir'
+    raise RunError(f'cannot write logs to {folder}: {error.strerror}; {advice}')
   raise RunError(f'all {log_format.MAX_LOGS} log numbers are taken in {folder}; move old '
                  f'logs away or choose another --log_dir')
 

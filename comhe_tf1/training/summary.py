@@ -50,5 +50,6 @@ def show(graph, regularizer, settings, random_seed, scheme, data_line, device,
   print(device)
   print(terminal.one_line('logs: %s, %s; run: %s' % (
       record.train_log, record.test_log, record.path)), flush=True)
-  for line in container.warnings(record.path):
-    warn(line)
+  advice = container.advice(record.path, '/log')
+  if advice:
+    warn(f'the logs are inside this container and go with it; {advice}')

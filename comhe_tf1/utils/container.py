@@ -4,13 +4,21 @@ import os
 
 MOUNTS = '/proc/self/mountinfo'
 _OF_MOUNTS = (errno.EACCES, errno.EPERM, errno.EROFS)
-_REMEDY = ('mount a folder of yours there: -v %s --user $(id -u):$(id -g), without :ro '
-           'where it is written (docs/docker.md)')
 
 
-def inside():
-  """Whether this process runs in one of the project's images."""
-  return 'COMHE_CONTAINER' in os.environ
+def advice(folder, mount, error=None):
+  """How to mount a folder, in one of the project's images; '' where that is no remedy.
+
+  Args:
+    folder: where something is read or written.
+    mount: '/log' or '/data'.
+    error: number of the error there was, or None.
+  """
+  if 'COMHE_CONTAINER' not in os.environ or (
+      error not in _OF_MOUNTS and is_mounted(folder)):
+    return ''
+  return (f'mount a folder of yours there: -v $PWD{mount}:{mount} --user $(id -u):'
+          '$(id -g), without :ro where it is written (docs/docker.md)')
 
 
 def is_mounted(folder):
@@ -21,31 +29,3 @@ def is_mounted(folder):
   while folder != '/' and folder not in points:
     folder = os.path.dirname(folder)
   return folder != '/'
-
-
-def warnings(folder, what='logs', mount='$PWD/log:/log'):
-  """What should be said before something is written to a folder: lines."""
-  if inside() and not is_mounted(folder):
-    yield (f'the {what} are inside this container and go with it; -v {mount} keeps them on '
-           'the host')
-
-
-def download_warnings(folder):
-  """As `warnings`, of data."""
-  return warnings(folder, 'data', '$PWD/data:/data')
-
-
-def remedy(folder, number):
-  """What to do where logs cannot be written, by the error's number."""
-  return _mount(folder, number, '$PWD/log:/log') or 'choose another --log_dir'
-
-
-def data_remedy(folder, number):
-  """As `remedy`, of data that are read or written; None where no mount is the reason."""
-  return _mount(folder, number, 'FOLDER:/data')
-
-
-def _mount(folder, number, option):
-  if inside() and (number in _OF_MOUNTS or not is_mounted(folder)):
-    return _REMEDY % option
-  return None

@@ -83,9 +83,9 @@ def test_mistakes(image, logs, tmp_path):
   for flags, mounts, expected, told in (
       (['--regularizer', 'angel'], [], 2, 'angel'),
       ([], [(logs, '/log')], 1, '/data/train: No such file or directory; mount a folder of '
-       'yours there: -v FOLDER:/data'),
+       'yours there: -v $PWD/data:/data'),
       ([], [(closed, '/data:ro'), (logs, '/log')], 1, 'Permission denied; mount a folder '
-       'of yours there: -v FOLDER:/data --user'),
+       'of yours there: -v $PWD/data:/data --user'),
       (short, [(logs, '/log:ro')], 1, 'Read-only file system; mount a folder of yours there: '
        '-v $PWD/log:/log'),
       # As a folder that the engine made.
@@ -101,7 +101,7 @@ def test_mistakes(image, logs, tmp_path):
 def test_logs_that_go_with_the_container(repro):
   status, _, err = run(repro, TINY + ['--max_steps', '1'], settings=['--read-only=false'])
   assert status == 0
-  assert 'warning: the logs are inside this container and go with it; -v' in err
+  assert 'warning: the logs are inside this container and go with it; mount' in err
 
 
 def start(image, flags, logs, until, settings=()):

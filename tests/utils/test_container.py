@@ -19,23 +19,20 @@ def inside(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('folder, mounted', [
-    ('/log', True), ('/log/random_projection/run_00', True), ('/logs', False), ('/', False), ('/tmp/log', False)])
+    ('/log', True), ('/log/random_projection/run_00', True), ('/logs', False), ('/', False),
+    ('/tmp/log', False)])
 def test_what_is_mounted(inside, folder, mounted):
-  assert container.is_mounted(folder) == mounted
-  assert len(list(container.warnings(folder))) == (not mounted)
-  assert len(list(container.download_warnings(folder))) == (not mounted)
-  for number in (errno.EACCES, errno.EROFS):
-    assert '-v $PWD/log:/log --user' in container.remedy(folder, number)
-    assert '-v FOLDER:/data --user' in container.data_remedy(folder, number)
   # Mounted, and not there: no other mount would help.
-  assert (container.data_remedy(folder, errno.ENOENT) is None) == mounted
+  for number in (None, errno.ENOENT):
+    assert (container.advice(folder, '/log', number) == '') == mounted
+  for number in (errno.EACCES, errno.EROFS):
+    assert '-v $PWD/log:/log --user' in container.advice(folder, '/log', number)
 
 
 def test_on_a_host(monkeypatch):
   monkeypatch.delenv('COMHE_CONTAINER', raising=False)
-  assert not list(container.warnings('/log')) + list(container.download_warnings('/data'))
-  assert container.remedy('/log', errno.EACCES) == 'choose another --log_dir'
-  assert container.data_remedy('/data', errno.EACCES) is None
+  for number in (None, errno.EACCES):
+    assert container.advice('/log', '/log', number) == ''
 
 
 def test_the_advice_is_given(inside, tmp_path):
