@@ -59,15 +59,9 @@ def _output(*command):
   # Into a file: the end of a pipe would come after that of all that the command started.
   with tempfile.TemporaryFile() as file:
     try:
-      process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file,
-                                 stderr=subprocess.DEVNULL)
-    except OSError:
-      return None
-    try:
-      if process.wait(timeout=LIMIT):
-        return None
-    except subprocess.TimeoutExpired:
-      process.kill()   # and not waited for: in a driver that hangs it does not end
+      subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file,
+                     stderr=subprocess.DEVNULL, timeout=LIMIT, check=True)
+    except (OSError, subprocess.SubprocessError):
       return None
     file.seek(0)
     return file.read().decode('utf-8', 'replace').strip()
