@@ -30,7 +30,7 @@ OWN = {name: ['--regularizer'] + flags.split() for name, flags in {
     'random': 'random --pd 10 --pn 2', 'angle': 'angle --pd 10',
     'reduced': 'random --pd 10 --pn 2 --draw reduced',
     'adversarial': 'adversarial --pd 10 --iters 2',
-    'srip': 'srip --model resnet32'}.items()}
+    'srip': 'srip --model resnet32 --width 0.125'}.items()}
 
 
 def start(regularizer, log_dir, *more):

@@ -54,8 +54,9 @@ def files_below(path):
 
 @pytest.mark.parametrize('regularizer, flags, folder', [
     ('random', [], 'random_projection/pd40_pn20'),
-    ('angle', [], 'angle_projection/pd30_pn1_iter1'),
-    ('adversarial', ['--iters', '2'], 'adversarial_projection/pd30_pn1_iter2')])
+    ('angle', ['--width', '0.25'], 'cnn9_width0.25/angle_projection/pd30_pn1_iter1'),
+    ('adversarial', ['--width', '0.25', '--iters', '2'],
+     'cnn9_width0.25/adversarial_projection/pd30_pn1_iter2')])
 def test_training_on_the_sample(root, tmp_path, regularizer, flags, folder):
   status, out, err = call(
       root, tmp_path, '--dataset', 'sample', '--regularizer', regularizer,
@@ -121,17 +122,18 @@ def test_reading_pickles(root, tmp_path):
   """The sample's pickles train as the sample does; other folder of logs."""
   sample_pickles.write(str(tmp_path / 'data'))
   flags = ['--max_steps', '1', '--batch_size', '8', '--pd', '2', '--pn', '1',
-           '--gpu_no', '-1']
+           '--width', '0.25', '--gpu_no', '-1']
   results = [call(root, tmp_path, *(flags + more)) for more in (
       ['--data_dir', 'data'], ['--dataset', 'sample'])]
   assert [result[0] for result in results] == [0, 0]
   assert logged(results[0][1]) == logged(results[1][1])
   line = 'data: data, not the official CIFAR-100; 2000 training and 500 test images'
   assert line in results[0][1]
-  run, = tmp_path.glob('log/random_projection/*/run_00')
+  run, = tmp_path.glob('log/cnn9_width0.25/random_projection/*/run_00')
   assert json.loads((run / 'args.json').read_text())['data'] == (
       'not the official CIFAR-100')
-  assert files_below(tmp_path / 'log')[0].startswith('random_projection')
+  assert files_below(tmp_path / 'log')[0].startswith(
+      os.path.join('cnn9_width0.25', 'random_projection'))
   assert 'SYNTHETIC' not in ''.join(results[0][1])
 
 
@@ -206,7 +208,7 @@ def test_the_sample_is_learnt(root, tmp_path):
   status, out, _ = call(
       root, tmp_path, '--dataset', 'sample', '--batch_size', '32', '--base_lr',
       '0.001', '--bn_decay', '0.9', '--max_steps', '101', '--pd', '10', '--pn', '3',
-      '--width', '0.5')
+      '--width', '0.25')
   assert status == 0
   fits = [float(match.group(2)) for match in map(TRAIN_LINE.match, out) if match]
   assert fits[-1] < fits[0] / 4.
@@ -252,7 +254,7 @@ USAGE = [
     (['--pd'], '--pd: expected one argument'),
     (['--pn', '0'], '--pn: expected a whole number from 1 to 4096'),
     (['--pnd', '-1'], '--pnd: expected a whole number from 0'),
-    (['--pnd', '65'], 'pnd must be at most 64'),
+    (['--pnd', '65'], 'pnd must be at most 16'),
     (['--pnd', '2', '--regularizer', 'angle'], '--pnd does not apply to --regularizer angle'),
     (['--iters', '2'], '--iters does not apply to --regularizer random'),
     (['--iters', '-1', '--regularizer', 'angle'], "got '-1'"),
@@ -301,7 +303,7 @@ USAGE = [
     (['--groups', '-1', '--regularizer', 'group'], 'expected a whole number from 0'),
     (['--groups', '7', '--regularizer', 'group'],
      'groups must divide the input channels of every hidden layer, got 7, but conv1_1 '
-     'has 64'),
+     'has 16'),
     (['--energy_weight', '-1'], "--energy_weight: expected a number from 0 to 3e+38, got '-1'"),
     (['--output_energy_weight', 'nan'], "got 'nan'"),
     (['--energy_weight', '1', '--regularizer', 'none'], '--energy_weight does not apply'),
@@ -350,8 +352,9 @@ USAGE = [
 @pytest.mark.parametrize('flags, words', USAGE, ids=lambda v: ' '.join(v) if
                          isinstance(v, list) else '')
 def test_usage_errors(root, tmp_path, flags, words):
-  needs_data = ['--dataset', 'sample'] if words.startswith(('pnd must', 'groups must')) else []
-  status, out, err = call(root, tmp_path, *(flags + needs_data))
+  needs_graph = words.startswith(('pnd must', 'groups must'))
+  more = ['--dataset', 'sample', '--width', '0.25'] if needs_graph else []
+  status, out, err = call(root, tmp_path, *(flags + more))
   assert status == 2
   assert not out
   assert len(err) == 1 and words in err[0]
@@ -419,7 +422,7 @@ def log_dir_leads_nowhere(tmp_path):
   return ['--dataset', 'sample'], 'cannot write logs to'
 
 
-RUNS = os.path.join('log', 'sample', 'random_projection', 'pd40_pn20')
+RUNS = os.path.join('log', 'sample', 'cnn9_width0.25', 'random_projection', 'pd40_pn20')
 
 
 def log_numbers_taken(tmp_path):
@@ -433,7 +436,7 @@ def log_numbers_taken(tmp_path):
 def resume_other_flags(tmp_path):
   folder = tmp_path / RUNS / 'run_00'
   folder.mkdir(parents=True)
-  args = flags.parse(['--dataset', 'sample', '--max_steps', '7'])[0]
+  args = flags.parse(['--dataset', 'sample', '--width', '0.25', '--max_steps', '7'])[0]
   (folder / 'args.json').write_text(json.dumps(vars(args)))
   return ['--dataset', 'sample', '--resume'], '--max_steps was 7, is 75000'
 
@@ -492,7 +495,7 @@ def foreign_checkpoint(tmp_path):
 def test_failures(root, tmp_path, mistake):
   flags, words = mistake(tmp_path)
   before = files_below(tmp_path)
-  status, out, err = call(root, tmp_path, '--gpu_no', '-1', *flags)
+  status, out, err = call(root, tmp_path, '--gpu_no', '-1', '--width', '0.25', *flags)
   assert status == 1
   assert not out
   assert len(err) == 1 and words in err[0]
@@ -533,9 +536,9 @@ def test_a_gpu_that_was_asked_for_and_is_not_there(root, tmp_path):
   assert not os.listdir(str(tmp_path))
 
 
-SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.5', '--batch_size', '8',
+SMALL = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.25', '--batch_size', '8',
          '--base_lr', '0.001', '--pd', '10', '--pn', '1', '--log_every', '1']
-SMALL_RUNS = os.path.join('log', 'sample', 'cnn9_width0.5', 'random_projection',
+SMALL_RUNS = os.path.join('log', 'sample', 'cnn9_width0.25', 'random_projection',
                           'pd10_pn1')
 
 
@@ -884,8 +887,8 @@ def test_killed_and_resumed(regularizer):
 def test_a_closed_terminal_is_no_traceback(root, tmp_path):
   process = subprocess.Popen(
       [sys.executable, os.path.join(root, 'train.py'), '--dataset', 'sample',
-       '--batch_size', '2', '--pd', '2', '--pn', '1', '--log_every', '1',
-       '--gpu_no', '-1'], cwd=str(tmp_path), stdout=subprocess.PIPE,
+       '--width', '0.25', '--batch_size', '2', '--pd', '2', '--pn', '1',
+       '--log_every', '1', '--gpu_no', '-1'], cwd=str(tmp_path), stdout=subprocess.PIPE,
       stderr=subprocess.PIPE, universal_newlines=True)
   process.stdout.readline()
   process.stdout.close()

@@ -7,7 +7,8 @@ from conftest import ROOT
 import pytest
 import sample_pickles
 
-FLAGS = ['--max_steps', '1', '--batch_size', '8', '--pd', '5', '--pn', '1']
+FLAGS = ['--width', '0.25', '--max_steps', '1', '--batch_size', '8', '--pd', '5',
+         '--pn', '1']
 CPU = ['-f', os.path.join(ROOT, 'compose.cpu.yaml')]
 UID, GID = 12345, 23456
 
@@ -38,7 +39,8 @@ def test_arguments_are_added_to_the_published_run(project):
     status, out = project(*CPU + ['run', '--rm', service] + FLAGS)
     assert status == 0, out
     assert '++++iter_0: ' in out
-    written, = (project.log / (service + '_projection')).rglob('args.json')
+    folder = project.log / 'cnn9_width0.25' / (service + '_projection')
+    written, = folder.rglob('args.json')
     args = json.loads(written.read_text())
     assert (args['regularizer'], args['random_seed']) == (service, seed)
     assert (args['max_steps'], args['batch_size']) == (1, 8)

@@ -18,7 +18,8 @@ import sample_pickles
 UID, GID = 12345, 23456
 HARSH = ['--ulimit', 'nofile=4096:4096', '--ulimit', 'nproc=4096:4096', '--network', 'none',
          '--init', '--read-only', '--user', '%d:%d' % (UID, GID)]
-TINY = ['--dataset', 'sample', '--batch_size', '8', '--pd', '5', '--pn', '1']
+TINY = ['--dataset', 'sample', '--width', '0.25', '--batch_size', '8', '--pd', '5',
+        '--pn', '1']
 # MB that an image adds to its base: TensorFlow and CUDA are the base's or the image's.
 SIZES = {'repro': (20, 300), 'modern': (4000, 8000)}
 # The libraries that TensorFlow 1.14 opens, in the base of `repro`; its stand-in has none.

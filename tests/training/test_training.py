@@ -23,7 +23,7 @@ def sample():
 
 
 def build(regularizer, **settings):
-  return graphs.build(comhe_tf1.cnn(), regularizer, 'tf1.12', 345, **settings)
+  return graphs.build(comhe_tf1.cnn(width=0.25), regularizer, 'tf1.12', 345, **settings)
 
 
 @pytest.mark.parametrize('method, limit', [
@@ -170,17 +170,17 @@ def test_restoring_what_does_not_fit(session):
   build(comhe_tf1.AngleProjection(pd=4))
   session.run(tf.global_variables_initializer())
   state = variables.state(session)
-  for wrong in (dict(state, **{'fc6/project': np.zeros((5, 4096))}),
+  for wrong in (dict(state, **{'fc6/project': np.zeros((5, 1024))}),
                 {name: value for name, value in state.items() if name != 'fc6/project'}):
     with pytest.raises(checkpoints.CheckpointError,
-                       match=r'it holds no fc6/project of shape \[4, 4096\]'):
+                       match=r'it holds no fc6/project of shape \[4, 1024\]'):
       variables.restore(session, wrong, 'it')
 
 
 def test_state_refuses_what_is_not_finite(session):
   build(comhe_tf1.RandomProjection(pd=2, pn=1))
   session.run(tf.global_variables_initializer())
-  session.run(tf.global_variables()[1].assign(np.full(64, np.nan)))
+  session.run(tf.global_variables()[1].assign(np.full(16, np.nan)))
   with pytest.raises(loop.NonFiniteError, match='conv1_0/bn/gamma/bias'):
     variables.state(session)
 
