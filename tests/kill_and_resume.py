@@ -36,8 +36,8 @@ OWN = {name: ['--regularizer'] + flags.split() for name, flags in {
 def start(regularizer, log_dir, *more):
   """Starts a training; returns its process."""
   return subprocess.Popen(
-      [sys.executable, TRAIN, '--log_dir', log_dir] + FLAGS + list(more)
-      + OWN[regularizer], stdout=subprocess.DEVNULL,
+      [sys.executable, TRAIN, '--log_dir', log_dir] + FLAGS + OWN[regularizer] + list(more),
+      stdout=subprocess.DEVNULL,
       stderr=subprocess.PIPE, universal_newlines=True,
       preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}))
 
@@ -106,7 +106,7 @@ def end(process, log_dir, chance, total):
   return number if process.returncode else None
 
 
-def check(regularizer, deaths, chance, write, more=()):
+def check(regularizer, deaths, chance, write):
   """Lets trainings die `deaths` times in all; returns how many differ in their logs.
 
   Args:
@@ -114,14 +114,13 @@ def check(regularizer, deaths, chance, write, more=()):
     deaths: number of them.
     chance: `random.Random`.
     write: takes a line on each training.
-    more: flags of all runs; those of `OWN` go before them.
 
   Raises:
     RuntimeError: one ended with a status that it should not have.
   """
   folder = tempfile.mkdtemp()
   try:
-    finish(start(regularizer, os.path.join(folder, 'reference'), *more))
+    finish(start(regularizer, os.path.join(folder, 'reference')))
     reference = logs(os.path.join(folder, 'reference'))
     recorded = metrics(os.path.join(folder, 'reference'))
     total, died, different = count_lines(reference), 0, 0
@@ -129,14 +128,14 @@ def check(regularizer, deaths, chance, write, more=()):
       log_dir = os.path.join(folder, 'from_%d' % died)
       ends = []
       while died < deaths:
-        process = start(regularizer, log_dir, '--resume', *more)
+        process = start(regularizer, log_dir, '--resume')
         number = end(process, log_dir, chance, total)
         if number is None:
           break
         died += 1
         ends.append('%s at line %d' % (signal.Signals(number).name,
                                        count_lines(logs(log_dir))))
-      finish(start(regularizer, log_dir, '--resume', *more))
+      finish(start(regularizer, log_dir, '--resume'))
       same = logs(log_dir) == reference and metrics(log_dir) == recorded
       different += not same
       write('%s: %s, %s' % (regularizer, '; '.join(ends) or 'not ended',

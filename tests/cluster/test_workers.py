@@ -133,8 +133,7 @@ def test_absent_master(tmp_path):
   assert f'the worker of --master {master} does not answer' in line
 
 
-@pytest.mark.parametrize('device', ['/job:worker/task:0/cpu:5', '/job:worker/task:9/cpu:0',
-                                    '/job:ps/task:0/cpu:0'])
+@pytest.mark.parametrize('device', ['/job:worker/task:0/cpu:5', '/job:worker/task:9/cpu:0'])
 def test_unknown_device_is_a_usage_error(workers, tmp_path, device):
   line = one_error(train(tmp_path, '--master', workers.master, '--devices', device), 2)
   assert f"--devices: there is no {device.split('/cpu')[0]}" in line
@@ -179,10 +178,7 @@ TASK = '"task": {"type": "worker", "index": 0}'
 @pytest.mark.parametrize('config, words', [
     ('', "TF_CONFIG: expected {"), ('{', "got '{'"), ('[]', "got '[]'"),
     ('{"cluster": {"worker": ["127.0.0.1:2222"]}}', 'TF_CONFIG: expected {"cluster"'),
-    ('{"cluster": [], %s}' % TASK, 'TF_CONFIG: '),
-    ('{"cluster": {"worker": []}, %s}' % TASK, 'Task 0 was not defined in job "worker"'),
     ('{"cluster": {"ps": ["127.0.0.1:2222"]}, %s}' % TASK, 'Job "worker" was not defined'),
-    ('{"cluster": {"worker": ["here"]}, %s}' % TASK, 'from "here"'),
     ('{"cluster": {"worker": [3]}, %s}' % TASK, 'Task address 3')])
 def test_worker_usage_errors(config, words):
   status, out, err = worker(config, '--trusted_network', '--gpu_no', '-1')

@@ -6,9 +6,6 @@ import sys
 import pytest
 import sample_pickles
 
-TINY = ['--dataset', 'sample', '--gpu_no', '-1', '--width', '0.125', '--batch_size', '8',
-        '--regularizer', 'none', '--max_steps', '1']
-
 
 def call(folder, *command):
   process = subprocess.Popen(
@@ -28,17 +25,14 @@ def test_a_safe_path(root, tmp_path, script):
 
 
 def test_warnings_as_errors(root, tmp_path):
-  status, out, err = call(tmp_path, '-W', 'error', os.path.join(root, 'train.py'), *TINY)
+  """Training on pickles, and comparing."""
+  sample_pickles.write(str(tmp_path / 'data'))
+  status, out, err = call(
+      tmp_path, '-W', 'error', os.path.join(root, 'train.py'), '--data_dir', 'data',
+      '--gpu_no', '-1', '--width', '0.125', '--batch_size', '8', '--regularizer', 'none',
+      '--max_steps', '1')
   assert status == 0 and not err
   assert '++++iter_0: test acc=' in out
-
-
-def test_warnings_as_errors_reading_and_comparing(root, tmp_path):
-  sample_pickles.write(str(tmp_path / 'data'))
-  status, _, err = call(
-      tmp_path, '-W', 'error', os.path.join(root, 'train.py'), *(
-          TINY[2:] + ['--data_dir', 'data']))
-  assert status == 0 and not err
   status, _, err = call(tmp_path, '-W', 'error', os.path.join(root, 'compare.py'), 'log/'
                         'cnn9_width0.125/none/default')
   assert status == 0 and not err
