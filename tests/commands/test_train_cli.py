@@ -24,7 +24,6 @@ import train
 from comhe_tf1 import flags
 from comhe_tf1.data import sample
 from comhe_tf1.records import checkpoints
-from comhe_tf1.records import log_format
 from comhe_tf1.utils import durable
 from comhe_tf1.utils import signals
 
@@ -215,17 +214,12 @@ def test_the_sample_is_learnt(root, tmp_path):
   assert float(TEST_LINE.match(out[-4]).group(2)) > 0.3   # chance is 0.01
 
 
-def test_help_names_every_flag_with_its_default(root, tmp_path):
-  status, out, _ = call(root, tmp_path, '--help')
-  assert status == 0
-  text = ' '.join(' '.join(out).split())
-  for flag in ('regularizer', 'pd', 'pn', 'pnd', 'iters', 'dataset', 'data_dir',
-               'batch_size', 'base_lr', 'lr_drops', 'max_steps', 'bn_decay',
-               'random_seed', 'op_seeds', 'log_dir', 'log_every', 'eval_every',
-               'energy_every', 'groups', 'power', 'draw', 'profile', 'energy_weight',
-               'output_energy_weight', 'model', 'width', 'depth',
-               'save_every', 'max_to_keep', 'gpu_no'):
-    assert re.search(rf'--{flag} [^(]*\(default', text), flag
+def test_help_gives_every_default():
+  parser = flags.make_parser()
+  assert '--regularizer {none,' in parser.format_help()
+  for action in parser._actions:
+    if action.nargs != 0 and action.dest != 'eval_only':   # that has none
+      assert '(default: ' in action.help, action.dest
 
 
 def test_what_a_resumed_run_may_change():
@@ -244,38 +238,24 @@ USAGE = [
     (['--random', '3'], 'unrecognized arguments'),     # no abbreviations
     (['extra'], 'unrecognized arguments: extra'),
     (['--regularizer', 'mean'], "invalid choice: 'mean'"),
-    (['--dataset', 'imagenet'], "invalid choice: 'imagenet'"),
-    (['--op_seeds', 'tf2'], "invalid choice: 'tf2'"),
     (['--pd', '0'], "--pd: expected a whole number from 1 to 65536, got '0'"),
-    (['--pd', '-3'], "got '-3'"),
-    (['--pd', '4.5'], "got '4.5'"),
     (['--pd', 'x'], "got 'x'"),
-    (['--pd', ''], "got ''"),
     (['--pd'], '--pd: expected one argument'),
     (['--pn', '0'], '--pn: expected a whole number from 1 to 4096'),
     (['--pnd', '-1'], '--pnd: expected a whole number from 0'),
     (['--pnd', '65'], 'pnd must be at most 16'),
     (['--pnd', '2', '--regularizer', 'angle'], '--pnd does not apply to --regularizer angle'),
-    (['--iters', '2'], '--iters does not apply to --regularizer random'),
     (['--iters', '-1', '--regularizer', 'angle'], "got '-1'"),
     (['--batch_size', '0'], '--batch_size'),
     (['--base_lr', '0'], "--base_lr: expected a number above 0, got '0'"),
     (['--base_lr', 'nan'], "got 'nan'"),
-    (['--base_lr', 'inf'], "got 'inf'"),
-    (['--base_lr', 'fast'], "got 'fast'"),
     (['--lr_drops', '5,a'], "got '5,a'"),
     (['--lr_drops', '5,3'], 'steps must increase'),
     (['--lr_drops', '5,5'], 'steps must increase'),
-    (['--max_steps', '0'], '--max_steps'),
-    (['--log_every', '0'], '--log_every'),
-    (['--eval_every', '0'], '--eval_every'),
     (['--bn_decay', '1'], "--bn_decay: expected a number in [0, 1), got '1'"),
     (['--random_seed', '-1'], 'from 0 to 4294967295'),
-    (['--random_seed', '4294967296'], "got '4294967296'"),
     (['--pd', '65537'], 'from 1 to 65536'),
     (['--pd', '1_0'], "got '1_0'"),
-    (['--pn', '99999999999999999999'], 'from 1 to 4096'),
-    (['--iters', '3000000000', '--regularizer', 'angle'], "got '3000000000'"),
     (['--base_lr', '1e39'], "got '1e39'"),       # infinite as float32
     (['--base_lr', '1e-50'], "got '1e-50'"),     # 0 as float32
     (['--dataset', 'sample', '--data_dir', '.'],
@@ -292,38 +272,21 @@ USAGE = [
     (['--gpu_no', '0,,1'], "got '0,,1'"),
     (['--check_first_line', '--regularizer', 'angle'],
      '--check_first_line takes no --regularizer'),
-    (['--check_first_line', '--dataset', 'cifar10'],
-     '--check_first_line takes no --dataset'),
-    (['--check_first_line', '--model', 'resnet32'],
-     '--check_first_line takes no --model'),
-    (['--power', '3'], "invalid choice: '3'"),
     (['--power', '2', '--regularizer', 'none'], '--power does not apply to --regularizer none'),
-    (['--pd', '3', '--regularizer', 'half_mhe'], '--pd does not apply to --regularizer half_mhe'),
-    (['--groups', '2'], '--groups does not apply to --regularizer random'),
     (['--groups', '-1', '--regularizer', 'group'], 'expected a whole number from 0'),
     (['--groups', '7', '--regularizer', 'group'],
      'groups must divide the input channels of every hidden layer, got 7, but conv1_1 '
      'has 16'),
     (['--energy_weight', '-1'], "--energy_weight: expected a number from 0 to 3e+38, got '-1'"),
     (['--output_energy_weight', 'nan'], "got 'nan'"),
-    (['--energy_weight', '1', '--regularizer', 'none'], '--energy_weight does not apply'),
-    (['--eval_only', ''], "--eval_only: expected a path, got ''"),
     (['--log_dir', ''], "--log_dir: expected a path, got ''"),
     (['--width', '1.0000000001'], 'times it; got 1.0000000001'),
-    (['--model', 'vgg'], "invalid choice: 'vgg'"),
     (['--width', '0'], '--width: expected a number above 0, at most 60'),
-    (['--width', '60.25'], "got '60.25'"),
     (['--width', '0.3'], '--width must give every stage a whole number of filters'),
     (['--depth', '10'], '--depth: invalid choice: 10'),
     (['--depth', '9', '--model', 'resnet32'], '--depth does not apply to --model resnet32'),
     (['--op_seeds', 'tf1.12', '--regularizer', 'mhe'], '--op_seeds tf1.12 is recorded for'),
     (['--op_seeds', 'tf1.14', '--width', '2'], '--op_seeds tf1.14 is recorded for'),
-    (['--op_seeds', 'tf1.12', '--power', '0'], 'leave it out'),
-    (['--op_seeds', 'tf1.12', '--depth', '15'], 'leave it out'),
-    (['--draw', 'small'], "invalid choice: 'small'"),
-    (['--draw', 'reduced', '--regularizer', 'angle'], '--draw does not apply to'),
-    (['--profile', '-1'], '--profile: expected a whole number from 0'),
-    (['--energy_every', '-1'], '--energy_every: expected a whole number from 0'),
     (['--devices', 'gpu'], "--devices: expected devices such as gpu:0 or"),
     (['--devices', ''], "separated by commas, got ''"),
     (['--devices', 'cpu:0,/device:CPU:0'], '/device:CPU:0 is named twice'),
@@ -338,9 +301,6 @@ USAGE = [
     (['--master', 'grpc://127.0.0.1:2222'], '--master needs --devices'),
     (['--bn_stats', 'tower'], '--bn_stats tower needs two --devices or more'),
     (['--eval_only', 'x', '--devices', 'cpu:0'], '--devices does not apply to --eval_only'),
-    (['--eval_only', 'x', '--master', 'grpc://127.0.0.1:2222'],
-     '--master does not apply to --eval_only'),
-    (['--eval_only', 'x', '--bn_stats', 'tower'], '--bn_stats does not apply to --eval_only'),
     (['--devices', 'cpu:0,'], "separated by commas, got 'cpu:0,'"),
     (['--check_first_line', '--devices', 'cpu:0'],
      '--check_first_line takes no --devices'),
@@ -387,29 +347,9 @@ def cut_pickle(tmp_path):
   return ['--data_dir', '.'], './train is not a whole pickle'
 
 
-def wrong_dtype(tmp_path):
-  write_pickle(tmp_path / 'train', dict(good_rows(), data=np.zeros((500, 3072))))
-  return ['--data_dir', '.'], 'got a float64 array of shape [500, 3072]'
-
-
-def wrong_labels(tmp_path):
-  write_pickle(tmp_path / 'train', dict(good_rows(), fine_labels=[100] * 500))
-  return ['--data_dir', '.'], 'label 100 of image 0 is outside 0..99'
-
-
 def large_batch(tmp_path):
   return (['--dataset', 'sample', '--batch_size', '2001'],
           '--batch_size 2001 is larger than the training set of 2000 images')
-
-
-def ragged_labels(tmp_path):
-  write_pickle(tmp_path / 'train', dict(good_rows(), fine_labels=[[1], 2] + 498 * [3]))
-  return ['--data_dir', '.'], 'fine_labels must be 500 integers'
-
-
-def evil_pickle(tmp_path):
-  (tmp_path / 'train').write_bytes(b"cos\nsystem\n(S'touch marker'\ntR.")
-  return ['--data_dir', '.'], './train holds os.system, which is not read'
 
 
 def log_dir_is_a_file(tmp_path):
@@ -417,20 +357,7 @@ def log_dir_is_a_file(tmp_path):
   return ['--dataset', 'sample'], 'cannot write logs to'
 
 
-def log_dir_leads_nowhere(tmp_path):
-  os.symlink(str(tmp_path / 'missing' / 'below'), str(tmp_path / 'log'))
-  return ['--dataset', 'sample'], 'cannot write logs to'
-
-
 RUNS = os.path.join('log', 'sample', 'cnn9_width0.25', 'random_projection', 'pd40_pn20')
-
-
-def log_numbers_taken(tmp_path):
-  folder = tmp_path / RUNS
-  folder.mkdir(parents=True)
-  for number in range(log_format.MAX_LOGS):
-    (folder / ('log_train_%02d.txt' % number)).write_text('precious')
-  return ['--dataset', 'sample'], 'all 100 log numbers are taken'
 
 
 def resume_other_flags(tmp_path):
@@ -441,29 +368,13 @@ def resume_other_flags(tmp_path):
   return ['--dataset', 'sample', '--resume'], '--max_steps was 7, is 75000'
 
 
-def resume_broken_args(tmp_path):
-  folder = tmp_path / RUNS / 'run_00'
-  folder.mkdir(parents=True)
-  (folder / 'args.json').write_text('{"max_steps"')
-  return ['--dataset', 'sample', '--resume'], 'cannot continue ' + RUNS
-
-
 def no_such_checkpoint(tmp_path):
   return ['--dataset', 'sample', '--eval_only', 'nowhere'], 'there is no checkpoint nowhere'
-
-
-def no_checkpoint_in_folder(tmp_path):
-  return ['--dataset', 'sample', '--eval_only', '.'], 'no checkpoint in .'
 
 
 def save_checkpoint(folder, values, **facts):
   with checkpoints.Writer(str(folder), 1) as writer:
     return writer.save(1, values, facts)
-
-
-def text_as_checkpoint(tmp_path):
-  (tmp_path / 'notes').write_text('precious')
-  return ['--dataset', 'sample', '--eval_only', 'notes'], 'there is no checkpoint notes'
 
 
 def damaged_checkpoints(tmp_path):
@@ -487,11 +398,9 @@ def foreign_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize('mistake', [
-    no_folder, no_test_file, cut_pickle, wrong_dtype, wrong_labels, ragged_labels,
-    evil_pickle, large_batch, log_dir_is_a_file, log_dir_leads_nowhere,
-    log_numbers_taken, resume_other_flags, resume_broken_args,
-    no_such_checkpoint, no_checkpoint_in_folder, text_as_checkpoint,
-    damaged_checkpoints, checkpoint_of_another_network, foreign_checkpoint])
+    no_folder, no_test_file, cut_pickle, large_batch, log_dir_is_a_file,
+    resume_other_flags, no_such_checkpoint, damaged_checkpoints,
+    checkpoint_of_another_network, foreign_checkpoint])
 def test_failures(root, tmp_path, mistake):
   flags, words = mistake(tmp_path)
   before = files_below(tmp_path)
@@ -514,18 +423,6 @@ def test_addresses_are_no_paths(root, tmp_path, flags, environment, named):
   assert status == 2 and not out and len(err) == 1 and named in err[0]
   assert 'expected a path of this machine, got ' in err[0]
   assert not os.listdir(str(tmp_path))
-
-
-def test_a_tilde_is_the_home(root, tmp_path):
-  """Also where the shell leaves it, as in --log_dir=~/x, and in the environment."""
-  home = tmp_path / 'home'
-  sample_pickles.write(str(home / 'data'))
-  status, _, err = call(
-      root, tmp_path, '--log_dir=~/x', '--gpu_no', '-1', '--width', '0.125', '--regularizer',
-      'none', '--batch_size', '8', '--max_steps', '1', HOME=str(home),
-      COMHE_DATA_DIR='~/data')
-  assert status == 0 and not err
-  assert os.listdir(str(tmp_path)) == ['home'] and 'x' in os.listdir(str(home))
 
 
 @pytest.mark.skipif(tf.test.is_built_with_cuda(), reason='this TensorFlow has CUDA')
