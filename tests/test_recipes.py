@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 
+import processes
 import pytest
 
 from comhe_tf1 import flags
@@ -156,13 +157,10 @@ def sweep(tmp_path):
   program.chmod(0o755)
 
   def run(command, **environment):
-    process = subprocess.Popen(
-        ['sh', '-c', command % shlex.quote(str(path))], cwd=os.path.dirname(FOLDER),
-        env=dict(os.environ, PATH=f"{program.parent}:{os.environ['PATH']}",
-                 **environment),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
+    status, out, err = processes.call(
+        'sh', '-c', command % shlex.quote(str(path)),
+        PATH=f"{program.parent}:{os.environ['PATH']}", **environment)
+    return status, '\n'.join(out), err
 
   return run
 

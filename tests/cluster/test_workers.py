@@ -162,8 +162,7 @@ def test_signals_end_a_worker(number, status, told):
 
 
 def worker(config, *flags):
-  return processes.finish(processes.start(
-      *(processes.WORKER + list(flags)), TF_CONFIG=config))
+  return processes.call(*(processes.WORKER + list(flags)), TF_CONFIG=config)
 
 
 def test_a_worker_wants_a_network_that_is_trusted():

@@ -32,14 +32,14 @@ TRAIN_LINE = re.compile(r'====iter_(\d+): fit=(\d+\.\d{4}), reg=(\d\.\d{4}), '
 TEST_LINE = re.compile(r'\+\+\+\+iter_(\d+): test acc=([01]\.\d{4})$')
 
 
-def call(root, cwd, *flags, **environment):
+def start(root, cwd, *flags, **settings):
+  return processes.start(sys.executable, os.path.join(root, 'train.py'), *flags, cwd=cwd,
+                         **settings)
+
+
+def call(root, cwd, *flags, **settings):
   """Runs train.py; returns exit status, lines on stdout, lines on stderr."""
-  process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'train.py')] + list(flags),
-      cwd=str(cwd), env=dict(os.environ, **environment),
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-  out, err = process.communicate(timeout=300)
-  return process.returncode, out.splitlines(), err.splitlines()
+  return processes.finish(start(root, cwd, *flags, **settings))
 
 
 def logged(out):
@@ -451,16 +451,13 @@ def checkpoints_of(tmp_path):
 
 def interrupt(root, tmp_path, number, *flags):
   """Sends a signal when the third line is logged; returns status and stderr."""
-  process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'train.py')] + SMALL + list(flags),
-      cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True)
+  process = start(root, tmp_path, *(SMALL + list(flags)))
   for line in process.stdout:
     if line.startswith('====iter_2'):
       process.send_signal(number)
       break
-  err = process.communicate(timeout=120)[1].splitlines()
-  return process.returncode, err
+  status, _, err = processes.finish(process, timeout=120)
+  return status, err
 
 
 @pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -490,16 +487,12 @@ def test_a_signal_before_the_first_step_ends_at_once(root, tmp_path, number, sta
   os.mkfifo(str(pipe))
   package.mkdir()
   (package / '__init__.py').write_text(f'open({str(pipe)!r}).read()\n')
-  process = subprocess.Popen(
-      [sys.executable, '-B', os.path.join(root, 'train.py'), '--dataset', 'sample',
-       '--skip_version_check'], env=dict(os.environ, PYTHONPATH=str(tmp_path)),
-      cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True)
+  process = start(root, tmp_path, '--dataset', 'sample', '--skip_version_check',
+                  PYTHONPATH=str(tmp_path), PYTHONDONTWRITEBYTECODE='1')
   with open(str(pipe), 'wb'):
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-  assert process.returncode == status
-  assert not out and 'Traceback' not in err
+    ended, out, err = processes.finish(process, timeout=60)
+  assert (ended, out) == (status, []) and 'Traceback' not in '\n'.join(err)
   assert files_below(tmp_path) == ['pipe', 'tensorflow/__init__.py']
 
 
@@ -524,9 +517,8 @@ def test_a_signal_in_the_first_moments_ends_at_once(root, tmp_path, script, name
       % name)
   for shell, expected in (('exec "$0" "$1"', status),
                           (f'trap "" {name}; exec "$0" "$1"', 1)):
-    process = processes.start('sh', '-c', shell, sys.executable,
-                              os.path.join(root, script), PYTHONPATH=str(tmp_path))
-    ended, out, err = processes.finish(process)
+    ended, out, err = processes.call('sh', '-c', shell, sys.executable,
+                                     os.path.join(root, script), PYTHONPATH=str(tmp_path))
     assert (ended, out) == (expected, [])
     assert [line.split(';')[0] for line in err] == (
         ['error: next'] if expected == 1 else [])
@@ -699,11 +691,10 @@ def test_a_signal_during_an_evaluation(root, tmp_path):
       'runpy.run_path(sys.argv[0], run_name="__main__")')
   flags = SMALL + ['--max_steps', '4', '--eval_every', '2', '--deterministic']
   assert call(root, tmp_path, '--log_dir', 'whole', *flags)[0] == 0
-  process = subprocess.run(
-      [sys.executable, '-c', program, os.path.join(root, 'train.py')] + flags,
-      cwd=str(tmp_path), env=dict(os.environ, PYTHONPATH=root), stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE, universal_newlines=True, timeout=300)
-  assert process.returncode == 143, process.stderr
+  status, _, err = processes.call(
+      sys.executable, '-c', program, os.path.join(root, 'train.py'), *flags, cwd=tmp_path,
+      PYTHONPATH=root)
+  assert status == 143, err
   assert checkpoints_of(tmp_path) == [3]
   assert not (tmp_path / SMALL_RUNS / 'log_test_00.txt').read_text()
   assert call(root, tmp_path, '--resume', *flags)[0] == 0
@@ -727,14 +718,10 @@ def test_a_loss_that_is_not_finite(root, tmp_path):
 @pytest.mark.parametrize('limit', [300, 3000, 2000000])
 def test_a_full_disk(root, tmp_path, limit):
   """At the first line, in the logs or the events, and in a checkpoint."""
-  process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'train.py')] + SMALL + [
-          '--save_every', '4', '--max_steps', '40'],
-      cwd=str(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-      universal_newlines=True,
+  status, _, err = call(
+      root, tmp_path, *(SMALL + ['--save_every', '4', '--max_steps', '40']),
       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-  err = process.communicate(timeout=300)[1].splitlines()
-  assert process.returncode == 1
+  assert status == 1
   assert len(err) == 1 and err[0].startswith('train.py: error: ')
   for folder, _, names in os.walk(str(tmp_path)):
     for name in names:
@@ -773,11 +760,8 @@ def test_killed_and_resumed(regularizer):
 
 
 def test_a_closed_terminal_is_no_traceback(root, tmp_path):
-  process = subprocess.Popen(
-      [sys.executable, os.path.join(root, 'train.py'), '--dataset', 'sample',
-       '--width', '0.25', '--batch_size', '2', '--pd', '2', '--pn', '1',
-       '--log_every', '1', '--gpu_no', '-1'], cwd=str(tmp_path), stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE, universal_newlines=True)
+  process = start(root, tmp_path, '--dataset', 'sample', '--width', '0.25', '--batch_size',
+                  '2', '--pd', '2', '--pn', '1', '--log_every', '1', '--gpu_no', '-1')
   process.stdout.readline()
   process.stdout.close()
   assert process.stderr.read() == ''

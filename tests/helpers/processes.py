@@ -26,21 +26,23 @@ def free_ports(count):
       trial.close()
 
 
-def start(*command, **environment):
-  """Starts a process in the project's folder, its output in pipes."""
+def start(*command, cwd=ROOT, preexec_fn=None, **environment):
+  """Starts a process, its output in pipes."""
   return subprocess.Popen(
-      list(command), cwd=ROOT, env=dict(os.environ, **environment), stdin=subprocess.DEVNULL,
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+      list(command), cwd=str(cwd), env=dict(os.environ, **environment),
+      preexec_fn=preexec_fn, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE, universal_newlines=True)
 
 
-def start_training(*flags):
-  return start(sys.executable, os.path.join(ROOT, 'train.py'), *flags)
-
-
-def finish(process, timeout=240):
+def finish(process, timeout=300):
   """Exit status, lines on stdout, lines on stderr."""
   out, err = process.communicate(timeout=timeout)
   return process.returncode, out.splitlines(), err.splitlines()
+
+
+def call(*command, **settings):
+  """Runs a command to its end, with the settings of `start`; returns as `finish`."""
+  return finish(start(*command, **settings))
 
 
 class Workers:

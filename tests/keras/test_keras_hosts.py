@@ -1,8 +1,8 @@
 """The terms of a Keras model on replicas, in mixed precision, exported and recomputed."""
-import subprocess
 import sys
 
 import numpy as np
+import processes
 import pytest
 import tensorflow
 import tensorflow.compat.v1 as tf
@@ -63,14 +63,12 @@ print('as one')
 
 
 @pytest.mark.slow
-def test_replicas(keras, root):
+def test_replicas(keras):
   """Two do as one: terms count once, draws are the same, projections move once."""
-  process = subprocess.Popen(
-      [sys.executable, '-c', 'import sys; sys.path.insert(1, "tests/keras")\n' + REPLICAS,
-       keras.__name__], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True)
-  out, err = process.communicate(timeout=600)
-  assert out == 'as one\n', err[-3000:]
+  _, out, err = processes.finish(processes.start(
+      sys.executable, '-c', 'import sys; sys.path[1:1] = ["tests/keras", "tests/helpers"]\n'
+      + REPLICAS, keras.__name__), timeout=600)
+  assert out == ['as one'], err[-30:]
 
 
 @pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16'])

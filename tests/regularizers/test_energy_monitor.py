@@ -1,8 +1,8 @@
-import subprocess
 import sys
 
 import ground_truth
 import numpy as np
+import processes
 import pytest
 import tensorflow.compat.v1 as tf
 
@@ -52,11 +52,7 @@ def save(path, steps, arrays):
 
 
 def call(root, *flags):
-  process = subprocess.Popen(
-      [sys.executable, '-m', 'comhe_tf1.energies'] + list(flags), cwd=root,
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-  out, err = process.communicate(timeout=300)
-  return process.returncode, out.splitlines(), err.splitlines()
+  return processes.call(sys.executable, '-m', 'comhe_tf1.energies', *flags)
 
 
 def test_energies_of_a_checkpoint(root, tmp_path, kernels):

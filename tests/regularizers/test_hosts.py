@@ -5,6 +5,7 @@ import sys
 
 import ground_truth
 import numpy as np
+import processes
 import pytest
 import tensorflow
 import tensorflow.compat.v1 as tf
@@ -265,18 +266,16 @@ print('as one')
 
 
 @pytest.mark.skipif(TF1, reason='devices and strategies of TensorFlow 2')
-def test_replicas(root):
+def test_replicas():
   try:
     __import__('tf_keras')
     further = ['tf_keras']
   except ImportError:
     further = []
-  process = subprocess.Popen(
-      [sys.executable, '-c', 'import sys; sys.path.insert(1, "tests/helpers")\n' + REPLICAS]
-      + further, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True)
-  out, err = process.communicate(timeout=300)
-  assert out == 'as one\n', err[-3000:]
+  _, out, err = processes.call(
+      sys.executable, '-c', 'import sys; sys.path.insert(1, "tests/helpers")\n' + REPLICAS,
+      *further)
+  assert out == ['as one'], err[-30:]
 
 
 OTHER_BACKEND = '''

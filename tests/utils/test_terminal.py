@@ -1,6 +1,5 @@
 """What the commands write where nobody listens, and how they end."""
 import os
-import subprocess
 import sys
 
 import processes
@@ -11,11 +10,7 @@ TRAIN = ['train.py', '--nonsense']
 
 def shell(command, *flags, **settings):
   """Runs Python with flags, as `command` in a shell has it."""
-  process = subprocess.Popen(
-      ['sh', '-c', command, 'sh', sys.executable] + list(flags),
-      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True, **dict({'cwd': processes.ROOT}, **settings))
-  return processes.finish(process)
+  return processes.call('sh', '-c', command, 'sh', sys.executable, *flags, **settings)
 
 
 @pytest.mark.parametrize('flags', [
@@ -55,5 +50,5 @@ def test_a_folder_that_is_gone(tmp_path):
   gone.mkdir()
   status, _, err = shell(
       'rmdir "$PWD"; exec "$@"', os.path.join(processes.ROOT, 'cifar_input.py'),
-      '--download', cwd=str(gone))
+      '--download', cwd=gone)
   assert status == 1 and len(err) == 1 and 'cannot find the present folder' in err[0]

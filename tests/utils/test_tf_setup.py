@@ -15,8 +15,7 @@ HELD = ('import os, signal, sys\nfrom comhe_tf1.utils import tf_setup\n'
 
 
 def held(statement, **environment):
-  return processes.finish(processes.start(
-      sys.executable, '-c', HELD % statement, **environment))
+  return processes.call(sys.executable, '-c', HELD % statement, **environment)
 
 
 def test_nothing_is_shown_where_nothing_fails():
@@ -44,17 +43,17 @@ def test_nothing_is_held_where_nothing_could_show_it(environment):
     program = statement.join(['import os; ', '\n']) + HELD % 'os._exit(3)'
   else:
     program = HELD % 'os._exit(3)'
-  assert processes.finish(processes.start(
-      sys.executable, '-c', program, **environment)) == (3, [], ['the cause'])
+  assert processes.call(sys.executable, '-c', program, **environment) == (
+      3, [], ['the cause'])
 
 
 @pytest.mark.parametrize('given, taken', [({}, '1'), ({'TF_ENABLE_ONEDNN_OPTS': '0'}, '0')])
 def test_onednn_is_asked_for_unless_the_user_says(monkeypatch, given, taken):
   monkeypatch.delenv('TF_ENABLE_ONEDNN_OPTS')
-  status, out, err = processes.finish(processes.start(
+  status, out, err = processes.call(
       sys.executable, '-c', 'from comhe_tf1.utils import tf_setup\n'
       'tf, _ = tf_setup.tensorflow("-1")\nfrom comhe_tf1.records import environment\n'
-      'print(environment.describe(tf.Session())["onednn"])', **given))
+      'print(environment.describe(tf.Session())["onednn"])', **given)
   assert (status, out) == (0, [taken]), err
 
 
@@ -64,9 +63,9 @@ def test_every_command_shows_why_tensorflow_aborts(tmp_path):
       ['train.py', '--dataset', 'sample', '--gpu_no', '-1', '--log_dir', str(tmp_path)],
       ['-m', 'comhe_tf1.energies', str(tmp_path)],
       processes.WORKER[1:] + ['--trusted_network', '--gpu_no', '-1']):
-    status, out, err = processes.finish(processes.start(
+    status, out, err = processes.call(
         sys.executable, *command, TF_XLA_FLAGS='--tf_xla_no_such=1',
-        TF_CONFIG=processes.Workers(1).config(0)))
+        TF_CONFIG=processes.Workers(1).config(0))
     assert status not in (0, 2) and not out, command
     assert '--tf_xla_no_such=1' in '\n'.join(err), command
   assert not os.listdir(str(tmp_path))
@@ -79,8 +78,7 @@ def test_a_tensorflow_that_cannot_be_imported_is_one_line(tmp_path):
       'raise TypeError("Descriptors cannot be created directly.\\nmore")\n')
   for command in (['train.py', '--dataset', 'sample', '--log_dir', str(tmp_path / 'log')],
                   ['-m', 'comhe_tf1.energies', str(tmp_path)]):
-    status, out, err = processes.finish(processes.start(
-        sys.executable, *command, PYTHONPATH=str(tmp_path)))
+    status, out, err = processes.call(sys.executable, *command, PYTHONPATH=str(tmp_path))
     assert status == 1 and not out
     line, = err
     assert ('error: TensorFlow cannot be imported (TypeError: Descriptors cannot be created '

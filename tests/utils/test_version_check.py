@@ -1,18 +1,16 @@
 """What is refused at the start, with which remedy."""
-import os
 import shutil
-import subprocess
 import sys
 
 import made_up_driver
+import processes
 import pytest
 import tensorflow.compat.v1 as tf
 
 from comhe_tf1.utils import cuda_driver
 from comhe_tf1.utils import version_check
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
+
 @pytest.mark.parametrize('version', [
     '1.14.0', '1.15.5', '2.1.4', '2.4.4', '2.12.1', '2.13.1', '2.16.2', '2.18.1', '2.20.0',
     '2.21.0', '2.21.0rc1', tf.__version__])
@@ -70,31 +68,21 @@ def test_takes_gpus_with_code(version, built_for, capability):
   check(version, built_for, capability)
 
 
-def run(*flags, **environment):
-  process = subprocess.Popen(
-      [sys.executable, 'train.py'] + list(flags), cwd=ROOT,
-      env=dict(os.environ, **environment), stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE, universal_newlines=True)
-  out, err = process.communicate()
-  return process.returncode, out, err
-
-
 @pytest.mark.skipif(not shutil.which('gcc'), reason='needs a C compiler')
 def test_reads_capabilities_from_the_driver(tmp_path):
   environment = dict(LD_PRELOAD=made_up_driver.build(tmp_path), MADE_UP_CAPABILITY='52',
                      MADE_UP_CUDA='11040')
-  told = subprocess.check_output(
-      [sys.executable, '-c', 'from comhe_tf1.utils import cuda_driver; '
-       'print(tuple(cuda_driver.ask())); print(cuda_driver.ask())'],
-      cwd=ROOT, env=dict(os.environ, **environment))
-  assert told.decode().splitlines() == [
+  status, told, _ = processes.call(
+      sys.executable, '-c', 'from comhe_tf1.utils import cuda_driver; '
+      'print(tuple(cuda_driver.ask())); print(cuda_driver.ask())', **environment)
+  assert status == 0 and told == [
       '((11, 4), [(5, 2)], None)', 'the NVIDIA driver runs CUDA up to 11.4']
   if tf.test.is_built_with_cuda():
     del environment['MADE_UP_CUDA']
-    status, out, err = run('--check_first_line', '--gpu_no', '0', **environment)
-    assert (status, out) == (1, '')
-    assert err.startswith('train.py: error: GPU 0 has compute capability 5.2; ')
-    assert err.count('\n') == 1 and 'repro' in err
+    status, out, err = processes.call(sys.executable, 'train.py', '--check_first_line',
+                                      '--gpu_no', '0', **environment)
+    assert (status, out, len(err)) == (1, [], 1) and 'repro' in err[0]
+    assert err[0].startswith('train.py: error: GPU 0 has compute capability 5.2; ')
 
 
 @pytest.mark.parametrize('built_with, cuda, needed', [
