@@ -173,6 +173,14 @@ def deviations(golden, ours):
       for name, value in zip(bounds(), found))
 
 
+def check(golden, ours):
+  """Asserts that a replay keeps the `bounds`."""
+  found = deviations(golden, ours)
+  beyond = {name: found[name] for name, bound in bounds().items()
+            if None not in (bound, found[name]) and not found[name] <= bound}   # or NaN
+  assert not beyond, beyond
+
+
 def _largest_gap(expected, actual, least=0.):
   """Relative; of norms that are 0 and must stay so, the gap as it is."""
   if not expected:
