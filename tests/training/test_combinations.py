@@ -1,5 +1,4 @@
 """Every method on every network and data set: two steps of training."""
-import ground_truth
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -9,9 +8,7 @@ import comhe_tf1
 from comhe_tf1.data import datasets
 from comhe_tf1.data import sample
 from comhe_tf1.networks import architectures
-from comhe_tf1.networks import op_seeds
 from comhe_tf1.regularizers import methods
-from comhe_tf1.regularizers import projection
 from comhe_tf1.training import graph as graphs
 from comhe_tf1.training import loop
 
@@ -70,35 +67,6 @@ def test_two_steps(samples, method, model, dataset):
     assert sorted(values) == sorted(claimed)
     for name, value in values.items():
       assert np.isfinite(value).all() and value.any(), name
-
-
-@pytest.mark.parametrize('method, over', [('random', np.mean), ('random_max', np.max)])
-def test_random_projections_of_resnet32(session, method, over):
-  """Every layer's term against slow NumPy, with the very draws of that evaluation."""
-  tf.set_random_seed(345)
-  network = comhe_tf1.Network(comhe_tf1.resnet32(10, width=0.125), op_seeds.by_name)
-  terms = comhe_tf1.create(method, pd=6, pn=3)(network.kernels)
-  hidden = [kernel for kernel in network.kernels if kernel.role == comhe_tf1.HIDDEN]
-  draws = {}
-  for kernel in hidden:
-    shape = kernel.tensor.shape.as_list()
-    draws[kernel.name] = tf.stack([projection.gaussian_projection(
-        6, np.prod(shape[:3]), shape[2] + i) for i in range(3)])
-  session.run(tf.global_variables_initializer())
-  energies, thom, thomf, drawn, values = session.run([
-      terms.energies, terms.thom, terms.thomf, draws,
-      {kernel.name: kernel.tensor for kernel in network.kernels}])
-  neurons = {name: value.reshape(-1, value.shape[-1]).astype('float64')
-             for name, value in values.items()}
-  expected = {name: over(ground_truth.random_projection_energies(neurons[name], each))
-              for name, each in drawn.items()}
-  assert len(expected) == 32
-  expected['stem'] = ground_truth.half_space_energy(neurons['stem'])
-  assert thom == pytest.approx(sum(expected.values()), rel=1e-5)
-  expected['score'] = ground_truth.full_space_energy(neurons['score'])
-  assert thomf == pytest.approx(10. * expected['score'], rel=1e-5)
-  for name, value in energies.items():
-    assert value == pytest.approx(expected[name], rel=1e-4), name
 
 
 def initial_weights(method, model, classes=100, scheme='by_name'):
