@@ -3,7 +3,6 @@ import fcntl
 import json
 import multiprocessing
 import os
-import threading
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -288,23 +287,6 @@ def assert_different(folder, count):
   for form in ('run_%02d', 'log_train_%02d.txt', 'log_test_%02d.txt'):
     assert {form % number for number in range(count)} <= set(names)
   assert len(names) == 3 * count
-
-
-def test_threads_that_start_together_take_different_numbers(tmp_path, same_number):
-  gate, records = threading.Barrier(8, timeout=60), []
-
-  def begin_together():
-    gate.wait()
-    records.append(start_and_leave(tmp_path))
-
-  threads = [threading.Thread(target=begin_together) for _ in range(8)]
-  for thread in threads:
-    thread.start()
-  for thread in threads:
-    thread.join(60)
-  assert len({record.path for record in records}) == 8
-  assert len({record.train_log for record in records}) == 8
-  assert_different(tmp_path, 8)
 
 
 def test_processes_of_the_same_number_that_start_together(tmp_path, same_number):
