@@ -100,12 +100,14 @@ def test_the_top_level_and_the_commands():
 
 
 @pytest.mark.parametrize('name', ['comhe_tf1', 'comhe_tf1.regularizers.methods',
-                                  'comhe_tf1.networks.architectures', 'cifar_input',
+                                  'comhe_tf1.networks.architectures',
+                                  'comhe_tf1.networks.op_seeds', 'cifar_input',
                                   'comhe_tf1.comparison.verdicts', 'train', 'compare'])
 def test_imports_without_tensorflow(name):
+  """And without a Keras."""
   subprocess.check_call([
-      sys.executable, '-c', f'import sys, {name}; sys.exit("tensorflow" in sys.modules)'],
-                        cwd=ROOT)
+      sys.executable, '-c', f'import sys, {name}; '
+      'sys.exit(bool({"tensorflow", "keras", "tf_keras"} & set(sys.modules)))'], cwd=ROOT)
 
 
 def test_without_tensorflow_a_line_says_what_to_do():

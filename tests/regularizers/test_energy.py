@@ -171,7 +171,8 @@ def test_unknown_shape(session, rng, way, energy, truth):
 
 @both
 @pytest.mark.parametrize('kernel, error, words', [
-    (np.ones((3, 4), 'float16'), TypeError, 'float16'),
+    (np.ones((3, 4), 'float16'), TypeError,
+     'float32 or float64, got float16; cast it first'),
     (np.ones((3, 4), 'int32'), TypeError, 'int32'),
     (np.ones(3), ValueError, r'\[3\]'),
     (np.ones((3, 0)), ValueError, r'\[3, 0\]')])
@@ -212,13 +213,6 @@ def test_recorded_energies(session, energy, model, power):
                                                             rel=1e-5)
   np.testing.assert_allclose(weight * gradient.ravel()[:3], recorded['grad_first'],
                              rtol=1e-5, atol=1e-5 * recorded['grad_norm'])
-
-
-@both
-@powers
-def test_float16_is_refused(session, energy, truth, power):
-  with pytest.raises(TypeError, match='float32 or float64, got float16; cast it first'):
-    energy(np.ones((3, 4), 'float16'), power)
 
 
 @both
