@@ -101,32 +101,25 @@ def test_a_restored_session_goes_on_alike(sample, regularizer):
             for _ in range(count)]
 
   def new_batches():
-    return cifar_input.TrainingBatches(sample[0], 900, np.random.RandomState(0))
-
-  class Small:
-    """Of a batch of 900 (two an epoch) the first 8."""
-
-    def __init__(self):
-      self.batches = new_batches()
-
-    def next(self):
-      return tuple(value[:8] for value in self.batches.next())
+    """Two an epoch."""
+    small = cifar_input.Images(*(values[:17] for values in sample[0]))
+    return cifar_input.TrainingBatches(small, 8, np.random.RandomState(0))
 
   with tf.Graph().as_default():
     handles = build(regularizer)
     with tf.Session() as session:
-      batches = Small()
+      batches = new_batches()
       session.run(tf.global_variables_initializer())
       run(session, handles, batches, 3)
       state = variables.state(session)
-      arrays, numbers = batches.batches.state()
+      arrays, numbers = batches.state()
       arrays = {name: value.copy() for name, value in arrays.items()}
       expected = run(session, handles, batches, 3)
     with tf.Session() as session:
       operations = len(session.graph.get_operations())
       variables.restore(session, state, 'it')
-      batches = Small()
-      batches.batches.restore(arrays, numbers)
+      batches = new_batches()
+      batches.restore(arrays, numbers)
       np.testing.assert_allclose(run(session, handles, batches, 3), expected, rtol=1e-5)
       assert len(session.graph.get_operations()) == operations
   assert {'conv1_0/filter', 'conv1_0/filter/Momentum', 'conv1_0/bn/moving_mean'} <= set(
