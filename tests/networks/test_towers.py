@@ -42,10 +42,8 @@ def assert_replays(golden, devices, open_session):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
-@pytest.mark.parametrize('count', [4])
-def test_golden_trajectories_on_towers(count, variant):
-  assert_replays(golden_of(variant, 'tf112'), cpus(count),
-                 functools.partial(virtual, count))
+def test_golden_trajectories_on_towers(variant):
+  assert_replays(golden_of(variant, 'tf112'), cpus(4), functools.partial(virtual, 4))
 
 
 @pytest.fixture(scope='module')
@@ -55,9 +53,9 @@ def workers():
     yield found
 
 
-def on_workers(workers, count):
-  """Devices of so many workers, and a function that opens a session on these alone."""
-  tasks = range(count)
+def on_workers(workers):
+  """Devices of both workers, and a function that opens a session on these alone."""
+  tasks = range(2)
   return [workers.device(task) for task in tasks], functools.partial(
       tf.Session, workers.master, config=tf.ConfigProto(
           isolate_session_state=True,
@@ -66,9 +64,8 @@ def on_workers(workers, count):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
-@pytest.mark.parametrize('count', [2])
-def test_golden_trajectories_on_workers(workers, count, variant):
-  assert_replays(golden_of(variant, 'tf114'), *on_workers(workers, count))
+def test_golden_trajectories_on_workers(workers, variant):
+  assert_replays(golden_of(variant, 'tf114'), *on_workers(workers))
 
 
 def trajectory(devices, images, labels, open_session):
@@ -103,15 +100,13 @@ def assert_resnet32(resnet32, devices, open_session):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('count', [4])
-def test_resnet32_on_towers(resnet32, count):
-  assert_resnet32(resnet32, cpus(count), functools.partial(virtual, count))
+def test_resnet32_on_towers(resnet32):
+  assert_resnet32(resnet32, cpus(4), functools.partial(virtual, 4))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('count', [2])
-def test_resnet32_on_workers(resnet32, workers, count):
-  assert_resnet32(resnet32, *on_workers(workers, count))
+def test_resnet32_on_workers(resnet32, workers):
+  assert_resnet32(resnet32, *on_workers(workers))
 
 
 def normalized(x, scale, shift, devices, own_statistics, weights):
