@@ -2,31 +2,31 @@
 """Measures what `regularize` adds to a training step of two Keras models, on CPUs.
 
     python benchmarks/keras_models.py [--models cnn,mobilenet_v2]
-        [--variants none,regularize,orthogonal,layers] [--rounds 5] [--steps 20]
+        [--variants none,regularize,orthogonal] [--rounds 5] [--steps 20]
 
 The models: `cnn`, five convolutions and one dense layer, batch 64 of 32 x 32 images;
 `mobilenet_v2`, keras.applications.MobileNetV2 of 32 x 32 images, batch 16. Both of 10
 classes, trained by Keras 3 as `compile` and `train_on_batch` do it.
 
 The variants: `none`; `regularize`, random projection with its defaults; `orthogonal`,
-Keras' own OrthogonalRegularizer of every kernel of two axes and more, flattened to two;
-`layers`, a `kernel_regularizer` for every kernel. Every variant is a process of its own,
-of which one at a time takes --steps steps; in every round all take their turn. The first
-step, which compiles, is a figure of its own. A step's cost is the median over the rounds'
-medians, of the clock on the wall and of the time of all cores, which other processes on the
-machine disturb less. Settings of `regularize`: --settings pn=5,pd=20.
+Keras' own OrthogonalRegularizer of every kernel of two axes and more, flattened to two.
+Every variant is a process of its own, of which one at a time takes --steps steps; in every
+round all take their turn. The first step, which compiles, is a figure of its own. A step's
+cost is the median over the rounds' medians, of the clock on the wall and of the time of all
+cores, which other processes on the machine disturb less. Settings of `regularize`:
+--settings pn=5,pd=20.
 """
 import argparse
 import contextlib
 import os
-import statistics
 import sys
 import time
 
 import measured_process
+import report
 
 MODELS = {'cnn': 64, 'mobilenet_v2': 16}   # and their batches
-VARIANTS = 'none', 'regularize', 'orthogonal', 'layers'
+VARIANTS = 'none', 'regularize', 'orthogonal'
 
 
 def small_cnn(keras):
@@ -51,12 +51,9 @@ def add(keras, model, variant, settings):
 
   if variant == 'regularize':
     comhe_tf1.regularize(model, **settings)
-  elif variant in ('orthogonal', 'layers'):
+  elif variant == 'orthogonal':
     for kernel in finding.find(model)[0]:
-      kernel.variable.regularizer = (
-          _orthogonal(keras) if variant == 'orthogonal' else comhe_tf1.kernel_regularizer(
-              'random', kernel.role, axis=kernel.layout.neurons[0] if len(
-                  kernel.layout.neurons) == 1 else (-2, -1)))
+      kernel.variable.regularizer = _orthogonal(keras)
 
 
 def _orthogonal(keras):
@@ -83,7 +80,8 @@ def measured(model_name, variant, settings):
     while True:
       start = time.perf_counter(), time.process_time()
       model.train_on_batch(images, classes)
-      yield {'wall': time.perf_counter() - start[0], 'CPU': time.process_time() - start[1]}
+      yield {'step, wall s': time.perf_counter() - start[0],
+             'step, CPU s': time.process_time() - start[1]}
 
   measured_process.serve(answers, {}, steps())
 
@@ -95,14 +93,12 @@ def compare(model, variants, rounds, steps, settings):
         sys.executable, os.path.abspath(__file__), '--measure', model, variant,
         '--settings', settings])) for variant in variants]
     taken = measured_process.in_turn(contenders, rounds, steps)
-  print(f'{model}, batch {MODELS[model]}')
   for contender, samples in zip(contenders, taken):
-    parts = []
-    for clock, seconds in samples.items():
-      median, plain = map(statistics.median, (seconds, taken[0][clock]))
-      parts.append('%s: first step %.1f s, a step %.1f ms, %.2f times %s' % (
-          clock, contender.values[clock], 1e3 * median, median / plain, variants[0]))
-    print(f"  {contender.name:12s} {'; '.join(parts)}", flush=True)
+    samples['first step, s'] = [contender.values['step, wall s']]
+  print('\n'.join(report.lines([
+      {'measure': model, 'quantity': quantity, 'contender': contender.name,
+       'samples': samples[quantity]} for quantity in taken[0]
+      for contender, samples in zip(contenders, taken)])), flush=True)
 
 
 def parsed_settings(text):

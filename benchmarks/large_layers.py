@@ -2,19 +2,19 @@
 """Measures time and memory of energies of many neurons, value and gradient.
 
     python benchmarks/large_layers.py [--neurons 1024 8192] [--inputs 512]
-        [--projections 20] [--repeats 3] [--torch PYTHON] [--json FILE]
+        [--projections 20] [--contenders ours products] [--repeats 3] [--torch PYTHON]
+        [--json FILE]
 
 Contenders: `ours`, by blocks where the neurons are many; `whole`, with all cosines at
 once; `products`, only the matrix products of the plain formula; `torch`, that formula as
 one would write it in PyTorch. With projections, all to 40 dimensions, the mean over them.
 Every figure comes from a process of its own, one at a time, on the CPU: median seconds,
 and MB that the first repetition took at most beyond what the process had with its
-libraries, its input and a built graph. A contender that holds all cosines at once is left
-out where they would not fit in the memory that is free. All but `products` must agree in
-value and gradient with the first contender, or no figure is shown and the status is 1.
-The tables are those of docs/evidence/speed.md. Needs Linux.
+libraries, its input and a built graph. `whole` and `torch` hold up to eight matrices of
+all cosines at a time: leave them out where these would not fit in the memory. All but
+`products` must agree in value and gradient with the first of them, or no figure is shown
+and the status is 1. The tables are those of docs/evidence/speed.md. Needs Linux.
 """
-import re
 import statistics
 import sys
 
@@ -25,15 +25,8 @@ import report
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import terminal
 
-NEURONS = [1024, 2048, 4096, 8192, 16384, 32768, 65536]
-# Those that hold all cosines: as many matrices of them at a time, at most.
-MATRICES = {'whole': 8, 'torch': 8}
-
-
-def free_bytes():
-  """Memory that can be had without swapping."""
-  with open('/proc/meminfo') as file:
-    return 1024 * int(re.search(r'MemAvailable:\s*(\d+) kB', file.read()).group(1))
+NEURONS = [1024, 2048, 4096, 8192, 16384]
+CONTENDERS = ['ours', 'whole', 'products']
 
 
 def contender_of(name, neurons, args):
@@ -48,21 +41,18 @@ def contender_of(name, neurons, args):
 
 
 def measured(neurons, args):
-  """Rows of all contenders, compared with the first: neurons, contender, samples.
+  """Rows of all contenders: neurons, contender, samples.
 
   Raises:
     agreement.Disagreement: they differ.
     measured_process.ContenderError: one has failed.
   """
   rows, reference = [], None
-  for name in ['ours', 'whole', 'products'] + (['torch'] if args.torch else []):
-    cosines = 4. * max(1, args.projections) * neurons ** 2
-    if MATRICES.get(name, 0) * cosines > free_bytes():
-      continue
+  for name in args.contenders + (['torch'] if args.torch else []):
     terminal.note('large_layers.py', f'measuring {name}, {neurons} neurons')
     with contender_of(name, neurons, args) as contender:
-      reference = reference or contender.values
       if name != 'products':
+        reference = reference or contender.values
         agreement.compare(contender.name, contender.values, reference)
       samples, = measured_process.in_turn([contender], args.repeats)
       rows.append({'neurons': neurons, 'contender': name, 'samples': samples,
@@ -79,7 +69,7 @@ def table(rows):
     found = {row['contender']: row['samples'] for row in rows
              if row['neurons'] == neurons}
     cells = [f'{statistics.median(found[name]["time, s"]):.3g} | {found[name]["MB"][0]:.0f}'
-             if name in found else '- | -' for name in names]
+             for name in names]
     lines.append(f'| {neurons:,} | {" | ".join(cells)} |')
   return lines
 
@@ -97,6 +87,9 @@ def parse(argv):
   parser.add_argument(
       '--projections', type=arguments.whole(0, 4096), default=0, metavar='N',
       help='to 40 dimensions; 0 is none (default)')
+  parser.add_argument(
+      '--contenders', choices=CONTENDERS, nargs='+', default=CONTENDERS, metavar='NAME',
+      help=f'some of {", ".join(CONTENDERS)} (default: all)')
   parser.add_argument(
       '--repeats', type=arguments.whole(1, 10 ** 6), default=3, metavar='N',
       help='timed repetitions of each, after one that is not (default: 3)')

@@ -151,16 +151,12 @@ def tell(answers, values):
   answers.write(json.dumps(values, default=float) + '\n')
 
 
-class Timer:
-  """Seconds within a `with` statement."""
-  seconds = None
-
-  def __enter__(self):
-    self._start = time.perf_counter()
-    return self
-
-  def __exit__(self, *error):
-    self.seconds = time.perf_counter() - self._start
+def timed(compute, quantity='time, s', **more):
+  """Generator for `serve`: seconds of one more call of a function, beside `more`."""
+  while True:
+    start = time.perf_counter()
+    compute()
+    yield dict({quantity: time.perf_counter() - start}, **more)
 
 
 def megabytes(entry, pid='self'):
@@ -185,7 +181,4 @@ def with_peak(compute):
   values = compute()
   peak = megabytes('VmHWM') - before
   yield values
-  while True:
-    with Timer() as timer:
-      compute()
-    yield {'time, s': timer.seconds, 'MB': peak}
+  yield from timed(compute, MB=peak)

@@ -76,13 +76,14 @@ class Command:
 
   def _train(self):
     with tempfile.TemporaryFile() as stderr:
-      with measured_process.Timer() as timer:
-        process = measured_process.spawn(self._command, self._folder, stderr)
-        line = next((line for line in process.stdout if line.startswith(LINE)), None)
+      start = time.perf_counter()
+      process = measured_process.spawn(self._command, self._folder, stderr)
+      line = next((line for line in process.stdout if line.startswith(LINE)), None)
+      seconds = time.perf_counter() - start
       try:
         if line is None:
           raise measured_process.failure(self.name, stderr)
-        samples = {'time, s': timer.seconds,
+        samples = {'time, s': seconds,
                    'peak memory, MB': measured_process.megabytes('VmHWM', process.pid)}
       finally:
         measured_process.end(process)

@@ -53,24 +53,19 @@ def keep(path, variables, draws):
     draws: list, by steps, of dicts from (d, op seed) to a projection [pd, d].
   """
   np.savez(path, **variables, **{
-      _of_draw(step, *key): drawn for step, of_step in enumerate(draws)
+      of_draw(step, *key): drawn for step, of_step in enumerate(draws)
       for key, drawn in of_step.items()})
 
 
-class Kept:
-  """What `keep` wrote to a path."""
+def kept(path):
+  """What `keep` wrote: dict from a variable, or from `of_draw`, to an array."""
+  with np.load(path) as file:
+    return dict(file)
 
-  def __init__(self, path):
-    with np.load(path) as file:
-      self._arrays = dict(file)
 
-  def variable(self, name):
-    """Initial value of a variable."""
-    return self._arrays[name]
-
-  def draw(self, step, d, op_seed):
-    """A projection [pd, d] that a step drew."""
-    return self._arrays[_of_draw(step, d, op_seed)]
+def of_draw(step, d, op_seed):
+  """Name of a projection [pd, d] that a step drew."""
+  return f'draw {step} {d} {op_seed}'
 
 
 def layer(neurons, inputs, projections):
@@ -79,7 +74,3 @@ def layer(neurons, inputs, projections):
   kernel = rng.standard_normal((inputs, neurons)).astype(np.float32)
   return kernel, rng.standard_normal(
       (projections, PROJECTED, inputs)).astype(np.float32) if projections else None
-
-
-def _of_draw(step, d, op_seed):
-  return f'draw {step} {d} {op_seed}'

@@ -96,11 +96,12 @@ def terms(config, contender, method, settings, keep=None):
     else:
       values, _ = session.run(step)
     yield values
-    while True:
-      with measured_process.Timer() as timer:
-        before_step(session, regularizer)
-        session.run(step)
-      yield {'time, s': timer.seconds}
+
+    def compute():
+      before_step(session, regularizer)
+      session.run(step)
+
+    yield from measured_process.timed(compute)
 
 
 def floor_of(kernels, settings):
@@ -151,12 +152,13 @@ def step(config, network, contender, method, settings, scheme, random_seed, data
     batches = step_data.batches(data, batch_size, random_seed)
     yield first_steps(session, handles, regularizer, batches, keep)
     batches = stack.enter_context(prefetch.Prefetched(batches))   # as train.py
-    while True:
-      with measured_process.Timer() as timer:
-        images, labels = batches.next()
-        before_step(session, regularizer, {handles.learning_rate: step_data.RATE})
-        loop.step(session, handles, images, labels, rate=step_data.RATE)
-      yield {'step, s': timer.seconds, 'operations': operations}
+
+    def compute():
+      images, labels = batches.next()
+      before_step(session, regularizer, {handles.learning_rate: step_data.RATE})
+      loop.step(session, handles, images, labels, rate=step_data.RATE)
+
+    yield from measured_process.timed(compute, 'step, s', operations=operations)
 
 
 def first_steps(session, handles, regularizer, batches, keep):

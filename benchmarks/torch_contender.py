@@ -10,7 +10,7 @@ batch, smoothed cross entropy, weight decay by the optimizer, energies of random
 projections, momentum. Layers that draw the same projections share them. Each has its own
 product with all of them at once: beside each other in one product, as this project's are,
 they took longer, for the copying. It begins with the variables and draws that
-`step_data.Kept` has, and goes on with draws of its own. Needs Linux, PyTorch 2.4 or newer
+`step_data.kept` reads, and goes on with draws of its own. Needs Linux, PyTorch 2.4 or newer
 (a fused optimizer on the CPU), NumPy; no TensorFlow.
 """
 import functools
@@ -86,7 +86,7 @@ class Cnn9:
   Args:
     method: 'none' or 'random'.
     settings: those of the method that differ from its defaults.
-    kept: `step_data.Kept`, from which the variables come.
+    kept: as `step_data.kept`, from which the variables come.
   """
 
   def __init__(self, method, settings, kept):
@@ -100,7 +100,7 @@ class Cnn9:
     self._network = torch.nn.Sequential(*modules).to(memory_format=torch.channels_last)
     with torch.no_grad():
       for name, parameter in self._names.items():
-        value = torch.from_numpy(kept.variable(name))
+        value = torch.from_numpy(kept[name])
         parameter.copy_(value.permute(3, 2, 0, 1) if value.dim() == 4 else value)
     self._optimizer = torch.optim.SGD(
         self._network.parameters(), step_data.RATE, MOMENTUM, weight_decay=WEIGHT_DECAY,
@@ -129,7 +129,7 @@ class Cnn9:
     """Projections [pn, pd, d]: those kept of a step, or new ones for None."""
     if step is None:
       return torch.randn(self._settings['pn'], self._settings['pd'], d)
-    return torch.stack([torch.as_tensor(self._kept.draw(step, d, c_in + i))
+    return torch.stack([torch.as_tensor(self._kept[step_data.of_draw(step, d, c_in + i)])
                         for i in range(self._settings['pn'])])
 
   def terms(self, step):
@@ -201,17 +201,14 @@ class Cnn9:
 
 def terms(method, settings, kept):
   """Terms and gradients of CNN-9's ten layers; `kept` is the path of the first steps."""
-  cnn9 = Cnn9(method, settings, step_data.Kept(kept))
+  cnn9 = Cnn9(method, settings, step_data.kept(kept))
   yield cnn9.term_gradients(0)
-  while True:
-    with measured_process.Timer() as timer:
-      cnn9.term_gradients()
-    yield {'time, s': timer.seconds}
+  yield from measured_process.timed(cnn9.term_gradients)
 
 
 def step(method, settings, kept, random_seed, data, batch_size):
   """Whole training steps of CNN-9, arguments as those of `tensorflow_contender.step`."""
-  cnn9 = Cnn9(method, settings, step_data.Kept(kept))
+  cnn9 = Cnn9(method, settings, step_data.kept(kept))
   batches, values = step_data.batches(data, batch_size, random_seed), {}
   for count in range(step_data.FIRST):
     images, labels = batches.next()
@@ -220,10 +217,7 @@ def step(method, settings, kept, random_seed, data, batch_size):
       values.update(cnn9.momenta(), batch=zlib.crc32(images.tobytes()))
   yield values
   with prefetch.Prefetched(batches) as ahead:   # as train.py
-    while True:
-      with measured_process.Timer() as timer:
-        cnn9.step(*ahead.next())
-      yield {'step, s': timer.seconds}
+    yield from measured_process.timed(lambda: cnn9.step(*ahead.next()), 'step, s')
 
 
 def layer(neurons, inputs, projections):
