@@ -14,9 +14,7 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 import comhe_tf1
 from comhe_tf1.keras import finding
-from comhe_tf1.keras import neurons
 
-VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
 GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 
 
@@ -25,7 +23,7 @@ def of_keras(model):
   found, left_out = finding.find(model)
   kernels = []
   for kernel in found:
-    sets = neurons.neurons_of(kernel)
+    sets = kernel.neurons(tf.float64)
     if not tf.executing_eagerly():
       sets = tf.keras.backend.get_session().run(sets)
     kernels += zip(kernel.names, np.asarray(sets))

@@ -1,10 +1,13 @@
 """The kernels of a Keras model: their layouts and roles, and what is left out and why."""
 import typing
 
+import tensorflow.compat.v1 as tf
+
 from comhe_tf1.keras import graphs
 from comhe_tf1.keras import layouts
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import roles
+from comhe_tf1.regularizers import tensors
 
 _FLOATS = ('float16', 'bfloat16', 'float32', 'float64')
 
@@ -29,6 +32,27 @@ class Found(typing.NamedTuple):
     sets = self.layout.shape[0]
     return [self.name] if sets == 1 else [
         '%s[%d]' % (self.name, i) for i in range(sets)]
+
+  def role_with(self, pd):
+    """The role by which the term is taken.
+
+    Neurons of no more than pd inputs are not projected, as those of the first layer are
+    not; unless the user has called the kernel hidden. pd is None where nothing is projected.
+    """
+    few = pd is not None and self.layout.shape[1] <= pd
+    return (roles.FIRST if self.role == roles.HIDDEN and not self.given and few
+            else self.role)
+
+  def neurons(self, dtype):
+    """The neurons as they are now, tensor [sets, d, N]."""
+    tensor, layout = tensors.as_tensor(self.variable), self.layout
+    if tensor.dtype.base_dtype != dtype:
+      tensor = tf.cast(tensor, dtype)
+    if tuple(tensor.shape.as_list()) != layout.view:
+      tensor = tf.reshape(tensor, layout.view)
+    if layout.order != tuple(range(len(layout.view))):
+      tensor = tf.transpose(tensor, layout.order)
+    return tf.reshape(tensor, layout.shape)
 
 
 class LeftOut(typing.NamedTuple):
@@ -181,7 +205,9 @@ class _Finder:
     elif layout.shape[1] < 2:
       self._leave_out(path, 'neurons of one input have no angle')
     else:
-      found = Found('/'.join(path), layer, variable, layout, roles.HIDDEN, False)
+      same = sum(path == each for _, _, each in self.found)   # a class of one's own may
+      name = '/'.join(path) + ('_%d' % same if same else '')
+      found = Found(name, layer, variable, layout, roles.HIDDEN, False)
       self.found.append((found, place or layouts.Place('', None), path))
       self.holders.append(id(layer))
 

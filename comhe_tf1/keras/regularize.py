@@ -8,11 +8,9 @@ import tensorflow.compat.v1 as tf
 
 from comhe_tf1.keras import attaching
 from comhe_tf1.keras import finding
-from comhe_tf1.keras import neurons
 from comhe_tf1.keras import recording
 from comhe_tf1.keras import terms
 from comhe_tf1.regularizers import draws
-from comhe_tf1.regularizers import energy
 from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import roles
 
@@ -95,6 +93,8 @@ class Regularization:
         method, methods.with_library_defaults(method, settings))
     self._weight = _checked_weight(weight)
     self._draws = draws.Draws(seed)
+    # That of Keras, which sums up losses of its own type only; half precision is raised.
+    self._dtype = tf.float64 if self._keras.backend.floatx() == 'float64' else tf.float32
     if not model.built or not model.weights:
       raise ValueError('the model %r has no weights yet; call it once, or model.build'
                        % model.name)
@@ -123,7 +123,7 @@ class Regularization:
     pd, groups = self._settings.get('pd'), self._settings.get('groups')
     regularizer = methods.create(self._method, **self._settings)
     for kernel in self.kernels:
-      if neurons.role_of(kernel, pd) != roles.HIDDEN:
+      if kernel.role_with(pd) != roles.HIDDEN:
         continue
       regularizer.projections(kernel.layout.shape[2])
       if groups and kernel.layout.channels % groups:
@@ -136,13 +136,12 @@ class Regularization:
     made = {}
     pd = self._settings['pd']
     for kernel in self.kernels:
-      if neurons.role_of(kernel, pd) == roles.HIDDEN:
-        dtype = neurons.dtype_of(kernel)
+      if kernel.role_with(pd) == roles.HIDDEN:
         shape = [pd, kernel.layout.shape[1]]
         for name in kernel.names:
-          start = (tf.random_normal(shape, dtype=dtype) if seed is None
+          start = (tf.random_normal(shape, dtype=self._dtype) if seed is None
                    else tf.random.stateless_normal(
-                       shape, [seed, zlib.crc32(name.encode())], dtype=dtype))
+                       shape, [seed, zlib.crc32(name.encode())], dtype=self._dtype))
           made[name] = tf.Variable(start, trainable=False, use_resource=True,
                                    **_ONE_OF_ALL)
     return made
@@ -190,12 +189,13 @@ class Regularization:
   def loss(self):
     """What the terms add to the loss now: a scalar tensor."""
     kernels = [each for each in self.kernels if each.layer.trainable]
-    value = terms.total(self._method, self._settings, kernels, terms.Surroundings(
-        self._normal(), self._variable, self._keep, self._learning_rate))
-    value *= tf.cast(self._weight_now(), value.dtype)
-    # Keras 3 sums up losses of its own type only.
-    floats = self._keras.backend.floatx()
-    return tf.cast(value, floats) if floats in ('float32', 'float64') else value
+    # Anew at every call: several replicas may call at once.
+    regularizer = methods.create(self._method, **self._settings)
+    regularizer.normal = self._normal()
+    regularizer.variable, regularizer.keep = self._variable, self._keep
+    rate = self._learning_rate() if self._trains else None
+    value = terms.total(regularizer, kernels, rate, self._dtype)
+    return value * tf.cast(self._weight_now(), self._dtype)
 
   def _loss_and_metric(self):
     value = self.loss()
@@ -259,10 +259,13 @@ class Regularization:
     Raises:
       ValueError: another space.
     """
-    spaces = {'half': energy.half_space, 'full': energy.full_space}
+    spaces = {'half': 'half_mhe', 'full': 'mhe'}   # methods that have it of hidden layers
     if space not in spaces:
       raise ValueError(f"space must be 'half' or 'full', got {space!r}")
-    return terms.unprojected(self.kernels, spaces[space](self._settings.get('power', '2')))
+    power = self._settings.get('power', '2')
+    return methods.create(spaces[space], power=power)([
+        each._replace(role=roles.HIDDEN)
+        for each in terms.as_kernels(self.kernels, self._dtype)]).energies
 
   def callback(self, space='half', log_dir=None):
     """A callback for `fit` that records `energies` by epoch, see `recording.callback`."""
@@ -291,7 +294,7 @@ class Regularization:
 
   def _row(self, kernel):
     pd = self._settings.get('pd')
-    role = neurons.role_of(kernel, pd)
+    role = kernel.role_with(pd)
     sets, d, count = kernel.layout.shape
     formula = methods.METHODS[self._method].formulas[roles.ROLES.index(role)]
     said = kernel.role + (', d <= pd' if role != kernel.role else '')

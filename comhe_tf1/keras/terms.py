@@ -1,96 +1,95 @@
-"""The terms of all kernels of a model at once, layers of equal shape in one product."""
+"""The terms of all kernels of a model, by one call of a regularizer.
+
+Half-space energies, projected at random or not, are taken of all layers in few steps, what
+`random_projection.RandomProjection` and `base.HalfSpace` do layer by layer, to rounding the
+same. All numbers are one draw, [projections * pd, most inputs of a layer]: a layer of d
+inputs takes the first d of each row, which are a Gaussian projection as well. So layers
+depend on each other's draws, each by itself has the law of its own, and far fewer numbers
+are drawn. The energies of layers of different shapes are taken side by side (`padded`).
+With many small layers the number of operations is what costs.
+"""
 import collections
-import typing
 
 import tensorflow.compat.v1 as tf
 
-from comhe_tf1.keras import batched
-from comhe_tf1.keras import neurons
-from comhe_tf1.regularizers import energy
-from comhe_tf1.regularizers import grouping
-from comhe_tf1.regularizers import methods
+from comhe_tf1.regularizers import padded
+from comhe_tf1.regularizers import roles
+
+# From a method to what its term is over the projections.
+METHODS = {'half_mhe': tf.reduce_mean, 'random': tf.reduce_mean,
+           'random_max': tf.reduce_max}
 
 
-def stacked(kernels, pd=None, by_channels=False):
-  """Kernels of equal role, inputs and neurons side by side.
-
-  Args:
-    kernels: list of `finding.Found`.
-    pd: dimension projected to, or None.
-    by_channels: whether the number of input channels matters too.
-
-  Returns:
-    List of `grouping.Stack`.
-  """
-  groups = collections.OrderedDict()
-  for kernel in kernels:
-    _, d, count = kernel.layout.shape
-    channels = kernel.layout.channels if by_channels else d
-    key = (neurons.role_of(kernel, pd), d, count, channels,
-           neurons.dtype_of(kernel))
-    groups.setdefault(key, []).append(kernel)
-  return [grouping.Stack(
-      [name for kernel in group for name in kernel.names], key[0], key[3],
-      tf.concat([neurons.neurons_of(kernel) for kernel in group], 0))
-          for key, group in groups.items()]
-
-
-class Surroundings(typing.NamedTuple):
-  """What a method is given where it is called.
-
-  normal: as `base.Regularizer.normal`; variable, keep: as those of
-  `trained_projection.TrainedProjection`; learning_rate: the network's.
-  """
-  normal: typing.Callable
-  variable: typing.Callable
-  keep: typing.Callable
-  learning_rate: typing.Callable
-
-
-def total(method, settings, kernels, surroundings):
+def total(regularizer, kernels, learning_rate, dtype):
   """The sum of the terms of all kernels, each with the weight of its role.
 
   Args:
-    method: name in `methods.METHODS`.
-    settings: of the method.
+    regularizer: `base.Regularizer`.
     kernels: list of `finding.Found`.
-    surroundings: `Surroundings`.
+    learning_rate: the network's, where projections are trained.
+    dtype: that all is computed in, float32 or float64.
 
   Returns:
-    Scalar tensor.
+    Scalar tensor of this type.
   """
-  regularizer = methods.create(method, **settings)
-  regularizer.normal = surroundings.normal
-  regularizer.variable, regularizer.keep = surroundings.variable, surroundings.keep
-  rate = surroundings.learning_rate() if 'iters' in regularizer.settings else None
-  with tf.name_scope(method):
-    if method in batched.METHODS and settings.get('draw') != 'reduced':
-      kernels, sums = batched.sums(regularizer, kernels)
-    else:
-      sums = []
-    found = stacked(kernels, regularizer.settings.get('pd'), method == 'group')
-    energies, _ = regularizer.stack_terms(found, rate, lambda name: None)
-    sums += [regularizer.weights[stack.role] * tf.reduce_sum(values)
-             for stack, values in zip(found, energies)]
-    # The kernels of a model may be of several types.
-    dtypes = {each.dtype for each in sums}
-    dtype = dtypes.pop() if len(dtypes) == 1 else tf.float32
-    return tf.add_n([tf.cast(each, dtype) for each in sums] or [tf.zeros([], dtype)])
+  pd, together = regularizer.settings.get('pd'), []
+  if regularizer.name in METHODS and regularizer.settings.get('draw') != 'reduced':
+    together = [each for each in kernels if each.role_with(pd) != roles.OUTPUT]
+    kernels = [each for each in kernels if each.role_with(pd) == roles.OUTPUT]
+  found = as_kernels(kernels, dtype, pd, by_channels=regularizer.name == 'group')
+  value = tf.cast(regularizer(found, learning_rate).loss, dtype)   # of none it is float32
+  if together:
+    with tf.name_scope(regularizer.name):
+      value += regularizer.weights[roles.HIDDEN] * _sum(regularizer, together, pd, dtype)
+  return value
 
 
-def unprojected(kernels, space):
-  """Energies of kernels as they are.
+def as_kernels(kernels, dtype, pd=None, by_channels=False):
+  """List of `roles.Kernel`, one for each set of neurons, [d, N].
 
   Args:
     kernels: list of `finding.Found`.
-    space: `energy.half_space` or `energy.full_space` of a power.
-
-  Returns:
-    Ordered dict from the name of a set of neurons to a scalar tensor.
+    dtype: of the tensors.
+    pd: as `finding.Found.role_with`.
+    by_channels: whether they are [..., c_in, N], for what asks for the input channels.
   """
-  values = {}
-  for stack in stacked(kernels):
-    values.update(zip(stack.names, tf.unstack(energy.energies(stack.neurons, space),
-                                              len(stack.names))))
-  return collections.OrderedDict(
-      (name, values[name]) for kernel in kernels for name in kernel.names)
+  found = []
+  for kernel in kernels:
+    neurons, (sets, d, count) = kernel.neurons(dtype), kernel.layout.shape
+    if by_channels and kernel.layout.channels < d:
+      neurons = tf.reshape(neurons, [sets, -1, kernel.layout.channels, count])
+    found += [roles.Kernel(name, each, kernel.role_with(pd))
+              for name, each in zip(kernel.names, tf.unstack(neurons, sets))]
+  return found
+
+
+def _sum(regularizer, kernels, pd, dtype):
+  """The sum of the terms of kernels of METHODS, but of output layers."""
+  energies = padded.half_space_energies(_projected(regularizer, kernels, pd, dtype),
+                                        regularizer.power)
+  by_pn = collections.OrderedDict()
+  for kernel, values in zip(kernels, energies):
+    pn = values.shape.as_list()[0] // kernel.layout.shape[0]
+    by_pn.setdefault(pn, []).append(values)
+  return tf.add_n([tf.reduce_sum(METHODS[regularizer.name](
+      tf.reshape(tf.concat(values, 0), [-1, pn]), axis=-1)) for pn, values in by_pn.items()])
+
+
+def _projected(regularizer, kernels, pd, dtype):
+  """P W [sets * projections, pd, N] of hidden kernels, the others' W [sets, d, N]."""
+  sizes = {place: (regularizer.projections(kernel.layout.shape[2]), kernel.layout.shape[1])
+           for place, kernel in enumerate(kernels)
+           if pd is not None and kernel.role_with(pd) == roles.HIDDEN}
+  sets = [kernel.neurons(dtype) for kernel in kernels]
+  if not sizes:
+    return sets
+  pn, d = (max(each) for each in zip(*sizes.values()))
+  drawn, = regularizer.normal([pn * pd, d], dtype, [None])
+  # Rows of all projections, as many numbers of each as there are inputs.
+  projections = {(pn, d): drawn[:pn * pd, :d] for pn, d in set(sizes.values())}
+  for place, (pn, d) in sizes.items():
+    count, _, width = kernels[place].layout.shape
+    sets[place] = tf.concat([
+        tf.reshape(tf.matmul(projections[pn, d], each), [pn, pd, width])
+        for each in tf.unstack(sets[place], count)], 0)
+  return sets

@@ -171,11 +171,12 @@ class Halves:
   """A model of a class of one's own, which has no graph."""
 
   @staticmethod
-  def of(keras):
+  def of(keras, **how):
     class Model(keras.Model):
       def __init__(self):
         super().__init__()
-        self.a, self.b, self.c = (keras.layers.Dense(width) for width in (5, 4, 3))
+        self.a, self.b, self.c = (
+            keras.layers.Dense(width, **how) for width in (5, 4, 3))
 
       def call(self, inputs):
         return self.c(self.b(self.a(inputs)))
@@ -189,6 +190,16 @@ def test_subclassed_models(keras):
     comhe_tf1.regularize(model)
   model(tf.ones([1, 2]))
   assert list(roles_of(model).values()) == [FIRST, HIDDEN, OUTPUT]
+
+
+def test_equal_names(keras):
+  model = Halves.of(keras, name='same')
+  model(tf.ones([1, 2]))
+  assert list(roles_of(model)) == ['same', 'same_1', 'same_2']
+  energies = comhe_tf1.regularize(model, 'half_mhe').energies()
+  assert list(energies) == ['same', 'same_1', 'same_2']
+  if not TF1:
+    assert len(model.losses) == 1
 
 
 def own_layer(keras):

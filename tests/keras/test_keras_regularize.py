@@ -6,7 +6,7 @@ import tensorflow
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1.keras import batched
+from comhe_tf1.keras import terms
 from comhe_tf1.regularizers import methods
 
 TF1 = tf.__version__.startswith('1.')
@@ -83,14 +83,14 @@ def test_other_losses_stay(keras):
 def drawn_by(monkeypatch):
   """A list that gets what is drawn from now on."""
   drawn = []
-  original = batched._projected
+  original = terms._projected
 
   def projected(regularizer, *args):
     normal = regularizer.normal
     regularizer.normal = lambda *args: drawn.append(normal(*args)) or drawn[-1]
     return original(regularizer, *args)
 
-  monkeypatch.setattr(batched, '_projected', projected)
+  monkeypatch.setattr(terms, '_projected', projected)
   return drawn
 
 
@@ -165,7 +165,7 @@ def test_side_by_side_is_as_layer_by_layer(keras, monkeypatch, method, settings)
 
   monkeypatch.setattr(regularization, '_normal', lambda: normal)
   ours, = numbers(keras, [regularization.loss()])
-  monkeypatch.setattr(batched, 'METHODS', {})
+  monkeypatch.setattr(terms, 'METHODS', {})
   again, = numbers(keras, [regularization.loss()])
   assert ours == pytest.approx(again, rel=1e-5)
 
