@@ -1,5 +1,4 @@
 """A method as the regularizer of one layer, for whatever takes one of a kernel."""
-import numbers
 import types
 import warnings
 
@@ -16,11 +15,19 @@ from comhe_tf1.regularizers import tensors
 _HALF = (tf.float16, tf.bfloat16)
 _WEIGHTS = {roles.FIRST: 'energy_weight', roles.HIDDEN: 'energy_weight',
             roles.OUTPUT: 'output_energy_weight'}
-_MOST = methods.SETTINGS['energy_weight'].maximum
 
 
-def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
-                       **settings):
+def _serializable(cls):
+  """Gives the class its name in the files of this TensorFlow's Keras."""
+  utils = tensorflow.keras.utils
+  if not hasattr(utils, 'register_keras_serializable'):   # before TensorFlow 1.15
+    return cls
+  return utils.register_keras_serializable('comhe_tf1')(cls)
+
+
+# Keras is whatever this TensorFlow brings; its layers ask for its own base class.
+@_serializable
+class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
   """A method as a function from one layer's kernel to its term of the loss.
 
   For `kernel_regularizer=` of Keras and `tf.layers`, `regularizer=` of
@@ -52,8 +59,9 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
     **settings: of the method, by name (`methods`), but for weights. For orthogonal and
       srip the default is gram='smaller'; gram='neurons' is what the papers define.
 
-  Returns:
-    `KernelRegularizer`, which Keras saves and loads with its model.
+  Attributes, which cannot be set, since what is compiled would not follow:
+    method, role, axis, weight, seed: as given, the weight resolved.
+    settings: mapping of the method's other settings, resolved.
 
   Raises:
     methods.SettingError: a value is out of range, the method trains a projection, no layer
@@ -68,32 +76,6 @@ def kernel_regularizer(method, role=roles.HIDDEN, axis=-1, weight=None, seed=Non
   >>> evaluate(term(np.eye(2)))
   4.1667
   """
-  return KernelRegularizer(method, role=role, axis=axis, weight=weight, seed=seed,
-                           **settings)
-
-
-def _serializable(cls):
-  """Gives the class its name in the files of this TensorFlow's Keras."""
-  utils = tensorflow.keras.utils
-  if not hasattr(utils, 'register_keras_serializable'):   # before TensorFlow 1.15
-    return cls
-  return utils.register_keras_serializable('comhe_tf1')(cls)
-
-
-# Keras is whatever this TensorFlow brings; its layers ask for its own base class.
-@_serializable
-class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
-  """What `kernel_regularizer` returns.
-
-  Args, Raises: as `kernel_regularizer`.
-
-  Attributes, which cannot be set, since what is compiled would not follow:
-    method, role, axis, weight, seed: as given, the weight resolved.
-    settings: mapping of the method's other settings, resolved.
-
-  >>> comhe_tf1.KernelRegularizer('half_mhe').get_config()['weight']
-  1.0
-  """
 
   def __init__(self, method, role=roles.HIDDEN, axis=-1, weight=None, seed=None,
                **settings):
@@ -102,20 +84,15 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))
-    for name in sorted(set(_WEIGHTS.values()) & set(settings)):
-      raise TypeError(f'kernel_regularizer has no setting {name!r}, use weight')
+    if weight is not None:
+      settings.update(dict.fromkeys(_WEIGHTS.values(), weight))
     settings = methods.resolve(method, settings)
     weights = {name: settings.pop(name) for name in set(_WEIGHTS.values())}
-    if weight is None:
-      weight = weights[_WEIGHTS[role]]
-    if not isinstance(weight, numbers.Real) or not 0. <= weight <= _MOST:
-      raise methods.SettingError('weight must be a number from 0 to %g, got %r'
-                                 % (_MOST, weight))
     if seed is not None and not (hasattr(seed, '__index__') and 0 <= seed < 2 ** 31):
       raise methods.SettingError('seed must be a whole number from 0 to %d, or None, got '
                                  '%r' % (2 ** 31 - 1, seed))
     self.settings = types.MappingProxyType(settings)
-    self.method, self.role, self.weight = method, role, float(weight)
+    self.method, self.role, self.weight = method, role, float(weights[_WEIGHTS[role]])
     self.seed = None if seed is None else seed.__index__()
     self.axis = axes.checked(axis)
     if self.axis == axes.BOTH and method == 'group':
@@ -132,7 +109,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     super().__setattr__(name, value)
 
   def __reduce__(self):
-    return _from_config, (self.get_config(),)
+    return type(self).from_config, (self.get_config(),)
 
   def __call__(self, kernel):
     """Returns the term of a kernel, a scalar tensor of float32 or float64."""
@@ -173,17 +150,12 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     return dict(self.settings, method=self.method, role=self.role, axis=self.axis,
                 weight=self.weight, seed=self.seed)
 
-  @classmethod
-  def from_config(cls, config):
-    return cls(**config)
-
   def __repr__(self):
     return 'kernel_regularizer(%s)' % ', '.join(
         '%s=%r' % item for item in sorted(self.get_config().items()))
 
 
-def _from_config(config):
-  return KernelRegularizer(**config)
+kernel_regularizer = KernelRegularizer   # as a function: what Keras calls its argument
 
 
 def _check_method(method):

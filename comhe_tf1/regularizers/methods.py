@@ -9,6 +9,7 @@ full and in half space (`energy`).
 """
 import collections
 import importlib
+import numbers
 import typing
 
 
@@ -218,7 +219,7 @@ def _check(name, value, default):
     good = hasattr(value, '__index__') and setting.minimum <= value <= setting.maximum
     wanted = 'a whole number from %d to %d' % (setting.minimum, setting.maximum)
   elif setting.kind is float:
-    good = value is default or (isinstance(value, (int, float))
+    good = value is default or (isinstance(value, numbers.Real)
                                 and setting.minimum <= value <= setting.maximum)
     wanted = f'a number from {setting.minimum:g} to {setting.maximum:g}'
   else:

@@ -274,7 +274,6 @@ def test_weight(session, method, role):
     (lambda make: make('mhe', role='Output'), ValueError,
      "role must be one of first, hidden, output, got 'Output'"),
     (lambda make: make('mhe', pd=3), TypeError, "mhe has no setting 'pd', only power"),
-    (lambda make: make('mhe', energy_weight=3.), TypeError, 'use weight'),
     (lambda make: make('random', pd=0), ValueError, 'pd must be .*got 0'),
     (lambda make: make('mhe', weight=-1), ValueError, 'weight must be .*got -1'),
     (lambda make: make('mhe', weight=float('nan')), ValueError, 'weight must be .*nan'),
