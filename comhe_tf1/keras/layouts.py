@@ -58,29 +58,8 @@ class Place(typing.NamedTuple):
 
 
 def by_axis(axis, shape):
-  """The layout of a kernel whose neurons an axis counts, or several together.
-
-  Args:
-    axis: whole number, or a tuple of them.
-    shape: of the kernel, tuple of numbers.
-
-  Raises:
-    ValueError: there is no such axis, it comes twice, or none is left for the inputs.
-  """
-  chosen = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-  count = len(shape)
-  if not chosen or not all(isinstance(each, int) and -count <= each < count
-                           for each in chosen):
-    raise ValueError('axes must be whole numbers from %d to %d for a kernel of shape %s, '
-                     'got %r' % (-count, count - 1, tuple(shape), axis))
-  neurons = tuple(each % count for each in chosen)
-  inputs = tuple(each for each in range(count) if each not in neurons)
-  if len(set(neurons)) < len(neurons) or not inputs:
-    raise ValueError('axes of a kernel of shape %s must differ and leave one for the '
-                     'inputs, got %r' % (tuple(shape), axis))
-  if neurons == (0,):   # as PyTorch: the input channels are the second
-    inputs = inputs[1:] + inputs[:1]
-  return Layout(tuple(shape), (), inputs, neurons)
+  """The layout of a kernel, see `axes.inputs_and_neurons`."""
+  return Layout(tuple(shape), (), *axes.inputs_and_neurons(axis, shape))
 
 
 def _on(axis):

@@ -7,19 +7,35 @@ from comhe_tf1.regularizers import tensors
 BOTH = (-2, -1)   # of depthwise convolutions
 
 
-def checked(axis):
-  """An axis as an int or `BOTH`, whatever kind of numbers it is given in.
+def inputs_and_neurons(axis, shape):
+  """The axes of a neuron's inputs, the input channels last, and those that count neurons.
+
+  Args:
+    axis: that counts the neurons, whole number, or several together, a tuple or list. Of a
+      first axis the input channels are the second, as PyTorch orders them.
+    shape: of the kernel, numbers.
+
+  Returns:
+    Two tuples of axes, none negative.
 
   Raises:
-    methods.SettingError: it is neither a whole number nor `BOTH`.
+    methods.SettingError: there is no such axis, it comes twice, or none is left for the
+      inputs.
   """
-  if hasattr(axis, '__index__') and not isinstance(axis, bool):
-    return axis.__index__()
-  if isinstance(axis, (list, tuple)) and tuple(axis) == BOTH:
-    return BOTH
-  raise methods.SettingError(
-      'axis must be a whole number, or (-2, -1) for both of a depthwise convolution, got '
-      '%r' % (axis,))
+  chosen = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+  count = len(shape)
+  if not chosen or not all(hasattr(each, '__index__') and -count <= each < count
+                           for each in chosen):
+    raise methods.SettingError(
+        'axis must be one or several whole numbers from %d to %d for a kernel of shape %s, '
+        'got %r' % (-count, count - 1, tuple(shape), axis))
+  neurons = tuple(each % count for each in chosen)
+  inputs = tuple(each for each in range(count) if each not in neurons)
+  if len(set(neurons)) < len(neurons) or not inputs:
+    raise methods.SettingError(
+        'axes of a kernel of shape %s must differ and leave one for the inputs '
+        '(biases and scales have none), got %r' % (tuple(shape), axis))
+  return (inputs[1:] + inputs[:1] if neurons == (0,) else inputs), neurons
 
 
 def neurons_last(kernel, axis):
@@ -27,9 +43,8 @@ def neurons_last(kernel, axis):
 
   Args:
     kernel: tensor or array of known shape.
-    axis: that counts the neurons, as `layer.kernel_regularizer` has it: the last, the one
-      before it, or the first; or (-2, -1) for those two together. Of a first axis the
-      input channels are the second, as PyTorch orders them.
+    axis: that counts the neurons, see `layer.kernel_regularizer` for which layer has which;
+      as `inputs_and_neurons`.
 
   Returns:
     Tensor [..., c_in, N]; with (-2, -1), whose neurons have no input channels of their
@@ -37,39 +52,19 @@ def neurons_last(kernel, axis):
 
   Raises:
     TypeError: as `tensors.as_tensor`.
-    methods.SettingError: no layer has its neurons there.
-    ValueError: the shape is unknown, or has fewer than two axes.
+    methods.SettingError: as `inputs_and_neurons`.
+    ValueError: the shape is unknown.
 
   >>> comhe_tf1.neurons_last(np.ones([3, 3, 32, 64]), axis=-2).shape.as_list()
   [3, 3, 64, 32]
   """
-  axis = checked(axis)
   kernel = tensors.as_tensor(kernel)
   if not kernel.shape.is_fully_defined():
     raise ValueError(f'the shape of a kernel must be known, got {kernel.shape}')
   shape = kernel.shape.as_list()
-  count = len(shape)
-  if count < 2:
-    raise ValueError('a kernel has at least two axes, got shape %s; biases and scales '
-                     'have no neurons to spread' % shape)
-  if axis == BOTH:
-    if count < 3:
-      raise _impossible(axis, shape)
-    # Each channel has filters of its own: every pair of the two indices is a neuron.
-    return tf.reshape(kernel, shape[:-2] + [shape[-2] * shape[-1]])
-  place = axis + count if axis < 0 else axis
-  # From the neurons' place to the order of all axes that puts them last. TensorFlow has
-  # the input channels beside them; PyTorch has neurons, channels, height, width.
-  orders = {0: list(range(2, count)) + [1, 0],
-            count - 2: list(range(count - 2)) + [count - 1, count - 2],
-            count - 1: list(range(count))}
-  if place not in orders:
-    raise _impossible(axis, shape)
-  return kernel if place == count - 1 else tf.transpose(kernel, orders[place])
-
-
-def _impossible(axis, shape):
-  return methods.SettingError(
-      'axis %s cannot count the neurons of a kernel of shape %s: it is -1 for dense layers '
-      'and convolutions, -2 for transposed ones, (-2, -1) for depthwise ones (three axes '
-      'or more), 0 for weights in PyTorch\'s order' % (axis, shape))
+  inputs, neurons = inputs_and_neurons(axis, shape)
+  if inputs + neurons != tuple(range(len(shape))):
+    kernel = tf.transpose(kernel, inputs + neurons)
+  if len(neurons) > 1:
+    kernel = tf.reshape(kernel, [shape[each] for each in inputs] + [-1])
+  return kernel

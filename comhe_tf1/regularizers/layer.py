@@ -64,11 +64,11 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     settings: mapping of the method's other settings, resolved.
 
   Raises:
-    methods.SettingError: a value is out of range, the method trains a projection, no layer
-      has its neurons on such an axis; when called, also where they do not fit the kernel.
+    methods.SettingError: a value is out of range, the method trains a projection; when
+      called, also where settings or the axis do not fit the kernel.
     TypeError: the method has no such setting; when called, the kernel is not of floats, or
       is not TensorFlow's, as with another backend of Keras 3.
-    ValueError: when called, the kernel has fewer than two axes or no known shape.
+    ValueError: when called, the kernel has no known shape.
 
   Source: as the methods'; roles and weights as the original.
 
@@ -94,9 +94,11 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     self.settings = types.MappingProxyType(settings)
     self.method, self.role, self.weight = method, role, float(weights[_WEIGHTS[role]])
     self.seed = None if seed is None else seed.__index__()
-    self.axis = axes.checked(axis)
-    if self.axis == axes.BOTH and method == 'group':
-      raise methods.SettingError('axis (-2, -1) leaves no input channels to group')
+    if hasattr(axis, '__index__'):   # of NumPy; files want Python's
+      axis = axis.__index__()
+    self.axis = tuple(axis) if isinstance(axis, list) else axis
+    if isinstance(axis, (list, tuple)) and method == 'group':
+      raise methods.SettingError(f'axis {self.axis} leaves no input channels to group')
     # Imported here: an import in a function that is traced troubles AutoGraph.
     self._implementation = methods.implementation(method)
     self._draws = draws.Draws(self.seed)
