@@ -228,15 +228,9 @@ class Regularization:
 
   def _normal(self):
     """As `base.Regularizer.normal`: all numbers of one shape in one draw."""
-    call = []
-
-    def normal(shape, dtype, op_seeds):
-      if not call:   # many methods draw nothing, and need no count
-        evaluation = getattr(self._mode, 'name', None) == _EVALUATION
-        call.append(self._draws.fixed_call() if evaluation else self._draws.next_call())
-      return tf.unstack(call[0]([len(op_seeds)] + list(shape), dtype), len(op_seeds))
-
-    return normal
+    normal = self._draws.normal(getattr(self._mode, 'name', None) == _EVALUATION)
+    return lambda shape, dtype, op_seeds: tf.unstack(
+        normal([len(op_seeds)] + list(shape), dtype, [None])[0], len(op_seeds))
 
   def _variable(self, name, stack, op_seed_of):
     del stack, op_seed_of

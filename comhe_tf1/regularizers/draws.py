@@ -27,16 +27,21 @@ class Draws:
     self._count = None
     self._calls = weakref.WeakKeyDictionary()   # graph -> how many so far
 
-  def next_call(self):
-    """Function from a shape and a type to numbers, for one call of the regularizer."""
-    return self._call(fixed=False)
+  def normal(self, fixed=False):
+    """A function as `base.Regularizer.normal`, for one call of the regularizer.
 
-  def fixed_call(self):
-    """As `next_call`, but the same numbers every time, and no other call's.
-
-    In a graph of TensorFlow 1 they are drawn anew like all others.
+    Args:
+      fixed: whether the numbers are the same every time, and no other call's. In a graph
+        of TensorFlow 1 they are drawn anew like all others.
     """
-    return self._call(fixed=True)
+    call = []
+
+    def normal(shape, dtype, op_seeds):
+      if not call:   # many methods draw nothing, and need no count
+        call.append(self._call(fixed))
+      return [call[0](shape, dtype) for _ in op_seeds]
+
+    return normal
 
   def start(self):
     """Makes the count before the first call, where calls will have one.

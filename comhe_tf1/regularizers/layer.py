@@ -121,7 +121,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     # Anew at every call: several replicas may call at once.
     regularizer = self._implementation(**dict(
         self.settings, energy_weight=self.weight, output_energy_weight=self.weight))
-    regularizer.normal = self._normal()
+    regularizer.normal = self._draws.normal()
     name = getattr(kernel, 'path', None) or getattr(kernel, 'name', None) or 'the kernel'
     neurons = axes.neurons_last(tensor, self.axis)
     self._warn(name, neurons.shape.as_list())
@@ -135,17 +135,6 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
       for doubt in doubts.about(name, shape=shape, axis=self.axis, role=self.role,
                                 pd=self.settings.get('pd')):
         warnings.warn(f'kernel_regularizer of {name}: {doubt}', stacklevel=3)
-
-  def _normal(self):
-    """As `Regularizer.normal`, which counts where TensorFlow has no op seeds."""
-    call = []
-
-    def normal(shape, dtype, op_seeds):
-      if not call:   # many methods draw nothing, and need no count
-        call.append(self._draws.next_call())
-      return [call[0](shape, dtype) for _ in op_seeds]
-
-    return normal
 
   def get_config(self):
     """What makes an equal one by `from_config`; its draws start from the first again."""
