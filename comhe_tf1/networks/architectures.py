@@ -31,24 +31,13 @@ class Layer(typing.NamedTuple):
   size: int
   c_in: int
   c_out: int
-  role: str
-  stride: int
-  pool: str
-  batch_norm: bool
-  relu: bool
-  source: str
-  addend: str
-
-
-def _convolution(name, size, c_in, c_out, role=roles.HIDDEN, stride=1, pool=None,
-                 relu=True, source=None, addend=None):
-  return Layer(name=name, size=size, c_in=c_in, c_out=c_out, role=role, stride=stride,
-               pool=pool, batch_norm=True, relu=relu, source=source, addend=addend)
-
-
-def _bare(name, size, c_in, c_out, role=roles.HIDDEN, pool=None):
-  return Layer(name=name, size=size, c_in=c_in, c_out=c_out, role=role, stride=1,
-               pool=pool, batch_norm=False, relu=False, source=None, addend=None)
+  role: str = roles.HIDDEN
+  stride: int = 1
+  pool: str = None
+  batch_norm: bool = True
+  relu: bool = True
+  source: str = None
+  addend: str = None
 
 
 def widened(filters, width):
@@ -90,13 +79,13 @@ def cnn(classes=100, width=1, depth=9):
   layers, c_in = [], 3
   for stage, c_out in enumerate(widened(STAGES, width), 1):
     for i in range(DEPTHS[depth]):
-      layers.append(_convolution(
+      layers.append(Layer(
           'conv%d_%d' % (stage, i), 3, c_in, c_out,
           role=roles.HIDDEN if layers else roles.FIRST,
           pool='max' if stage > 1 and i == 0 else None))
       c_in = c_out
-  layers.append(_bare('fc6', 4, c_in, FC6, pool='max'))
-  layers.append(_bare('score', 1, FC6, classes, role=roles.OUTPUT))
+  layers.append(Layer('fc6', 4, c_in, FC6, pool='max', batch_norm=False, relu=False))
+  layers.append(Layer('score', 1, FC6, classes, roles.OUTPUT, batch_norm=False, relu=False))
   return layers
 
 
@@ -111,36 +100,29 @@ def resnet32(classes=100, width=1):
   This project's choices: shortcuts by convolution and batch norm, a bare score (as
   CNN-9's), initial weights, batch norm and weight decay as CNN-9.
 
-  Args:
-    classes: number of classes.
-    width: factor of the filters of all stages, whole or fractional.
-
-  Returns:
-    List of `Layer` in the order of the forward pass.
-
-  Raises:
-    methods.SettingError: the width does not give whole numbers of filters.
+  Args, Returns, Raises: as `cnn`, without depth.
 
   >>> len(comhe_tf1.resnet32()), comhe_tf1.resnet32()[0].c_out
   (34, 64)
   """
   stages = widened(STAGES, width)
   c_in = stages[0]
-  layers = [_convolution('stem', 3, 3, c_in, role=roles.FIRST)]
+  layers = [Layer('stem', 3, 3, c_in, roles.FIRST)]
   for stage, c_out in enumerate(stages, 1):
     for i in range(BLOCKS):
       block = 'block%d_%d' % (stage, i)
       stride = 2 if stage > 1 and i == 0 else 1
       entrance = shortcut = layers[-1].name
-      layers.append(_convolution(block + '_0', 3, c_in, c_out, stride=stride))
+      layers.append(Layer(block + '_0', 3, c_in, c_out, stride=stride))
       if stride > 1:
         shortcut = block + '_shortcut'
-        layers.append(_convolution(shortcut, 1, c_in, c_out, stride=stride, relu=False,
-                                   source=entrance))
-      layers.append(_convolution(block + '_1', 3, c_out, c_out, source=block + '_0',
-                                 addend=shortcut))
+        layers.append(Layer(shortcut, 1, c_in, c_out, stride=stride, relu=False,
+                            source=entrance))
+      layers.append(Layer(block + '_1', 3, c_out, c_out, source=block + '_0',
+                          addend=shortcut))
       c_in = c_out
-  layers.append(_bare('score', 1, c_in, classes, role=roles.OUTPUT, pool='mean'))
+  layers.append(Layer('score', 1, c_in, classes, roles.OUTPUT, pool='mean',
+                      batch_norm=False, relu=False))
   return layers
 
 
