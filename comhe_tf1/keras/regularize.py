@@ -233,7 +233,6 @@ class Regularization:
         normal([len(op_seeds)] + list(shape), dtype, [None])[0], len(op_seeds))
 
   def _variable(self, name, stack, op_seed_of):
-    del stack, op_seed_of
     return self.state.projections[name]
 
   def _keep(self, variable, value):

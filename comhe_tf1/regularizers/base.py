@@ -68,7 +68,6 @@ class Regularizer:
 
   def projections(self, neurons):
     """Number of projections of a layer of `neurons` neurons, for `op_seeds`."""
-    del neurons
     return 1
 
   def normal(self, shape, dtype, op_seeds):
@@ -159,7 +158,6 @@ class Nothing(Regularizer):
 
   def __call__(self, kernels, learning_rate=None, op_seed_of=None):
     """Returns `Terms` that are 0."""
-    del kernels, learning_rate, op_seed_of
     return Terms(collections.OrderedDict(), tf.zeros([]), tf.zeros([]), None)
 
 
@@ -176,7 +174,6 @@ class FullSpace(Energy):
     return self._output(neurons)
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
-    del learning_rate, op_seed_of
     return [self._output(stack.neurons) for stack in hidden], None
 
 
@@ -190,7 +187,6 @@ class HalfSpace(Energy):
   name = 'half_mhe'
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
-    del learning_rate, op_seed_of
     return [self._first(stack.neurons) for stack in hidden], None
 
 
@@ -207,7 +203,6 @@ class Group(Energy):
   name = 'group'
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
-    del learning_rate, op_seed_of
     return [self._grouped(stack) for stack in hidden], None
 
   def _grouped(self, stack):
@@ -241,7 +236,6 @@ class Orthogonal(Regularizer):
   name = 'orthogonal'
 
   def stack_terms(self, stacks, learning_rate, op_seed_of):
-    del learning_rate, op_seed_of
     distance = (orthogonality.smaller_distance if self.settings['gram'] == 'smaller'
                 else orthogonality.distance)
     return [distance(stack.neurons) for stack in stacks], None
@@ -260,7 +254,6 @@ class SpectralIsometry(Regularizer):
   name = 'srip'
 
   def stack_terms(self, stacks, learning_rate, op_seed_of):
-    del learning_rate
     distances = []
     for stack in stacks:
       neurons = (orthogonality.fewer_first(stack.neurons)

@@ -105,7 +105,6 @@ def _no_third_order(result, *sources):
         'energies of so many neurons, or of an unknown number, have gradients of first '
         'and second order only')
 
-  del sources
   return tf.identity(result), gradient
 
 
@@ -311,7 +310,6 @@ def _second_order(cut, units, upstream, pairs):
     return slopes, tape.gradient(slopes, cosine, output_gradients=weights)
 
   def within(group, place, lists):
-    del group
     unit, above = units[place], upstream[place]
     # Within a block U^T V and V^T U are each other's transpose.
     weights = tf.matmul(unit, above, transpose_a=True)
@@ -321,7 +319,6 @@ def _second_order(cut, units, upstream, pairs):
     return [lists[0].add(place, tf.matmul(above, slopes) + tf.matmul(unit, curved))]
 
   def between(group, first, second, lists):
-    del group
     left, right = units[first], units[second]
     left_above, right_above = upstream[first], upstream[second]
     slopes, curved = slopes_of(

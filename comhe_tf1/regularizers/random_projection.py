@@ -44,7 +44,6 @@ class RandomProjection(base.Energy):
 
   def _hidden(self, hidden, learning_rate, op_seed_of):
     # Reproducible draws want the graph's seed set before; the op seeds are fixed.
-    del learning_rate, op_seed_of
     smallest = min(hidden, key=lambda stack: stack.neurons.shape.as_list()[-1],
                    default=None)
     if smallest:

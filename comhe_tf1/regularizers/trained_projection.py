@@ -115,7 +115,6 @@ class AlternatingAngleProjection(TrainedProjection):
     return lambda projected: projection.squared_angle_distortion(projected, cosine)
 
   def _used(self, loss, projected, gram, rate):
-    del loss, gram, rate
     return projected
 
 
@@ -131,5 +130,4 @@ class AdversarialProjection(TrainedProjection):
   sign = -1.
 
   def _loss(self, cosine):
-    del cosine
     return lambda projected: energy.energies(projected, energy.full_space(self.power))
