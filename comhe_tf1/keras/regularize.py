@@ -113,7 +113,7 @@ class Regularization:
 
   @property
   def _trains(self):
-    return 'iters' in self._settings
+    return methods.METHODS[self._method].trains_projection
 
   def _check_settings(self):
     if self._trains and attaching.TENSORFLOW_1:

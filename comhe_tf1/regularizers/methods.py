@@ -16,15 +16,15 @@ import typing
 class Setting(typing.NamedTuple):
   """A setting of methods.
 
-  kind: int, float or a tuple of choices. help, metavar: for the command line. label: in
-  the log folder's name, before the value. origin: where the defaults come from. minimum,
-  maximum: of a number.
+  kind: int, float or a tuple of choices. help: for the command line. label: in the log
+  folder's name, before the value. origin: where the defaults come from. metavar: of a
+  number, for the command line. minimum, maximum: of a number.
   """
   kind: object
   help: str
-  metavar: str
   label: str
   origin: str = 'original'
+  metavar: str = None
   minimum: float = None
   maximum: float = None
 
@@ -51,7 +51,7 @@ SETTINGS = collections.OrderedDict([
     ('draw', Setting(
         ('original', 'reduced'), 'original: draw the projections, as the authors\' code; '
         'reduced: draw fewer numbers, with the same distribution of each layer\'s term',
-        metavar='DRAW', label='draw')),
+        label='draw')),
     ('iters', Setting(
         int, 'gradient steps of the projections before each training step',
         metavar='STEPS', label='iter', minimum=0, maximum=_MANY)),
@@ -63,11 +63,11 @@ SETTINGS = collections.OrderedDict([
         ('neurons', 'smaller'), 'what should be orthogonal: the neurons; or smaller: the '
         'neurons or the inputs, whichever are fewer; for orthogonal the term is then a '
         'mean, not a sum',
-        metavar='GRAM', label='gram', origin='paper')),
+        label='gram', origin='paper')),
     ('power', Setting(
         tuple(POWERS), 'energy of a pair of neurons: 0, 1 and 2 depend on their distance; '
         'a0, a1 and a2 on their angle',
-        metavar='POWER', label='power')),
+        label='power')),
     ('energy_weight', Setting(
         float, 'weight in the loss of each layer\'s term, except the output layer\'s',
         metavar='WEIGHT', label='weight', origin='original except orthogonal and srip',

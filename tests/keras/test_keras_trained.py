@@ -5,7 +5,6 @@ import tensorflow
 import tensorflow.compat.v1 as tf
 
 import comhe_tf1
-from comhe_tf1.regularizers import methods
 from comhe_tf1.regularizers import roles
 
 pytestmark = pytest.mark.skipif(tf.__version__.startswith('1.'),
@@ -158,9 +157,3 @@ def test_rate(keras):
     assert not np.array_equal(before, after)
   model.fit(POINTS, CLASSES, verbose=0)
   np.testing.assert_array_equal(regularization.state.projections['b'].numpy(), after)
-
-
-def test_settings_of_the_methods():
-  """Those that train are known by their steps."""
-  assert [name for name, each in methods.METHODS.items() if 'iters' in each.settings] == [
-      'angle', 'angle_alternating', 'adversarial']
