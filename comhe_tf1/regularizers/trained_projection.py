@@ -130,4 +130,6 @@ class AdversarialProjection(TrainedProjection):
   sign = -1.
 
   def _loss(self, cosine):
-    return lambda projected: energy.energies(projected, energy.full_space(self.power))
+    # All cosines at once: its gradient is differentiated, and W^T W is as large.
+    return lambda projected: similarity.from_cosines(
+        projected, energy.full_space(self.power))
