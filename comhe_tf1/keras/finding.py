@@ -230,29 +230,16 @@ def _with_roles(model, found, holders, given_roles):
   A kernel that is skipped has its place in the graph all the same: what reads its result
   does not become the first layer by that.
   """
-  below = {}
-
-  def within(layer):
-    """All layers within, itself included; remembered."""
-    if id(layer) not in below:
-      inside, left = [], [layer]
-      while left:
-        each = left.pop()
-        inside.append(each)
-        left += sub_layers(each)
-      below[id(layer)] = inside
-    return below[id(layer)]
-
   def holding(layer):
-    return [each for each in within(layer) if id(each) in holders]
+    return [each for each in _within(layer) if id(each) in holders]
 
   found_ends = graphs.ends(
       model, lambda layer: bool(holding(layer)),
-      lambda layer: any(_own_weights(each) for each in within(layer)))
+      lambda layer: any(_own_weights(each) for each in _within(layer)))
   if found_ends is None:   # by the order of the layers
     first, last = {holders[0]}, {holders[-1]}
   else:
-    first, last = (_passed_on(model, chosen, holding, within) for chosen in found_ends)
+    first, last = (_passed_on(model, chosen, holding) for chosen in found_ends)
   taken = []
   for each, place, path in found:
     names = matching(given_roles, path)
@@ -267,10 +254,15 @@ def _with_roles(model, found, holders, given_roles):
   return taken
 
 
-def _passed_on(model, chosen, holding, within):
+def _within(layer):
+  """A layer and all below it."""
+  return [layer] + [each for one in sub_layers(layer) for each in _within(one)]
+
+
+def _passed_on(model, chosen, holding):
   """Ids of the layers that hold the kernels of the chosen ones, through wrappers only."""
   passed = set()
-  for layer in within(model):
+  for layer in _within(model):
     if id(layer) in chosen:
       inside = holding(layer)
       if len(inside) == 1 or layouts.WRAPPERS & set(layouts.classes_of(layer)):

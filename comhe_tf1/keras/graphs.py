@@ -3,15 +3,6 @@
 A layer gives the output if no other kernel and no normalization lies between: the features
 that a network without its top puts out are no classes.
 """
-import typing
-
-_INPUT = -1   # stands for the model's input among the sources of a step
-
-
-class Step(typing.NamedTuple):
-  """A call of a layer: the layer, and the steps whose results it reads."""
-  layer: typing.Any
-  sources: frozenset
 
 
 def ends(model, has_kernel, has_weights):
@@ -24,36 +15,68 @@ def ends(model, has_kernel, has_weights):
   Returns:
     Pair of sets of ids of layers, or None if the model has no graph.
   """
-  if not is_graph(model):
+  if not _is_graph(model):
     return None
-  steps = []
-  results = _inline(model, [frozenset([_INPUT])] * len(_flat(model.inputs)), steps)
-  first, last, open_before = set(), set(), []
-  for step in steps:
-    opened = any(source == _INPUT or (open_before[source]
-                                      and not has_kernel(steps[source].layer))
-                 for source in step.sources)
-    open_before.append(opened)
-    if opened and has_kernel(step.layer):
-      first.add(id(step.layer))
-  left, seen = [source for result in results for source in result], {_INPUT}
-  while left:
-    place = left.pop()
-    if place in seen:
-      continue
-    seen.add(place)
-    if has_kernel(steps[place].layer):
-      last.add(id(steps[place].layer))
-    elif not has_weights(steps[place].layer):
-      left += steps[place].sources
+  first, last = set(), set()
+
+  def forward(model, opened):
+    """Adds to the tensors that no kernel lies before, from those of the inputs on."""
+    for layer, sources, results in _calls(model):
+      if _is_within(layer, sources):
+        reached = forward(layer, {inner for inner, source in zip(
+            _keys(layer.inputs), sources) if source in opened})
+        opened |= {result for inner, result in zip(_keys(layer.outputs), results)
+                   if inner in reached}
+      elif opened & set(sources):
+        if has_kernel(layer):
+          first.add(id(layer))
+        else:
+          opened |= set(results)
+    return opened
+
+  def backward(model, read):
+    """Adds to the tensors that no weights lie behind, from those of the outputs on."""
+    for layer, sources, results in reversed(_calls(model)):
+      if _is_within(layer, sources):
+        reached = backward(layer, {inner for inner, result in zip(
+            _keys(layer.outputs), results) if result in read})
+        read |= {source for inner, source in zip(_keys(layer.inputs), sources)
+                 if inner in reached}
+      elif read & set(results):
+        if has_kernel(layer):
+          last.add(id(layer))
+        elif not has_weights(layer):
+          read |= set(sources)
+    return read
+
+  forward(model, set(_keys(model.inputs)))
+  backward(model, set(_keys(model.outputs)))
   return first, last
 
 
-def is_graph(model):
-  """Whether a layer is a model whose inside is a graph: functional or sequential."""
-  return bool(getattr(model, 'layers', None) and getattr(model, 'inputs', None)
-              and all(hasattr(each, '_keras_history')
-                      for each in _flat(getattr(model, 'outputs', None))))
+def _graph_of(model):
+  """The functional model that a model is or, of a Sequential of Keras 3, has."""
+  return getattr(model, '_functional', None) or model
+
+
+def _is_graph(model):
+  return hasattr(_graph_of(model), '_nodes_by_depth')
+
+
+def _is_within(layer, sources):
+  return _is_graph(layer) and len(_flat(layer.inputs)) == len(sources)
+
+
+def _calls(model):
+  """A model's calls of layers, from its inputs on: layer, keys of what it reads and gives."""
+  calls = []
+  for _, nodes in sorted(_graph_of(model)._nodes_by_depth.items(), reverse=True):
+    for node in nodes:
+      layer = getattr(node, 'operation', None) or node.outbound_layer   # Keras 3, or 2
+      if type(layer).__name__ != 'InputLayer':
+        calls.append((layer, _keys(node.keras_inputs if hasattr(node, 'keras_inputs')
+                                   else node.input_tensors), _keys(node.output_tensors)))
+  return calls
 
 
 def _flat(nested):
@@ -64,56 +87,6 @@ def _flat(nested):
   return [] if nested is None else [nested]
 
 
-def _key(tensor):
-  layer, node, index = tensor._keras_history[:3]
-  return id(layer), node, index
-
-
-def _inputs_of(tensor):
-  layer, place, _ = tensor._keras_history[:3]
-  if type(layer).__name__ == 'InputLayer':
-    return []
-  node = layer._inbound_nodes[place]
-  return _flat(node.keras_inputs if hasattr(node, 'keras_inputs') else node.input_tensors)
-
-
-def _inline(model, given, steps):
-  """Appends the steps of a model, those of models within included, sources first.
-
-  Args:
-    given: list of sets of steps, one for each of its inputs.
-
-  Returns:
-    Likewise for its outputs.
-  """
-  outputs = _flat(model.outputs)
-  made = {_key(tensor): sources for tensor, sources in zip(_flat(model.inputs), given)}
-  within, left = {}, outputs[::-1]
-  while left:   # no recursion: networks are deeper than Python's stack
-    tensor = left[-1]
-    inputs = _inputs_of(tensor)
-    missing = [each for each in inputs if _key(each) not in made]
-    if _key(tensor) in made or not missing:
-      left.pop()
-      if _key(tensor) not in made:
-        made[_key(tensor)] = _result(tensor, [made[_key(each)] for each in inputs],
-                                     within, steps)
-    else:
-      left += missing
-  return [made[_key(tensor)] for tensor in outputs]
-
-
-def _result(tensor, sources, within, steps):
-  """The steps that a tensor is the result of; a call's are appended at its first."""
-  layer, node, index = tensor._keras_history[:3]
-  if not sources:
-    return frozenset([_INPUT])
-  call = id(layer), node
-  if call not in within:
-    if is_graph(layer) and len(_flat(layer.inputs)) == len(sources):
-      within[call] = _inline(layer, sources, steps)
-    else:
-      steps.append(Step(layer, frozenset().union(*sources)))
-      within[call] = len(steps) - 1
-  found = within[call]
-  return found[index] if isinstance(found, list) else frozenset([found])
+def _keys(tensors):
+  return [(id(layer), node, index) for layer, node, index in (
+      each._keras_history[:3] for each in _flat(tensors))]
