@@ -34,7 +34,7 @@ def inputs_and_neurons(axis, shape):
   if len(set(neurons)) < len(neurons) or not inputs:
     raise methods.SettingError(
         'axes of a kernel of shape %s must differ and leave one for the inputs '
-        '(biases and scales have none), got %r' % (tuple(shape), axis))
+        '(biases and scales have no neurons), got %r' % (tuple(shape), axis))
   return (inputs[1:] + inputs[:1] if neurons == (0,) else inputs), neurons
 
 

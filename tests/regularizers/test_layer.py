@@ -290,7 +290,7 @@ def test_weight(session, method, role):
     (lambda make: make('mhe', axis=(-2, -1))(np.ones((3, 4))), ValueError,
      r'leave one for the inputs .*got \(-2, -1\)'),
     (lambda make: make('mhe')(np.ones(3)), ValueError,
-     r'of shape \(3,\) must .*biases and scales have none'),
+     r'of shape \(3,\) must .*biases and scales have no neurons'),
     (lambda make: make('mhe')(np.ones((3, 4), int)), TypeError, 'got int64'),
     (lambda make: make('group', groups=3)(np.ones(SHAPE)), ValueError,
      'groups must divide .*got 3, but the kernel has 4'),
