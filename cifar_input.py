@@ -4,10 +4,12 @@ NumPy only. All randomness comes from one `np.random.RandomState`, which the
 original has as NumPy's global generator, seeded just before training.
 """
 
+import argparse
 import contextlib
 import hashlib
 import operator
 import os
+import re
 import sys
 from typing import NamedTuple
 from typing import Optional
@@ -347,6 +349,12 @@ def main(argv=None):
   """Downloads a data set, as the flags say; returns the exit status."""
   from comhe_tf1.data import download  # here, as reading pickles does not need it
 
+  def url(text):
+    if not re.match('https?://[^/]|file:///', text, re.IGNORECASE):
+      raise argparse.ArgumentTypeError(
+          f'expected http://HOST/..., https://HOST/... or file:///..., got {text!r}')
+    return text
+
   parser = arguments.Parser(
       prog='cifar_input.py',
       description='Download a data set, check its md5 sums and unpack it. Run it again '
@@ -357,7 +365,7 @@ def main(argv=None):
       '--dataset', choices=list(datasets.PICKLED), default='cifar100',
       help='data set (default: cifar100)')
   parser.add_argument(
-      '--url',
+      '--url', type=url,
       help='mirror of the archive, which must be identical: http, https or file '
            '(default: www.cs.toronto.edu/~kriz)')
   parser.add_argument(
@@ -376,10 +384,13 @@ def main(argv=None):
     download.download(data_set, folder, args.url)
   except download.DownloadError as error:
     raise DataError(str(error))
+  except BrokenPipeError:   # nobody reads what is printed
+    raise
   except OSError as error:
-    remedy = container.advice(
-        os.path.dirname(os.path.abspath(error.filename or folder)), '/data', error.errno)
-    raise DataError(f'{error}; {remedy}') if remedy else error
+    place = error.filename or folder
+    remedy = container.advice(os.path.dirname(os.path.abspath(place)), '/data', error.errno)
+    raise DataError(f'cannot read or write {place}: {error.strerror or error}'
+                    + (f'; {remedy}' if remedy else ''))
   return 0
 
 

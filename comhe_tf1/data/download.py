@@ -6,11 +6,11 @@ worked on, a `.lock` lie beside the folder of the pickles. Whatever fails, what 
 stays for the next call, and only bytes with the right md5 become a data set.
 """
 import contextlib
+import errno
 import hashlib
 import http.client
 import os
 import shutil
-import socket
 import sys
 import tarfile
 import time
@@ -25,9 +25,7 @@ PAUSES = (1, 3, 9)    # seconds before trying again
 SHOW_EVERY = 10       # seconds between lines of progress
 PART = '.comhe_part'  # not .part, which browsers use
 _BLOCK = 1 << 16
-# How connections fail; of the disk's errors none is among them.
-_PASSING = (ConnectionError, socket.timeout, urllib.error.URLError,
-            http.client.HTTPException)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)   # of the disk, not the connection
 
 
 class DownloadError(Exception):
@@ -119,7 +117,9 @@ def _get(data_set, url, archive):
       try:
         _transfer(url, file, data_set.size)
         break
-      except (ValueError,) + _PASSING as error:
+      except (OSError, ValueError, http.client.HTTPException) as error:
+        if getattr(error, 'errno', None) in _FULL:
+          raise
         reason = words.short(error if hasattr(error, 'code') else
                              getattr(error, 'reason', error))
         have = os.path.getsize(part)
@@ -138,18 +138,19 @@ def _get(data_set, url, archive):
 
 def _is_final(error, url):
   """Whether another attempt is useless: a wrong address or file stays wrong."""
+  if isinstance(error, urllib.error.HTTPError):
+    error.close()
+    return error.code < 500 and error.code not in (408, 429)   # busy
   return url.startswith('file:') or isinstance(
-      error, (ValueError, http.client.InvalidURL)) or (
-          getattr(error, 'code', 500) < 500 and error.code not in (408, 429))   # busy
+      error, (ValueError, http.client.InvalidURL))
 
 
 def _transfer(url, file, size):
   """Downloads what follows the bytes that a file has, up to `size`.
 
   Raises:
-    ValueError: the server gives something else.
-    `_PASSING`: the connection failed.
-    OSError: the file cannot be written.
+    ValueError, http.client.InvalidURL: the server gives something else, or there is none.
+    OSError, http.client.HTTPException: the connection failed, or the disk is full.
   """
   have = file.seek(0, os.SEEK_END)
   if have >= size:

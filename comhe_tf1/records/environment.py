@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-LIMIT = 5   # seconds for a command: what is only for the record is not waited for
+LIMIT = 5   # seconds for a command, which is then killed: it is only for the record
 
 
 def describe(session):
@@ -55,7 +55,7 @@ def _build_info(key, old_name):
 
 
 def _output(*command):
-  """What a command prints, or None where it cannot be run or takes longer than `LIMIT`."""
+  """What a command prints, or None where it fails or does not end within `LIMIT`."""
   # Into a file: the end of a pipe would come after that of all that the command started.
   with tempfile.TemporaryFile() as file:
     try:

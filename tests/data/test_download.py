@@ -1,7 +1,9 @@
 """Downloads from a server of the test's own; nothing leaves the machine."""
 import collections
 import contextlib
+import errno
 import hashlib
+import http.client
 import http.server
 import io
 import os
@@ -450,6 +452,21 @@ def test_a_page_in_place_of_the_archive(server, folder):
   assert server.asked == ['bytes=900-'] * 2 and holds(folder) == PICKLES
 
 
+@pytest.mark.parametrize('number', [errno.EHOSTUNREACH, errno.ETIMEDOUT])
+def test_a_network_that_fails_while_reading(server, folder, monkeypatch, capsys, number):
+  failures = [OSError(number, os.strerror(number))]
+  read1 = http.client.HTTPResponse.read1
+
+  def fail_once(response, *size):
+    if failures:
+      raise failures.pop()
+    return read1(response, *size)
+
+  monkeypatch.setattr(http.client.HTTPResponse, 'read1', fail_once)
+  download(SET, str(folder), server.url)
+  assert 'trying again' in capsys.readouterr().out and holds(folder) == PICKLES
+
+
 def test_no_server(folder):
   with socket.socket() as free:
     free.bind(('127.0.0.1', 0))   # bound and not listening: refuses
@@ -507,7 +524,10 @@ def test_killed_and_called_again(start_download, server, folder):
     (['--download', 'extra'], 'unrecognized arguments: extra'),
     (['--download', '--dataset', 'mnist'], "invalid choice: 'mnist'"),
     (['--download', '--data_dir', ''], "expected a path, got ''"),
-    (['--download', '--data_dir', 's3://bucket'], "expected a path of this machine")])
+    (['--download', '--data_dir', 's3://bucket'], "expected a path of this machine"),
+    (['--download', '--url', 'ftp://h/x'], "file:///..., got 'ftp://h/x'"),
+    (['--download', '--url', 'cifar.tar.gz'], "got 'cifar.tar.gz'"),
+    (['--download', '--url', 'http:///x'], "got 'http:///x'")])
 def test_usage_errors(capsys, flags, words):
   with pytest.raises(SystemExit) as error:
     cifar_input.main(flags)
@@ -549,7 +569,7 @@ def test_a_folder_that_cannot_be(start_command, server, tmp_path):
     status, _, err = finish(start_command(
         '--download', '--url', server.url, '--data_dir', name))
     assert status == 1 and len(err) == 1
-    assert err[0].startswith('cifar_input.py: error: [Errno ') and 'data' in err[0]
+    assert err[0].startswith('cifar_input.py: error: cannot read or write ') and 'data' in err[0]
   assert not server.requests
 
 
@@ -561,7 +581,8 @@ def test_a_full_disk(start_command, server, tmp_path):
       env=dict(os.environ, PYTHONDONTWRITEBYTECODE='1'),
       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))))
   assert status == 1 and len(err) == 1
-  assert err[0] == 'cifar_input.py: error: [Errno 27] File too large'
+  assert err[0] == ('cifar_input.py: error: cannot read or write cifar-100-python: '
+                    'File too large')
   assert (tmp_path / 'cifar-100-python.tar.gz.comhe_part').read_bytes() == CONTENT[:9000]
 
 
