@@ -4,8 +4,9 @@ With U the neurons over their norms, C = U^T U and f the energy of a pair, an en
 needs sum_ij f(c_ij) and, for its gradient, A = U S with s_ij = f'(c_ij). The N neurons
 are cut into k blocks of equal size. Every pair of blocks is visited once: it gives its
 part of the sum and, from the same cosines, the parts of A on both sides, so that there
-is no second pass for the gradient, and half of all cosines are never formed. Of several
-sets of neurons, the same blocks of many are visited together.
+is no second pass for the gradient, and half of all cosines are never formed. The second
+order, A's own gradient, is another such pass. Of several sets of neurons, the same
+blocks of many are visited together.
 
 Memory is that of a few block x block matrices and of a few copies of U. The passes are
 loops, whose operations are as many for any N. What they compute is hidden from
@@ -55,7 +56,8 @@ def sums(directions, pairs):
 
   Returns:
     Sums, float64 tensor [...], constant to gradients; and A = U S, tensor
-    [..., d, N], which cannot be differentiated by U: NotImplementedError.
+    [..., d, N], which has a gradient by U. That one has none in turn:
+    NotImplementedError.
   """
   shape = tf.shape(directions)
   lengths = [shape[axis] if length is None else length
@@ -69,7 +71,20 @@ def sums(directions, pairs):
   # TensorFlow would keep every block for its own gradient; this one needs U alone.
   units = cut.blocks(_detached(directions))
   totals, product = _first_order(cut, units, pairs)
-  return tf.reshape(totals, leading), _no_gradient(tf.reshape(product, lengths), directions)
+  totals = tf.reshape(totals, leading)
+  product = tf.reshape(product, lengths)
+
+  @tf.custom_gradient
+  def differentiable(directions):
+    def gradient(upstream):
+      return _no_third_order(
+          tf.reshape(_second_order(cut, cut.blocks(_detached(directions)),
+                                   cut.blocks(_detached(upstream)), pairs), lengths),
+          directions, upstream)
+
+    return tf.identity(product), gradient
+
+  return totals, differentiable(directions)
 
 
 def _detached(tensor):
@@ -83,12 +98,12 @@ def _detached(tensor):
 
 
 @tf.custom_gradient
-def _no_gradient(result, source):
-  """The result, which refuses to be differentiated by its source."""
+def _no_third_order(result, *sources):
+  """The result, which refuses to be differentiated by its sources."""
   def gradient(upstream):
     raise NotImplementedError(
         'energies of so many neurons, or of an unknown number, have gradients of first '
-        'order only')
+        'and second order only')
 
   return tf.identity(result), gradient
 
@@ -280,3 +295,39 @@ def padding_sums(pairs, counts, filled, dtype):
                      for function in pairs)
   return ((filled * (filled - 1.) - counts * (counts - 1.)) * between
           + (filled - counts) * within)
+
+
+def _second_order(cut, units, upstream, pairs):
+  """Gradient of <V, A> by U, tensor [sets, d, N], from U and V in blocks.
+
+  With T = f''(C) * (U^T V + V^T U), entry by entry, it is V S + U T.
+  """
+  def slopes_of(function, cosine, weights):
+    # f' is in closed form; f'' is its derivative, entry by entry.
+    with tf.GradientTape() as tape:
+      tape.watch(cosine)
+      _, slopes = function(cosine)
+    return slopes, tape.gradient(slopes, cosine, output_gradients=weights)
+
+  def within(group, place, lists):
+    unit, above = units[place], upstream[place]
+    # Within a block U^T V and V^T U are each other's transpose.
+    weights = tf.matmul(unit, above, transpose_a=True)
+    slopes, curved = slopes_of(
+        pairs.within, tf.matmul(unit, unit, transpose_a=True),
+        weights + tf.linalg.matrix_transpose(weights))
+    return [lists[0].add(place, tf.matmul(above, slopes) + tf.matmul(unit, curved))]
+
+  def between(group, first, second, lists):
+    left, right = units[first], units[second]
+    left_above, right_above = upstream[first], upstream[second]
+    slopes, curved = slopes_of(
+        pairs.between, tf.matmul(left, right, transpose_a=True),
+        tf.matmul(left, right_above, transpose_a=True)
+        + tf.matmul(left_above, right, transpose_a=True))
+    # The same S and T, once as they are and once transposed, for the two blocks.
+    results = lists[0].add(first, tf.matmul(right_above, slopes, transpose_b=True)
+                           + tf.matmul(right, curved, transpose_b=True))
+    return [results.add(second, tf.matmul(left_above, slopes) + tf.matmul(left, curved))]
+
+  return cut.whole(_visit(cut, [cut.nothing(units.dtype)], within, between)[0])

@@ -58,7 +58,7 @@ def energies(neurons, mean, epsilon=similarity.NORM_FLOOR, many=None):
   """Energies of sets of neurons, one each.
 
   Those of many neurons, or of a number that the shape does not tell, are computed by
-  `blocks`: to rounding the same, but differentiable once only.
+  `blocks`: to rounding the same, and differentiable twice.
 
   Args:
     neurons: tensor [..., d, N]; leading axes are independent sets of neurons.

@@ -130,6 +130,4 @@ class AdversarialProjection(TrainedProjection):
   sign = -1.
 
   def _loss(self, cosine):
-    # All cosines at once: its gradient is differentiated, and W^T W is as large.
-    return lambda projected: similarity.from_cosines(
-        projected, energy.full_space(self.power))
+    return lambda projected: energy.energies(projected, energy.full_space(self.power))

@@ -29,10 +29,11 @@ def small(monkeypatch):
   monkeypatch.setattr(blocks, 'BLOCK', 4)
 
 
-def orders(function, neurons, weights):
-  """Values, and the gradient of their weighted sum."""
+def orders(function, neurons, weights, direction):
+  """Values, gradient of their weighted sum, and that one's along a direction."""
   values = function(neurons)
-  return values, tf.gradients(tf.reduce_sum(weights * values), neurons)[0]
+  gradient, = tf.gradients(tf.reduce_sum(weights * values), neurons)
+  return values, gradient, tf.gradients(tf.reduce_sum(direction * gradient), neurons)[0]
 
 
 def loops(graph):
@@ -46,13 +47,16 @@ def loops(graph):
                                    (2, 3, 5, 7)], ids=str)
 @pytest.mark.parametrize('known', [True, False], ids=['known', 'unknown'])
 def test_the_same_as_all_at_once(session, rng, small, space, shape, known):
-  start, weights = rng.randn(*shape), rng.randn(*shape[:-2])
+  start, direction = rng.randn(*shape), rng.randn(*shape)
+  weights = rng.randn(*shape[:-2])
   neurons = tf.placeholder(tf.float64, shape if known else len(shape) * [None])
-  by_blocks = orders(lambda w: energy.energies(w, space('2')), neurons, weights)
+  by_blocks = orders(lambda w: energy.energies(w, space('2')), neurons, weights,
+                     direction)
   assert loops(session.graph)
   before = loops(session.graph)
   # Of a plain function it is known nothing that could be taken by blocks.
-  at_once = orders(lambda w: similarity.from_cosines(w, space('2')), neurons, weights)
+  at_once = orders(lambda w: similarity.from_cosines(w, space('2')), neurons, weights,
+                   direction)
   assert loops(session.graph) == before
   for one, other in zip(*session.run([by_blocks, at_once], {neurons: start})):
     np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11 * np.abs(other).max())
@@ -66,11 +70,12 @@ def test_float32_keeps_its_digits(session, rng, monkeypatch, space, power):
   monkeypatch.setattr(blocks, 'BLOCK', 16)
   start = rng.randn(24, 50).astype('float32')
   start[:, [1, 2, 45]] = 0.
+  direction = rng.randn(*start.shape)
 
   def results(dtype, function):
     neurons = tf.placeholder(dtype, start.shape)
-    return session.run(orders(lambda w: function(w, space(power)), neurons, 1.),
-                       {neurons: start})
+    return session.run(orders(lambda w: function(w, space(power)), neurons, 1.,
+                              direction.astype(dtype)), {neurons: start})
 
   # Both round; cosines near 1, as those of the diagonal, lose most.
   for exact, at_once, by_blocks in zip(
@@ -107,7 +112,7 @@ def test_operations_do_not_grow_with_the_neurons():
     ('random', {'pn': 3, 'draw': 'reduced'}), ('random_max', {'pn': 3}), ('group', {}),
     ('angle', {}), ('adversarial', {'iters': 2}), ('angle_alternating', {})])
 def test_terms_of_every_method(rng, monkeypatch, method, settings):
-  """With the loops, and the second order, that trained projections need."""
+  """With the loops within loops and the second order that trained projections need."""
   start = {name: rng.randn(*shape) for name, shape in [
       (comhe_tf1.FIRST, (3, 5)), (comhe_tf1.HIDDEN, (1, 1, 6, 7)),
       (comhe_tf1.OUTPUT, (4, 5))]}
@@ -136,31 +141,41 @@ def test_terms_of_every_method(rng, monkeypatch, method, settings):
     np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9 * np.abs(other).max())
 
 
-def test_second_order_is_refused(session, small):
+def test_third_order_is_refused(session, small):
   kernel = tf.placeholder(tf.float64, [3, 9])
-  _, gradient = orders(comhe_tf1.half_space_energy, kernel, 1.)
-  with pytest.raises((NotImplementedError, LookupError), match='first order only'):
-    tf.gradients(gradient, kernel)
+  _, _, second = orders(comhe_tf1.half_space_energy, kernel, 1., 1.)
+  with pytest.raises((NotImplementedError, LookupError), match='second order only'):
+    tf.gradients(second, kernel)
 
 
 @needs_eager
 @pytest.mark.parametrize('wrapped', [{}, {'jit_compile': False}, {'jit_compile': True}],
                          ids=['eager', 'function', 'jit'])
 def test_eager_and_functions(rng, small, wrapped):
-  """Value and gradient, as the slow version has them."""
+  """Value, gradient and second order, as the slow version has them."""
   start = rng.randn(3, 6)
 
-  def both(kernel):
+  def slope(kernel):
     with tf.GradientTape() as tape:
       tape.watch(kernel)
       value = comhe_tf1.half_space_energy(kernel)
     return value, tape.gradient(value, kernel)
 
+  def both(kernel):
+    with tf.GradientTape() as tape:
+      tape.watch(kernel)
+      value, gradient = slope(kernel)
+      total = tf.reduce_sum(tf.square(gradient))
+    return value, gradient, tape.gradient(total, kernel)
+
   function = tensorflow.function(both, autograph=False, **wrapped) if wrapped else both
-  value, gradient = (each.numpy() for each in function(tf.constant(start)))
+  value, gradient, second = (each.numpy() for each in function(tf.constant(start)))
   assert value == pytest.approx(ground_truth.half_space_energy(start))
   np.testing.assert_allclose(gradient, ground_truth.gradient(
       ground_truth.half_space_energy, start), rtol=1e-6, atol=1e-8)
+  np.testing.assert_allclose(second, ground_truth.gradient(
+      lambda w: np.sum(slope(tf.constant(w))[1].numpy() ** 2), start),
+                             rtol=1e-5, atol=1e-7)
 
 
 def peak_memory(function):
