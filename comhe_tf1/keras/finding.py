@@ -15,7 +15,8 @@ _FLOATS = ('float16', 'bfloat16', 'float32', 'float64')
 class Found(typing.NamedTuple):
   """A kernel of a model.
 
-  name: path of its layer, and the attribute where the layer has several.
+  name: path of its layer, and the attribute where the layer has several; with a number
+  where the model has the same path twice.
   layer: that holds it; variable: the kernel; layout: `layouts.Layout`.
   role: of `roles.ROLES`; given: whether the user has said so.
   """
@@ -190,7 +191,7 @@ class _Finder:
       self.holders.append(id(layer))
       return
     shape = tuple(int(length) for length in variable.shape)
-    kind, axis = _dtype_of(variable), self._given_axis(path)
+    kind, axis = dtype_of(variable), self._given_axis(path)
     if kind not in _FLOATS:
       self._leave_out(path, f'its kernel is of {kind}')
       return
@@ -205,8 +206,10 @@ class _Finder:
     elif layout.shape[1] < 2:
       self._leave_out(path, 'neurons of one input have no angle')
     else:
-      same = sum(path == each for _, _, each in self.found)   # a class of one's own may
-      name = '/'.join(path) + ('_%d' % same if same else '')
+      name, same = '/'.join(path), 0
+      while name in [each.name for each, _, _ in self.found]:   # in a class of one's own
+        same += 1
+        name = '%s_%d' % ('/'.join(path), same)
       found = Found(name, layer, variable, layout, roles.HIDDEN, False)
       self.found.append((found, place or layouts.Place('', None), path))
       self.holders.append(id(layer))
@@ -219,7 +222,8 @@ def _short_name(variable):
   return variable.name.split('/')[-1].split(':')[0]
 
 
-def _dtype_of(variable):
+def dtype_of(variable):
+  """Name of the type of a variable of any Keras."""
   kind = variable.dtype
   return getattr(getattr(kind, 'base_dtype', kind), 'name', str(kind))
 

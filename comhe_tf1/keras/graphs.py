@@ -81,7 +81,7 @@ def _calls(model):
 
 def _flat(nested):
   if isinstance(nested, dict):
-    nested = list(nested.values())
+    nested = [nested[key] for key in sorted(nested)]   # as Keras flattens them
   if isinstance(nested, (list, tuple)):
     return [leaf for each in nested for leaf in _flat(each)]
   return [] if nested is None else [nested]

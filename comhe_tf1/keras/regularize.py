@@ -93,12 +93,13 @@ class Regularization:
         method, methods.with_library_defaults(method, settings))
     self._weight = _checked_weight(weight)
     self._draws = draws.Draws(seed)
-    # That of Keras, which sums up losses of its own type only; half precision is raised.
-    self._dtype = tf.float64 if self._keras.backend.floatx() == 'float64' else tf.float32
     if not model.built or not model.weights:
       raise ValueError('the model %r has no weights yet; call it once, or model.build'
                        % model.name)
     self.kernels, self.left_out = finding.find(model, skip, given_roles, given_axes)
+    # Half precision is raised.
+    self._dtype = tf.float64 if 'float64' in [
+        finding.dtype_of(kernel.variable) for kernel in self.kernels] else tf.float32
     self._check_settings()
     self._mode = threading.local()   # replicas of a strategy are threads
     self._removed = False
@@ -195,7 +196,10 @@ class Regularization:
     regularizer.variable, regularizer.keep = self._variable, self._keep
     rate = self._learning_rate() if self._trains else None
     value = terms.total(regularizer, kernels, rate, self._dtype)
-    return value * tf.cast(self._weight_now(), self._dtype)
+    value *= tf.cast(self._weight_now(), self._dtype)
+    # Keras 3 sums up losses of its own type only.
+    floats = self._keras.backend.floatx()
+    return tf.cast(value, floats) if floats in ('float32', 'float64') else value
 
   def _loss_and_metric(self):
     value = self.loss()

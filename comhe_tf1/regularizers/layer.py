@@ -84,7 +84,10 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     if role not in roles.ROLES:
       raise methods.SettingError('role must be one of %s, got %r'
                                  % (', '.join(roles.ROLES), role))
+    for name in sorted(set(_WEIGHTS.values()) & set(settings)):
+      raise TypeError(f'kernel_regularizer has no setting {name!r}, use weight')
     if weight is not None:
+      methods.check('weight', weight, setting='energy_weight')
       settings.update(dict.fromkeys(_WEIGHTS.values(), weight))
     settings = methods.resolve(method, settings)
     weights = {name: settings.pop(name) for name in set(_WEIGHTS.values())}
@@ -97,7 +100,7 @@ class KernelRegularizer(tensorflow.keras.regularizers.Regularizer):
     if hasattr(axis, '__index__'):   # of NumPy; files want Python's
       axis = axis.__index__()
     self.axis = tuple(axis) if isinstance(axis, list) else axis
-    if isinstance(axis, (list, tuple)) and method == 'group':
+    if isinstance(axis, (list, tuple)) and len(axis) > 1 and method == 'group':
       raise methods.SettingError(f'axis {self.axis} leaves no input channels to group')
     # Imported here: an import in a function that is traced troubles AutoGraph.
     self._implementation = methods.implementation(method)

@@ -204,7 +204,7 @@ def resolve(method, settings):
     if name not in resolved:
       raise TypeError('%s has no setting %r, only %s'
                       % (method, name, ', '.join(resolved) or 'none at all'))
-    _check(name, value, resolved[name])
+    check(name, value, resolved[name])
     resolved[name] = str(value) if name == 'power' else value
   for name, default in zip(_WEIGHTS, POWERS[resolved.get('power', '2')]):
     if name in resolved and resolved[name] is None:
@@ -212,8 +212,9 @@ def resolve(method, settings):
   return resolved
 
 
-def _check(name, value, default):
-  setting = SETTINGS[name]
+def check(name, value, default=None, setting=None):
+  """Raises SettingError for a value out of range; `setting`: whose range, if not its own."""
+  setting = SETTINGS[setting or name]
   if setting.kind is int:
     # Whole numbers of any kind, NumPy's too, but not 2.5 or '4'.
     good = hasattr(value, '__index__') and setting.minimum <= value <= setting.maximum

@@ -117,6 +117,23 @@ def test_roles_by_the_graph(keras):
                              'classes': OUTPUT, 'others': OUTPUT}
 
 
+def test_roles_with_a_dict_of_outputs_within(keras):
+  """Keras flattens it by its keys, whatever their order."""
+  layers = keras.layers
+  inputs = layers.Input((8, 8, 3))
+  x = layers.Conv2D(4, 3, name='features')(layers.Conv2D(4, 3, name='stem')(inputs))
+  try:
+    base = keras.models.Model(inputs, {
+        'logits': layers.Dense(5, name='head')(layers.GlobalAveragePooling2D()(x)),
+        'features': x}, name='base')
+  except (TypeError, ValueError, AttributeError):   # of 1.14
+    pytest.skip('this Keras takes no dict of outputs')
+  outer = layers.Input((8, 8, 3))
+  model = keras.models.Model(outer, layers.Softmax()(base(outer)['logits']))
+  assert roles_of(model) == {'base/stem': FIRST, 'base/features': HIDDEN,
+                             'base/head': OUTPUT}
+
+
 def test_roles_of_a_model_within_another(keras):
   """Features that a normalization follows are no classes."""
   layers = keras.layers
