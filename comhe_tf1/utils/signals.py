@@ -4,7 +4,6 @@ One that was ignored when the process started, as in a job of nohup, stays so.
 """
 import os
 import signal
-import threading
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
 # Of a terminal that goes, and of schedulers, before they send SIGTERM. They may come again.
@@ -26,6 +25,9 @@ class Interruption:
     self.signal = None
 
   def __enter__(self):
+    # Not above: until `end_at_once` is called, SIGINT is answered by a traceback.
+    import threading
+
     # Python's handlers wait while the main thread is in a library, for minutes where a
     # device hangs. The number of a signal is written to a pipe at once.
     reader, self._writer = os.pipe()
