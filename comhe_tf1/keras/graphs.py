@@ -17,40 +17,27 @@ def ends(model, has_kernel, has_weights):
   """
   if not _is_graph(model):
     return None
+
+  def walk(model, reached, forward, passes, found):
+    """Adds to the tensors reached: from the inputs on, or from the outputs back."""
+    for layer, sources, results in _calls(model)[::1 if forward else -1]:
+      near, far = (sources, results) if forward else (results, sources)
+      if _is_within(layer, sources):
+        ends_within = _keys(layer.inputs), _keys(layer.outputs)
+        near_within, far_within = ends_within if forward else ends_within[::-1]
+        inside = walk(layer, {inner for inner, outer in zip(near_within, near)
+                              if outer in reached}, forward, passes, found)
+        reached |= {outer for inner, outer in zip(far_within, far) if inner in inside}
+      elif reached & set(near):
+        if has_kernel(layer):
+          found.add(id(layer))
+        elif passes(layer):
+          reached |= set(far)
+    return reached
+
   first, last = set(), set()
-
-  def forward(model, opened):
-    """Adds to the tensors that no kernel lies before, from those of the inputs on."""
-    for layer, sources, results in _calls(model):
-      if _is_within(layer, sources):
-        reached = forward(layer, {inner for inner, source in zip(
-            _keys(layer.inputs), sources) if source in opened})
-        opened |= {result for inner, result in zip(_keys(layer.outputs), results)
-                   if inner in reached}
-      elif opened & set(sources):
-        if has_kernel(layer):
-          first.add(id(layer))
-        else:
-          opened |= set(results)
-    return opened
-
-  def backward(model, read):
-    """Adds to the tensors that no weights lie behind, from those of the outputs on."""
-    for layer, sources, results in reversed(_calls(model)):
-      if _is_within(layer, sources):
-        reached = backward(layer, {inner for inner, result in zip(
-            _keys(layer.outputs), results) if result in read})
-        read |= {source for inner, source in zip(_keys(layer.inputs), sources)
-                 if inner in reached}
-      elif read & set(results):
-        if has_kernel(layer):
-          last.add(id(layer))
-        elif not has_weights(layer):
-          read |= set(sources)
-    return read
-
-  forward(model, set(_keys(model.inputs)))
-  backward(model, set(_keys(model.outputs)))
+  walk(model, set(_keys(model.inputs)), True, lambda layer: True, first)
+  walk(model, set(_keys(model.outputs)), False, lambda layer: not has_weights(layer), last)
   return first, last
 
 
