@@ -3,6 +3,7 @@
 
     python docs/results.py --add log/w025_none    # a folder with one finished run
     python docs/results.py --add log/cnn9_width0.25/none/default/run_01 --name none_346
+    python docs/results.py --add log/w025_random --weights
     python docs/results.py                        # writes the pages again
 
 The text of docs/results.md is written by hand: each table there is found by its first row
@@ -10,9 +11,10 @@ and replaced. results/README.md, the details of every run, is written as a whole
 
 A finished run is kept in results/NAME (by default the folder's own name): both logs,
 args.json, env.json, final.json and metrics.jsonl as training wrote them, but without the
-folders of the machine (--data_dir, --log_dir). Checkpoints are not kept. Of an unfinished
-run copy the two logs to results/NAME by hand. If results/NAME has a picture curves.png
-(`compare.py --plot`), the page shows it.
+folders of the machine (--data_dir, --log_dir); with --weights also the network's variables
+after the last step, without the optimizer's (1.7 MB at a quarter of the width). Of an
+unfinished run copy the two logs to results/NAME by hand. If results/NAME has a picture
+curves.png (`compare.py --plot`), the page shows it.
 """
 import collections
 import json
@@ -42,6 +44,7 @@ from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import durable
 from comhe_tf1.utils import terminal
+from comhe_tf1.utils import tf_setup
 
 RESULTS = os.path.join(ROOT, 'results')
 PAGE = os.path.join(ROOT, 'docs', 'results.md')
@@ -64,14 +67,8 @@ records of a run, as training wrote them (without the names of the machine's fol
 Tables show test errors in percent. *Final*: after the last step; this is the result.
 *Best*: chosen on the test set. `python compare.py results/NAME` shows more of a run.
 '''
-SEEDS = '''
-## By setting
-
-Runs that differ only in the seed. sd: standard deviation of one run. Difference to none:
-mean difference of the final test error to runs without a regularizer and otherwise the same
-settings, with its 95 % interval (Student's t); negative is better. *Paired*: over the seeds
-that both have; otherwise with the pooled spread of both. One run each has no interval.
-'''
+SETTINGS = ['setting', 'steps', 'seeds', 'published', 'best here', 'final here',
+            'sd of final', 'final, difference to none']
 UNFINISHED = ('Test accuracies after every {:,} steps (as logged, not errors), and the '
               'difference, ours minus published, in each section between learning-rate '
               'decay steps. Single evaluations vary much before the second decay step.')
@@ -101,16 +98,18 @@ class Result(typing.NamedTuple):
     return self.compared.sections[0].verdicts[0]
 
 
-def add(folder, name=None, results=RESULTS):
+def add(folder, name=None, results=RESULTS, weights=False):
   """Copies the one finished run in or below a folder; returns where it is now.
 
   Args:
     folder: path.
     name: of its folder in `results`, or None for that of `folder`.
     results: path.
+    weights: whether to keep the network's variables.
 
   Raises:
-    ResultError: there is none, or more than one; it is damaged; the name is taken.
+    ResultError: there is none, or more than one; it is damaged, or its last checkpoint
+      is; the name is taken.
   """
   found = [path for path, _, names in os.walk(folder) if 'final.json' in names]
   if len(found) != 1:
@@ -125,7 +124,9 @@ def add(folder, name=None, results=RESULTS):
                       f'remove it')
   _, source, compared, _ = read_one(found[0], name)
   run = os.path.join(target, os.path.basename(source.folder))
-  os.makedirs(run)
+  if weights:
+    _keep_weights(source.folder, run, compared.entries[0].schedule.steps)
+  os.makedirs(run, exist_ok=True)
   for path in source.logs:
     shutil.copy(path, target)
   for file in ('final.json', 'metrics.jsonl'):
@@ -138,6 +139,37 @@ def add(folder, name=None, results=RESULTS):
     with open(os.path.join(run, file), 'w') as copy:
       copy.write(json.dumps(content, indent=2, sort_keys=True) + '\n')
   return target
+
+
+def _keep_weights(source, run, steps):
+  """Writes a checkpoint of the network alone, from a run's after so many steps.
+
+  Args:
+    source: folder of the run.
+    run: folder to make.
+    steps: number of steps.
+
+  Raises:
+    ResultError: the run's checkpoint is missing or damaged.
+  """
+  import tensorflow.compat.v1 as tf
+
+  from comhe_tf1.networks import architectures
+  from comhe_tf1.records import checkpoints
+  from comhe_tf1.training import evaluation
+
+  try:
+    values, facts = checkpoints.load(
+        os.path.join(source, 'checkpoints', f'model.ckpt-{steps}'))
+  except checkpoints.CheckpointError as error:
+    raise ResultError(str(error))
+  with tf.Graph().as_default():
+    evaluation.build(architectures.plan(**facts['network']))
+    names = [variable.op.name for variable in tf.global_variables()]
+  os.makedirs(run)
+  with checkpoints.Writer(os.path.join(run, 'checkpoints'), max_to_keep=1) as writer:
+    writer.save(steps, {name: values[name] for name in names},
+                {name: facts[name] for name in ('network', 'test_md5')})
 
 
 def _command(environment):
@@ -202,7 +234,7 @@ def page(found, results=RESULTS):
   """The text of results/README.md, from a list of `Result` in a folder."""
   rows = [['run', 'method and network', 'steps', 'seed', 'final', 'best',
            'median of the last 20', 'published']] + list(map(_row, found))
-  lines = [INTRODUCTION] + _table(rows) + _by_setting(found)
+  lines = [INTRODUCTION] + _table(rows)
   for each in found:
     lines += ['', '## ' + each.name, ''] + _details(each)
     if os.path.exists(os.path.join(results, each.name, PICTURE)):
@@ -254,30 +286,38 @@ def _beside(beside):
           f'{here(beside.final)}')
 
 
-def _by_setting(found):
-  """The section on runs that differ in their seeds, as lines."""
+def _settings(found):
+  """The table of finished runs that differ only in their seeds, the baseline first."""
   groups, baselines = collections.OrderedDict(), {}
   for each in found:
     entry = each.entry
     if entry.finished and entry.settings:
       groups.setdefault(verdicts.without_seed(entry.settings), []).append(each)
-      if entry.settings.get('regularizer') == 'none':
+      if entry.settings['regularizer'] == 'none':
         baselines.setdefault(_common(entry.settings), {})[entry.seed] = _last(each)
-  if not groups:
-    return []
-  rows = [['setting', 'steps', 'n', 'seeds', 'mean of final', 'sd', 'difference to none',
-           'published, best of one run']]
-  for members in groups.values():
-    entry, by_seed = members[0].entry, {each.entry.seed: _last(each) for each in members}
-    errors = list(by_seed.values())
-    rows.append([
-        run_settings.described(entry.settings), f'{entry.schedule.steps:,}',
-        str(len(errors)), ', '.join(map(str, by_seed)), f'{statistics.mean(errors):.2f}',
-        f'{seed_statistics.spread(errors).sd:.2f}' if errors[1:] else '-',
-        _difference(by_seed, baselines.get(_common(entry.settings)))
-        if entry.settings['regularizer'] != 'none' else '-',
-        ', '.join(each.cell.shown_error for each in members[0].compared.cells) or 'none'])
-  return [SEEDS] + _table(rows)
+  names = list(methods.METHODS)
+  return [SETTINGS] + [
+      _setting(members, baselines.get(_common(members[0].entry.settings)))
+      for members in sorted(groups.values(), key=lambda members: names.index(
+          members[0].entry.settings['regularizer']))]
+
+
+def _setting(members, baseline):
+  """A row of `_settings`; baseline: final errors by seed, or None."""
+  entry, by_seed = members[0].entry, {each.entry.seed: _last(each) for each in members}
+  errors = list(by_seed.values())
+  return [
+      run_settings.described(entry.settings), f'{entry.schedule.steps:,}',
+      ', '.join(f'[{each.entry.seed}](../results/README.md#{_anchor(each.name)})'
+                for each in members),
+      ', '.join(each.cell.shown_error for each in members[0].compared.cells) or '-',
+      f'{statistics.mean(map(_best, members)):.2f}', f'{statistics.mean(errors):.2f}',
+      f'{seed_statistics.spread(errors).sd:.2f}' if errors[1:] else '-',
+      _difference(by_seed, baseline) if entry.settings['regularizer'] != 'none' else '-']
+
+
+def _best(result):
+  return cells.error_of(result.entry.final['best'])
 
 
 def _last(result):
@@ -309,6 +349,9 @@ def _details(result):
     lines = ['    python train.py ' + ' '.join(map(shlex.quote, command)), '']
     facts += [_trained(entry), _figures(entry.final)] + _machines(entry.environments)
     facts.append(f'{_time(result.source)}; {_interruptions(entry.environments)}.')
+    if os.path.exists(os.path.join(result.source.folder, 'checkpoints')):
+      facts.append(f'The weights are here: `python train.py --eval_only results/'
+                   f'{result.name}` prints the final test accuracy.')
   else:
     facts.append('Only the logs are here, which record no settings.')
     if not entry.finished:
@@ -513,8 +556,7 @@ def _cells(known, runs):
 
 def _here(result):
   """A run beside a published test error."""
-  return (f'{result.name}: {cells.error_of(result.entry.final["best"]):.2f}, final '
-          f'{_last(result):.2f}')
+  return f'{result.name}: {_best(result):.2f}, final {_last(result):.2f}'
 
 
 def _curves(known, runs):
@@ -564,9 +606,7 @@ def results_page(found):
            f'{sum(each.counts for each in published)} measured here.')
   with open(PAGE, encoding='utf-8') as file:
     text = re.sub(r'(?m)^\*\*\d[^*]*\*\*$', f'**{count}**', file.read())
-  text = _with_table(text, [['run', 'steps', 'seed', 'published', 'best here',
-                             'final here']] + list(map(_short_row, sorted(
-                                 found, key=_place_of_method))))
+  text = _with_table(text, _settings(found))
   for quantity in (ERROR, ENERGY):
     text = _with_table(text, [[quantity, 'published', 'recipe', 'here']] + [
         [each.label, each.published, _places(each.recipes) or 'none',
@@ -580,24 +620,6 @@ def _with_table(text, rows):
   heading, *_ = table = _table(rows)
   before, after = re.split('(?m)^' + re.escape(heading) + '$(?:\n\\|.*)*', text)
   return before + '\n'.join(table) + after
-
-
-def _place_of_method(result):
-  """The baseline first; runs of unknown settings last."""
-  names = list(methods.METHODS)
-  return names.index(result.entry.settings['regularizer']) if result.entry.settings else (
-      len(names))
-
-
-def _short_row(result):
-  entry = result.entry
-  label = run_settings.described(entry.settings) if entry.settings else result.name
-  figures_here = ([f'{cells.error_of(entry.final[name]):.2f}' for name in ('best', 'last')]
-                  if entry.finished else ['unfinished', '-'])
-  published = ', '.join(each.cell.shown_error for each in result.compared.cells)
-  return [f'[{label}](../results/README.md#{_anchor(result.name)})',
-          f'{entry.schedule.steps:,}', '-' if entry.seed is None else str(entry.seed),
-          published or '-'] + figures_here
 
 
 def write(results=RESULTS):
@@ -616,12 +638,17 @@ def main(argv=None):
                       default=[], help='a run\'s folder run_NN, or one with a single '
                       'finished run below it; may be repeated')
   parser.add_argument('--name', help='name of the run in results/ (default: as the folder)')
+  parser.add_argument('--weights', action='store_true',
+                      help='also keep the network\'s variables after the last step')
   args = parser.parse_args(argv)
   if args.name is not None and len(args.add) != 1:
     parser.error('--name needs exactly one --add')
+  if args.weights:
+    tf_setup.tensorflow(gpu_no='-1')
   try:
     for folder in args.add:
-      terminal.note('results.py', 'kept in ' + os.path.relpath(add(folder, args.name)))
+      kept = add(folder, args.name, weights=args.weights)
+      terminal.note('results.py', 'kept in ' + os.path.relpath(kept))
     write()
   except (OSError, ValueError, recorded_run.ReadError) as error:
     terminal.note('results.py', f'error: {error}')
