@@ -11,10 +11,11 @@ and replaced. results/README.md, the details of every run, is written as a whole
 
 A finished run is kept in results/NAME (by default the folder's own name): both logs,
 args.json, env.json, final.json and metrics.jsonl as training wrote them, but without the
-folders of the machine (--data_dir, --log_dir); with --weights also the network's variables
-after the last step, without the optimizer's (1.7 MB at a quarter of the width). Of an
-unfinished run copy the two logs to results/NAME by hand. If results/NAME has a picture
-curves.png (`compare.py --plot`), the page shows it.
+folders of the machine (--data_dir, --log_dir). If the checkpoint after the last step is
+there, dead_channels.json says how many channels of each layer are dead; --weights also
+keeps the network's variables, without the optimizer's (1.7 MB at a quarter of the width).
+Of an unfinished run copy the two logs to results/NAME by hand. If results/NAME has a
+picture curves.png (`compare.py --plot`), the page shows it.
 """
 import collections
 import json
@@ -37,6 +38,7 @@ from comhe_tf1.comparison import energy_sums
 from comhe_tf1.comparison import seed_statistics
 from comhe_tf1.comparison import verdicts
 from comhe_tf1.data import datasets
+from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import recorded_run
 from comhe_tf1.records import run_settings
@@ -44,7 +46,6 @@ from comhe_tf1.regularizers import methods
 from comhe_tf1.utils import arguments
 from comhe_tf1.utils import durable
 from comhe_tf1.utils import terminal
-from comhe_tf1.utils import tf_setup
 
 RESULTS = os.path.join(ROOT, 'results')
 PAGE = os.path.join(ROOT, 'docs', 'results.md')
@@ -52,6 +53,7 @@ FOLDERS = ('data_dir', 'log_dir')   # flags
 PAUSE = 10        # times the usual time between two lines: more was no training
 EVERY = 1000      # steps between the rows of a table of test accuracies
 PICTURE = 'curves.png'
+DEAD = 'dead_channels.json'
 WIDTH = 88        # of lines of text
 # Files of recipes; the first one that has a figure is named.
 RECIPES = ('published', 'mhe_repository', 'published_powers', 'published_width',
@@ -65,7 +67,8 @@ machines and times, written by `python docs/results.py`. Each folder has the log
 records of a run, as training wrote them (without the names of the machine's folders).
 
 Tables show test errors in percent. *Final*: after the last step; this is the result.
-*Best*: chosen on the test set. `python compare.py results/NAME` shows more of a run.
+*Best*: chosen on the test set. [*Dead*](../docs/results.md#dead-channels): channels whose
+output is the same for every image. `python compare.py results/NAME` shows more of a run.
 '''
 SETTINGS = ['setting', 'steps', 'seeds', 'published', 'best here', 'final here',
             'sd of final', 'final, difference to none']
@@ -82,12 +85,14 @@ class Result(typing.NamedTuple):
   """A run.
 
   name: of its folder. source: `recorded_run.Source`. compared: `verdicts.Comparison` of
-  this run alone. energies: by kind and layer, see `recorded_run.layer_energies`.
+  this run alone. energies: by kind and layer, see `recorded_run.layer_energies`. dead: as
+  `dead_channels`, empty if it is not known.
   """
   name: str
   source: recorded_run.Source
   compared: verdicts.Comparison
   energies: dict
+  dead: dict
 
   @property
   def entry(self):
@@ -122,53 +127,85 @@ def add(folder, name=None, results=RESULTS, weights=False):
   if os.path.exists(target):
     raise ResultError(f'{os.path.relpath(target)} exists; choose another --name, or '
                       f'remove it')
-  _, source, compared, _ = read_one(found[0], name)
+  one = read_one(found[0], name)
+  source, compared = one.source, one.compared
   run = os.path.join(target, os.path.basename(source.folder))
+  last = _last_checkpoint(source.folder, compared.entries[0].schedule.steps)
+  if weights and not last:
+    raise ResultError(f'{folder} has no checkpoint after its last step')
+  os.makedirs(run)
   if weights:
-    _keep_weights(source.folder, run, compared.entries[0].schedule.steps)
-  os.makedirs(run, exist_ok=True)
+    _keep_weights(*last, run=run)
   for path in source.logs:
     shutil.copy(path, target)
   for file in ('final.json', 'metrics.jsonl'):
     shutil.copy(os.path.join(source.folder, file), run)
   kept = compared.entries[0].run
-  for file, content in (
-      ('args.json', {flag: value for flag, value in kept.args.items()
-                     if flag not in FOLDERS}),
-      ('env.json', [dict(each, command=_command(each)) for each in kept.environments])):
+  contents = {
+      'args.json': {flag: value for flag, value in kept.args.items()
+                    if flag not in FOLDERS},
+      'env.json': [dict(each, command=_command(each)) for each in kept.environments]}
+  if last:
+    values, facts = last
+    contents[DEAD] = dead_channels(architectures.plan(**facts['network']), values)
+  for file, content in contents.items():
     with open(os.path.join(run, file), 'w') as copy:
-      copy.write(json.dumps(content, indent=2, sort_keys=True) + '\n')
+      copy.write(json.dumps(content, indent=2) + '\n')
   return target
 
 
-def _keep_weights(source, run, steps):
-  """Writes a checkpoint of the network alone, from a run's after so many steps.
-
-  Args:
-    source: folder of the run.
-    run: folder to make.
-    steps: number of steps.
+def _last_checkpoint(source, steps):
+  """Values and facts of a run's checkpoint after so many steps, or None without one.
 
   Raises:
-    ResultError: the run's checkpoint is missing or damaged.
+    ResultError: it is damaged.
   """
+  prefix = os.path.join(source, 'checkpoints', f'model.ckpt-{steps}')
+  if not os.path.exists(prefix + '.index'):
+    return None
+  from comhe_tf1.records import checkpoints
+  try:
+    return checkpoints.load(prefix)
+  except checkpoints.CheckpointError as error:
+    raise ResultError(str(error))
+
+
+def dead_channels(layers, values):
+  """How many channels of each layer have the same output for every image.
+
+  relu(beta + gamma x) of all normalized inputs x, -4 to 4 standard deviations, differs by
+  less than 0.01. The gradient of the classification loss for such a channel's weights is
+  about 0. In trained networks the others' outputs differ by more than 1.
+
+  Args:
+    layers: plan of the network, list of `architectures.Layer`.
+    values: dict from a variable's name to its array.
+
+  Returns:
+    Dict from the name of a layer whose ReLU follows its batch norm to a pair: number of
+    dead channels and of all.
+  """
+  found = {}
+  for layer in layers:
+    if layer.batch_norm and layer.relu and not layer.addend:
+      gamma, beta = (values[f'{layer.name}/bn/{name}/bias'] for name in ('gamma', 'beta'))
+      outputs = [(beta + abs(gamma) * x).clip(min=0) for x in (-4, 4)]
+      found[layer.name] = int((outputs[1] - outputs[0] < 0.01).sum()), len(gamma)
+  return found
+
+
+def _keep_weights(values, facts, run):
+  """Writes a checkpoint of the network alone into a run's folder."""
   import tensorflow.compat.v1 as tf
 
-  from comhe_tf1.networks import architectures
   from comhe_tf1.records import checkpoints
   from comhe_tf1.training import evaluation
 
-  try:
-    values, facts = checkpoints.load(
-        os.path.join(source, 'checkpoints', f'model.ckpt-{steps}'))
-  except checkpoints.CheckpointError as error:
-    raise ResultError(str(error))
   with tf.Graph().as_default():
     evaluation.build(architectures.plan(**facts['network']))
     names = [variable.op.name for variable in tf.global_variables()]
-  os.makedirs(run)
   with checkpoints.Writer(os.path.join(run, 'checkpoints'), max_to_keep=1) as writer:
-    writer.save(steps, {name: values[name] for name in names},
+    writer.save(facts['steps'], {name: values[name] for name in names},
                 {name: facts[name] for name in ('network', 'test_md5')})
 
 
@@ -227,13 +264,19 @@ def read_one(folder, name):
                  if missing]
   for problem in run.problems + problems:
     raise ResultError(f'{name}: {problem}')
-  return Result(name, sources[0], compared, energies)
+  dead = {}
+  path = sources[0].folder and os.path.join(sources[0].folder, DEAD)
+  if path and os.path.exists(path):
+    with open(path) as file:
+      dead = json.load(file)
+  return Result(name, sources[0], compared, energies, dead)
 
 
 def page(found, results=RESULTS):
   """The text of results/README.md, from a list of `Result` in a folder."""
   rows = [['run', 'method and network', 'steps', 'seed', 'final', 'best',
-           'median of the last 20', 'published']] + list(map(_row, found))
+           'median of the last 20', 'dead in the last convolution', 'published']]
+  rows += map(_row, found)
   lines = [INTRODUCTION] + _table(rows)
   for each in found:
     lines += ['', '## ' + each.name, ''] + _details(each)
@@ -262,8 +305,9 @@ def _row(result):
               for name in ('last', 'best', 'median_of_last_20')] if entry.finished
              else [f'unfinished, at step {entry.newest:,}', '-', '-'])
   seed = '-' if entry.seed is None else str(entry.seed)
+  dead = '{} of {}'.format(*list(result.dead.values())[-1]) if result.dead else '-'
   return [f'[{result.name}](#{_anchor(result.name)})', words,
-          f'{entry.schedule.steps:,}', seed] + figures + [_published(result)]
+          f'{entry.schedule.steps:,}', seed] + figures + [dead, _published(result)]
 
 
 def _published(result):
@@ -349,6 +393,9 @@ def _details(result):
     lines = ['    python train.py ' + ' '.join(map(shlex.quote, command)), '']
     facts += [_trained(entry), _figures(entry.final)] + _machines(entry.environments)
     facts.append(f'{_time(result.source)}; {_interruptions(entry.environments)}.')
+    if result.dead:
+      facts.append('Dead channels: %s.' % ', '.join(
+          f'{layer} {dead} of {count}' for layer, (dead, count) in result.dead.items()))
     if os.path.exists(os.path.join(result.source.folder, 'checkpoints')):
       facts.append(f'The weights are here: `python train.py --eval_only results/'
                    f'{result.name}` prints the final test accuracy.')
@@ -643,8 +690,6 @@ def main(argv=None):
   args = parser.parse_args(argv)
   if args.name is not None and len(args.add) != 1:
     parser.error('--name needs exactly one --add')
-  if args.weights:
-    tf_setup.tensorflow(gpu_no='-1')
   try:
     for folder in args.add:
       kept = add(folder, args.name, weights=args.weights)

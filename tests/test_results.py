@@ -16,6 +16,7 @@ from comhe_tf1.data import datasets
 from comhe_tf1.networks import architectures
 from comhe_tf1.published import published_runs
 from comhe_tf1.records import checkpoints
+from comhe_tf1.regularizers import energy_monitor
 from comhe_tf1.training import evaluation
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -65,7 +66,7 @@ def test_a_run_is_kept_and_told_of(log_dir, tmp_path):
   page = (kept / 'README.md').read_text()
   row, = (line for line in page.splitlines() if line.startswith('| [w025_half_mhe]'))
   # As `synthetic_logs.accuracy`: up and down by 0.04 before the last.
-  assert '| 42,500 | 345 | 36.04 | 36.00 | 36.06 |' in row
+  assert '| 42,500 | 345 | 36.04 | 36.00 | 36.06 | - |' in row
   # The cell of the MHE paper's table 2 for 16/32/64 filters.
   assert '| 35.16, here best 36.00 (+0.84), final 36.04 (+0.88) |' in row
   words = ' '.join(page.split())
@@ -101,33 +102,76 @@ def test_folders_of_the_machine_are_not_kept(log_dir, tmp_path):
       command, command + ['--resume']]
 
 
-def test_weights_are_kept_without_the_optimizers(log_dir, tmp_path):
-  run, = log_dir.glob('*/*/run_00')
+@pytest.fixture
+def network(log_dir):
+  """The network of a checkpoint after the last step, and its variables."""
+  network = dict(model='cnn9', width=0.25, depth=9, classes=100)
   with tf.Graph().as_default():
-    network = dict(model='cnn9', width=0.25, depth=9, classes=100)
     evaluation.build(architectures.plan(**network))
-    values = {variable.op.name: np.random.RandomState(k).rand(*variable.shape.as_list())
+    values = {variable.op.name: 1 + np.random.RandomState(k).rand(*variable.shape.as_list())
               for k, variable in enumerate(tf.global_variables())}
+  # Outputs at most 0, 0 and constant; the next two differ by just 0.01.
+  values['conv3_2/bn/gamma/bias'][:5] = [0.25, -0.25, 0.001, -0.0013, -0.25]
+  values['conv3_2/bn/beta/bias'][:5] = [-1., -1., 3., 3., -0.99]
+  run, = log_dir.glob('*/*/run_00')
   with checkpoints.Writer(str(run / 'checkpoints'), 1) as writer:
     writer.save(42500, dict(values, **{'fc6/filter/Momentum': np.zeros(3)}),
                 dict(network=network, test_md5='0' * 32, batches='much'))
+  return network, values
+
+
+def test_weights_are_kept_without_the_optimizers(log_dir, network, tmp_path):
   kept = tmp_path / 'results'
   results.add(str(log_dir), weights=True, results=str(kept))
   prefix, found, facts = checkpoints.find(str(kept / 'w025_half_mhe'), pytest.fail)
   assert prefix.endswith('run_00/checkpoints/model.ckpt-42500')
-  assert facts == dict(network=network, test_md5='0' * 32, steps=42500)
-  assert set(found) == set(values)
-  assert all((found[name] == values[name]).all() for name in values)
+  assert facts == dict(network=network[0], test_md5='0' * 32, steps=42500)
+  assert set(found) == set(network[1])
+  assert all((found[name] == value).all() for name, value in network[1].items())
   write(kept)
   assert ('`python train.py --eval_only results/w025_half_mhe` prints the final test '
           'accuracy.') in ' '.join((kept / 'README.md').read_text().split())
 
 
+def test_dead_channels_are_counted(log_dir, network, tmp_path):
+  kept = tmp_path / 'results'
+  results.add(str(log_dir), results=str(kept))
+  assert not list(kept.glob('*/run_00/checkpoints'))
+  write(kept)
+  page = (kept / 'README.md').read_text()
+  assert '| 36.04 | 36.00 | 36.06 | 3 of 64 |' in page
+  assert 'Dead channels: conv1_0 0 of 16, conv1_1 0 of 16' in ' '.join(page.split())
+  layers = architectures.plan('resnet32', 10, 0.25)
+  values = {f'{layer.name}/bn/{name}/bias': np.ones(layer.c_out)
+            for layer in layers for name in ('gamma', 'beta')}
+  # Not of shortcuts, nor where a shortcut is added before the ReLU.
+  assert list(results.dead_channels(layers, values)) == ['stem'] + [
+      f'block{stage}_{block}_0' for stage in (1, 2, 3) for block in range(5)]
+
+
 def test_no_weights_to_keep(log_dir, tmp_path):
   kept = tmp_path / 'results'
-  with pytest.raises(results.ResultError, match='there is no checkpoint .*ckpt-42500'):
+  with pytest.raises(results.ResultError, match='has no checkpoint after its last step'):
     results.add(str(log_dir), weights=True, results=str(kept))
   assert not kept.exists()
+
+
+def test_the_kept_weights_are_those_of_the_run():
+  """Their energies are the last ones that the training recorded."""
+  found = [one for one in results.read()
+           if os.path.exists(os.path.join(one.source.folder, 'checkpoints'))]
+  assert found
+  for one in found:
+    _, values, facts = checkpoints.find(one.source.folder, pytest.fail)
+    assert results.dead_channels(architectures.plan(**facts['network']), values) == {
+        layer: tuple(counts) for layer, counts in one.dead.items()}
+    energies = energy_monitor.energies_from_arrays(
+        energy_monitor.kernels_from_checkpoint(values), ['2'])['2']
+    for layer, (full, half) in energies.items():
+      for kind, value in (('full_energies', full), ('half_energies', half)):
+        curve = one.energies[kind][layer]
+        assert curve.steps[-1] == facts['steps']
+        assert curve.values[-1] == pytest.approx(value, rel=1e-6)
 
 
 def recipe(name, number):
@@ -282,7 +326,7 @@ def test_an_unfinished_run_of_two_logs(tmp_path):
                            planted=planted)
   page = results.page(results.read(str(tmp_path)))
   assert ('| [going_on](#going_on) | settings not recorded; as published angle | 75,000 | '
-          '- | unfinished, at step 51,500 | - | - | none |') in page
+          '- | unfinished, at step 51,500 | - | - | - | none |') in page
   assert (f'| before 30,000 | 29 | +0.0300 (2,000) | +{0.03 / 29:.4f} |') in page
   assert ('| 30,000 to 49,999 | 20 | -0.0600 (40,000) | -0.0030 |') in page
   assert ('| 50,000 to 64,999 | 2 | +0.0100 (51,000) | +0.0050 |') in page
