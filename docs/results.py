@@ -13,7 +13,7 @@ A finished run is kept in results/NAME (by default the folder's own name): both 
 args.json, env.json, final.json and metrics.jsonl as training wrote them, but without the
 folders of the machine (--data_dir, --log_dir). If the checkpoint after the last step is
 there, dead_channels.json says how many channels of each layer are dead; --weights also
-keeps the network's variables, without the optimizer's (1.7 MB at a quarter of the width).
+keeps the network's variables, without the optimizer's (1.6 MB at a quarter of the width).
 Of an unfinished run copy the two logs to results/NAME by hand. If results/NAME has a
 picture curves.png (`compare.py --plot`), the page shows it.
 """
@@ -331,7 +331,10 @@ def _beside(beside):
 
 
 def _settings(found):
-  """The table of finished runs that differ only in their seeds, the baseline first."""
+  """The table of runs that differ only in their seeds, the baseline first.
+
+  Runs that are unfinished, or of unknown settings, have rows of their own at the end.
+  """
   groups, baselines = collections.OrderedDict(), {}
   for each in found:
     entry = each.entry
@@ -343,7 +346,9 @@ def _settings(found):
   return [SETTINGS] + [
       _setting(members, baselines.get(_common(members[0].entry.settings)))
       for members in sorted(groups.values(), key=lambda members: names.index(
-          members[0].entry.settings['regularizer']))]
+          members[0].entry.settings['regularizer']))] + [
+              _alone(each) for each in found
+              if not (each.entry.finished and each.entry.settings)]
 
 
 def _setting(members, baseline):
@@ -358,6 +363,15 @@ def _setting(members, baseline):
       f'{statistics.mean(map(_best, members)):.2f}', f'{statistics.mean(errors):.2f}',
       f'{seed_statistics.spread(errors).sd:.2f}' if errors[1:] else '-',
       _difference(by_seed, baseline) if entry.settings['regularizer'] != 'none' else '-']
+
+
+def _alone(result):
+  """A row of `_settings` for a single run of only its logs."""
+  entry = result.entry
+  figures = ([f'{_best(result):.2f}', f'{_last(result):.2f}'] if entry.finished
+             else ['unfinished', '-'])
+  return [f'[{result.name}](../results/README.md#{_anchor(result.name)})',
+          f'{entry.schedule.steps:,}', '-', '-'] + figures + ['-', '-']
 
 
 def _best(result):

@@ -159,7 +159,7 @@ def test_no_weights_to_keep(log_dir, tmp_path):
 def test_the_kept_weights_are_those_of_the_run():
   """Their energies are the last ones that the training recorded."""
   found = [one for one in results.read()
-           if os.path.exists(os.path.join(one.source.folder, 'checkpoints'))]
+           if os.path.exists(os.path.join(one.source.folder or '', 'checkpoints'))]
   assert found
   for one in found:
     _, values, facts = checkpoints.find(one.source.folder, pytest.fail)
@@ -334,6 +334,8 @@ def test_an_unfinished_run_of_two_logs(tmp_path):
       published.tests[40000], planted[40000])) in page
   assert len(re.findall(r'^\| [\d,]+000 \| 0', page, re.M)) == 51
   assert results.figures([]) == results.figures(results.read(str(tmp_path)))
+  assert ('| [going_on](../results/README.md#going_on) | 75,000 | - | - | unfinished | - | '
+          '- | - |' in results.results_page(results.read(str(tmp_path))))
 
 
 def test_every_published_figure_has_a_recipe():
@@ -363,6 +365,11 @@ def test_results_stand_beside_what_was_published(tmp_path):
   assert '108 published figures: 108 with a recipe, 4 measured here' in page
   assert ('| MHE table 2, Half-space MHE, 16/32/64 | 35.16 | published_width.sh 10 | '
           'half: 35.96, final 36.00 |') in page
+  # Of the runs, those without a regularizer would be first.
+  assert [row.split(' | ')[0] for row in page.splitlines()
+          if '](../results/README.md#' in row and row.startswith('|')] == [
+              '| mhe, power 2, energy_weight 0.1, output_energy_weight 1, width 0.25',
+              '| half_mhe, power 2, width 0.25', '| random, pd 40, pn 20, power 2']
 
 
 def test_the_pages_are_those_of_the_runs():
