@@ -99,6 +99,11 @@ class Result(typing.NamedTuple):
     return self.compared.entries[0]
 
   @property
+  def comparable(self):
+    """Whether its errors can stand beside others': finished, of known settings."""
+    return bool(self.entry.finished and self.entry.settings)
+
+  @property
   def verdict(self):
     return self.compared.sections[0].verdicts[0]
 
@@ -338,7 +343,7 @@ def _settings(found):
   groups, baselines = collections.OrderedDict(), {}
   for each in found:
     entry = each.entry
-    if entry.finished and entry.settings:
+    if each.comparable:
       groups.setdefault(verdicts.without_seed(entry.settings), []).append(each)
       if entry.settings['regularizer'] == 'none':
         baselines.setdefault(_common(entry.settings), {})[entry.seed] = _last(each)
@@ -347,8 +352,7 @@ def _settings(found):
       _setting(members, baselines.get(_common(members[0].entry.settings)))
       for members in sorted(groups.values(), key=lambda members: names.index(
           members[0].entry.settings['regularizer']))] + [
-              _alone(each) for each in found
-              if not (each.entry.finished and each.entry.settings)]
+              _alone(each) for each in found if not each.comparable]
 
 
 def _setting(members, baseline):
@@ -580,7 +584,7 @@ def _first_of_each(known, wanted):
 def figures(found):
   """All published figures, list of `Figure`, with the runs of `found` that have them."""
   known = recipes()
-  runs = [each for each in found if each.entry.finished and each.entry.settings]
+  runs = [each for each in found if each.comparable]
   return list(_logs(known, runs)) + list(_cells(known, runs)) + list(_curves(known, runs))
 
 
